@@ -1,0 +1,121 @@
+import { constants, type Stats } from 'node:fs';
+import { copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { systemErrorCode } from './errors.ts';
+
+export interface FileStatus {
+  readonly size: number;
+  /** Bytes that the file takes on disk; less than `size` where it is sparse. */
+  readonly allocated: number;
+  readonly modified: Date;
+  readonly kind: 'file' | 'directory' | 'link' | 'other';
+  readonly mode: number;
+  readonly inode: number;
+}
+
+/**
+ * The file operations that ingot uses, each one effect. Paths are of the host, never inside an image. Failures are
+ * Node's system errors.
+ */
+export interface Files {
+  read(path: string): Promise<Uint8Array>;
+  /** Writes and fsyncs a file; `exclusive` fails with EEXIST where it is there. Default mode 0644. */
+  write(path: string, data: string | Uint8Array, options?: { mode?: number; exclusive?: boolean }): Promise<void>;
+  append(path: string, data: string | Uint8Array): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  link(from: string, to: string): Promise<void>;
+  /** Copies, by reference where the filesystem can (reflink). */
+  copy(from: string, to: string): Promise<void>;
+  /** Removes a file or a whole folder; silent where it is not there. Does not follow links. */
+  remove(path: string): Promise<void>;
+  /** Makes a folder and its parents; silent where it is there. */
+  makeDirectory(path: string, mode?: number): Promise<void>;
+  /** Names in a folder, sorted; empty where it is not there. */
+  list(path: string): Promise<string[]>;
+  /** Status without following links; undefined where nothing is there. */
+  status(path: string): Promise<FileStatus | undefined>;
+  truncate(path: string, size: number): Promise<void>;
+  /** fsync of a file or a folder. */
+  sync(path: string): Promise<void>;
+  /** Free bytes for ordinary users on the filesystem that holds the path. */
+  freeSpace(path: string): Promise<number>;
+}
+
+/** The real {@link Files} of this machine. */
+export const hostFiles: Files = {
+  read: (path) => readFile(path),
+  async write(path, data, options = {}) {
+    await using file = await open(path, options.exclusive === true ? 'wx' : 'w', options.mode ?? 0o644);
+    await file.writeFile(data);
+    await file.sync();
+  },
+  async append(path, data) {
+    await using file = await open(path, 'a', 0o644);
+    await file.writeFile(data);
+  },
+  rename: (from, to) => rename(from, to),
+  link: (from, to) => link(from, to),
+  copy: (from, to) => copyFile(from, to, constants.COPYFILE_FICLONE),
+  remove: (path) => rm(path, { recursive: true, force: true }),
+  makeDirectory: async (path, mode) => void (await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) })),
+  async list(path) {
+    try {
+      return (await readdir(path)).toSorted();
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  },
+  async status(path) {
+    try {
+      const stats = await lstat(path);
+      return { size: stats.size, allocated: stats.blocks * 512, modified: stats.mtime, kind: kindOf(stats), mode: stats.mode & 0o7777, inode: stats.ino };
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+  truncate: (path, size) => truncate(path, size),
+  async sync(path) {
+    await using file = await open(path, 'r');
+    await file.sync();
+  },
+  async freeSpace(path) {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  },
+};
+
+function kindOf(stats: Stats): FileStatus['kind'] {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  return stats.isSymbolicLink() ? 'link' : 'other';
+}
+
+/** The text of a file, or undefined where it is not there. */
+export async function readTextIfThere(files: Files, path: string): Promise<string | undefined> {
+  try {
+    return Buffer.from(await files.read(path)).toString('utf8');
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Replaces a file so that a reader, or a crash, sees the old or the new content and never a part: temporary file
+ * in the same folder, fsync, rename, fsync of the folder.
+ */
+export async function replaceFile(files: Files, path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${path}.tmp-${process.pid}-${(temporaryCounter += 1)}`;
+  try {
+    await files.write(temporary, data, { mode });
+    await files.rename(temporary, path);
+  } catch (error) {
+    await files.remove(temporary).catch(() => undefined);
+    throw error;
+  }
+  await files.sync(dirname(path));
+}
+
+let temporaryCounter = 0;

@@ -1,0 +1,113 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { IngotError } from './errors.ts';
+import { readTextIfThere, replaceFile } from './files.ts';
+import type { Host } from './host.ts';
+import { hexOf, hostPath, type Digest, type HostPath, type Key, type Name } from './types.ts';
+
+/** Version of the home's layout. A newer home is refused, an older one is migrated. */
+export const HOME_VERSION = 1;
+
+/**
+ * Every name that ingot uses on disk, in one place. All are below one folder, INGOT_HOME.
+ *
+ *     version                 the layout's version, one number
+ *     settings.yaml           the user's settings
+ *     store/                  OCI image layout: oci-layout, index.json, blobs/sha256/
+ *     store/layers/           layer cache: one record per key
+ *     cache/packages/         downloaded packages, by SHA-256
+ *     cache/upstream/         repository metadata per release and architecture
+ *     cache/resolutions/      what a package list resolved to
+ *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
+ *     keys/id_ed25519         the key that ingot logs in to VMs with
+ *     locks/                  one lock per name, with its owner beside it
+ *     run/<id>/               scratch of one process; swept when its lock is free
+ *     vms/<name>/             a VM: vm.json, disk, seed, console log, sockets
+ *     logs/                   event logs of operations
+ */
+export interface Home {
+  readonly root: HostPath;
+  readonly version: HostPath;
+  readonly settings: HostPath;
+  readonly store: HostPath;
+  readonly blobs: HostPath;
+  readonly layers: HostPath;
+  readonly packages: HostPath;
+  readonly upstream: HostPath;
+  readonly resolutions: HostPath;
+  readonly accelerator: HostPath;
+  readonly keys: HostPath;
+  readonly locks: HostPath;
+  readonly run: HostPath;
+  readonly vms: HostPath;
+  readonly logs: HostPath;
+  blob(digest: Digest): HostPath;
+  layer(key: Key): HostPath;
+  vm(name: Name): HostPath;
+}
+
+/** The names below a root folder; touches nothing. */
+export function homeAt(root: HostPath): Home {
+  const at = (...parts: string[]): HostPath => hostPath(join(root, ...parts));
+  return {
+    root,
+    version: at('version'),
+    settings: at('settings.yaml'),
+    store: at('store'),
+    blobs: at('store', 'blobs', 'sha256'),
+    layers: at('store', 'layers'),
+    packages: at('cache', 'packages'),
+    upstream: at('cache', 'upstream'),
+    resolutions: at('cache', 'resolutions'),
+    accelerator: at('cache', 'accelerator.json'),
+    keys: at('keys'),
+    locks: at('locks'),
+    run: at('run'),
+    vms: at('vms'),
+    logs: at('logs'),
+    blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
+    layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
+    vm: (name) => at('vms', name),
+  };
+}
+
+/**
+ * Where the home is: INGOT_HOME, else /var/lib/ingot for a root login, else the invoking user's data folder (the
+ * user behind sudo, too: XDG_DATA_HOME or ~/.local/share/ingot).
+ */
+export function homeFolder(host: Pick<Host, 'env' | 'machine'>, sudoHome?: string): HostPath {
+  const { env, machine } = host;
+  if (env['INGOT_HOME'] !== undefined && env['INGOT_HOME'] !== '') return hostPath(resolve(env['INGOT_HOME']));
+  const invoker = env['SUDO_USER'];
+  if (machine.uid === 0 && invoker !== undefined && invoker !== 'root' && sudoHome !== undefined) {
+    return hostPath(join(sudoHome, '.local', 'share', 'ingot'));
+  }
+  if (machine.uid === 0) return hostPath('/var/lib/ingot');
+  const data = env['XDG_DATA_HOME'];
+  return hostPath(data !== undefined && data.startsWith('/') ? join(data, 'ingot') : join(homedir(), '.local', 'share', 'ingot'));
+}
+
+/** Makes the home's folders where they are missing, and checks its version; throws `home-newer`. */
+export async function openHome(host: Pick<Host, 'files'>, root: HostPath): Promise<Home> {
+  const home = homeAt(root);
+  const found = await readTextIfThere(host.files, home.version);
+  if (found === undefined) {
+    await host.files.makeDirectory(root, 0o700);
+    for (const folder of [home.blobs, home.layers, home.packages, home.upstream, home.resolutions, home.locks, home.run, home.vms, home.logs]) {
+      await host.files.makeDirectory(folder);
+    }
+    await host.files.makeDirectory(home.keys, 0o700);
+    await replaceFile(host.files, home.version, `${HOME_VERSION}\n`);
+    return home;
+  }
+  const version = Number(found.trim());
+  if (!Number.isInteger(version) || version < 1) {
+    throw new IngotError('internal', 'home-damaged', `${home.version} does not hold a version number`, { hint: `If this home was made by ingot, write ${HOME_VERSION} into that file.` });
+  }
+  if (version > HOME_VERSION) {
+    throw new IngotError('host', 'home-newer', `The home ${root} was made by a newer ingot (layout ${version}, this one knows ${HOME_VERSION})`, {
+      hint: 'Update ingot, or set INGOT_HOME to another folder.',
+    });
+  }
+  return home;
+}

@@ -1,0 +1,79 @@
+import * as z from 'zod';
+import type { Events } from '../base/events.ts';
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import type { Argv } from '../base/process.ts';
+import type { Settings } from '../base/settings.ts';
+
+/**
+ * What a front end does with an operation: show the answer of a **query**, follow a **job** and then show its
+ * result, print a **stream** until it is stopped, or hand the terminal over to a **terminal** session.
+ */
+export type OperationKind = 'query' | 'job' | 'stream' | 'terminal';
+
+/** What an operation works with. */
+export interface Context {
+  readonly host: Host;
+  readonly home: Home;
+  readonly settings: Settings;
+  readonly events: Events;
+  /** Fires on Ctrl-C; work in hand is undone and closed. */
+  readonly signal: AbortSignal;
+  /** Prints the tools' own output as it comes. */
+  readonly verbose: boolean;
+  /**
+   * Asks the user to agree to something that changes the host. Throws `consent-needed` with the command that
+   * agrees beforehand where nobody can be asked; resolves to false where the user says no.
+   */
+  consent(question: string): Promise<boolean>;
+  /** Gives the user's terminal to a program (ssh, a shell) and returns its exit code. Throws `terminal-needed` without one. */
+  attach(argv: Argv, options?: { readonly env?: Readonly<Record<string, string>> }): Promise<number>;
+  /** Writes to the user's standard output while a stream or terminal operation runs. */
+  write(text: string): void;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly does: string;
+}
+
+/** How a result is shown on a terminal. */
+export interface RenderOptions {
+  readonly color: boolean;
+  readonly width: number;
+}
+
+/**
+ * Something that ingot can do, declared once. Flags, help, completion, the HTTP API, the TUI and the reference
+ * are made from this.
+ *
+ * Input keys are camelCase and become flags (`allowExpiredMetadata` -> `--allow-expired-metadata`). A key whose
+ * schema has `.meta({ positional: true })` is given by position, in the order of the keys; an array that is
+ * positional takes all that follow (`-- cmd args` included). `.meta({ short: 'x' })` adds `-x`.
+ * `.meta({ complete: 'image' | 'vm' | 'release' })` names what shell completion offers.
+ * A value of type {@link clientFile} is a path of the front end's machine, made absolute by the front end.
+ */
+export interface Operation<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodType = z.ZodType> {
+  /** Words of the command: `image list`. */
+  readonly name: string;
+  readonly summary: string;
+  /** More than the summary says, in plain sentences, for the help and the reference. */
+  readonly description?: string;
+  readonly kind: OperationKind;
+  readonly input: Input;
+  readonly output: Output;
+  readonly examples: readonly Example[];
+  run(input: z.output<Input>, context: Context): Promise<z.output<Output>>;
+  /** The result as text for people; without it, a front end prints JSON. */
+  render?(output: z.output<Output>, options: RenderOptions): string;
+  /** The exit code that a good result stands for, where it is not 0 (the status of a command run in a VM). */
+  exitCode?(output: z.output<Output>): number;
+}
+
+/** Declares an operation; only there for type inference. */
+export function defineOperation<Input extends z.ZodObject, Output extends z.ZodType>(operation: Operation<Input, Output>): Operation<Input, Output> {
+  return operation;
+}
+
+/** A path on the machine of the front end. The CLI makes it absolute; the HTTP API takes an upload or a download instead. */
+export const clientFile = z.string().min(1).meta({ clientFile: true });

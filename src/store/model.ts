@@ -1,0 +1,154 @@
+import * as z from 'zod';
+import { parseDigest, type Digest, type Key } from '../base/types.ts';
+
+/*
+ * What the store holds, as data. The layout on disk is an OCI image layout (image-spec v1.1): one manifest per image,
+ * whose layers are qcow2 overlays, bottom first, and whose config is an OCI image config with an ingot section.
+ */
+
+export const MEDIA_TYPES = {
+  index: 'application/vnd.oci.image.index.v1+json',
+  manifest: 'application/vnd.oci.image.manifest.v1+json',
+  config: 'application/vnd.oci.image.config.v1+json',
+  /** A qcow2 file; its backing file, if any, is the blob of the layer below. */
+  layer: 'application/vnd.ingot.disk.layer.v1.qcow2',
+  /** The empty config of an artifact manifest (image-spec: guidance for artifacts). */
+  empty: 'application/vnd.oci.empty.v1+json',
+  /** A statement about an image, as JSON. */
+  statement: 'application/vnd.ingot.statement.v1+json',
+} as const;
+
+export const ANNOTATIONS = {
+  /** `name:tag` of an image, in index.json (image-spec). */
+  reference: 'org.opencontainers.image.ref.name',
+  created: 'org.opencontainers.image.created',
+  /** What a listing shows, so that it opens index.json alone. */
+  virtualSize: 'dev.ingot.virtual-size',
+  storedSize: 'dev.ingot.stored-size',
+  release: 'dev.ingot.release',
+  config: 'dev.ingot.config',
+  gate: 'dev.ingot.gate',
+  /** On a statement's descriptor: the manifest it is about, and its kind. */
+  subject: 'dev.ingot.subject',
+  statementKind: 'dev.ingot.statement',
+} as const;
+
+/** Text that is a digest. */
+export const digestSchema = z.string().transform((text, context): Digest => {
+  try {
+    return parseDigest(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be sha256: and 64 hexadecimal digits' });
+    return z.NEVER;
+  }
+});
+
+/** Text that is a key. */
+export const keySchema = digestSchema.transform((digest) => digest as string as Key);
+
+export const descriptorSchema = z.object({
+  mediaType: z.string(),
+  digest: digestSchema,
+  size: z.int().nonnegative(),
+  artifactType: z.string().optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+export type Descriptor = z.output<typeof descriptorSchema>;
+
+/** A package as it is installed: Debian's name, version and architecture. */
+export const packageSchema = z.object({ name: z.string(), version: z.string(), arch: z.string() });
+export type InstalledPackage = z.output<typeof packageSchema>;
+
+/** What ingot knows of an image beyond the OCI standard. Part of the config, hence of the image's identity: no time, result or path. */
+export const imageDetailsSchema = z.object({
+  v: z.literal(1),
+  /** The template's name: `debian-12`. */
+  template: z.string(),
+  release: z.string(),
+  family: z.string(),
+  kernel: z.string(),
+  disk: z.object({ size: z.int().positive(), filesystem: z.string() }),
+  defaultUser: z.string(),
+  /** Repositories that the image itself uses, as it was built. */
+  repositories: z.array(z.string()),
+  /** The metadata that the packages were resolved from was past its Valid-Until, and the user allowed it. */
+  expiredMetadata: z.boolean(),
+  /** Bottom first, one for each layer of the manifest. */
+  layers: z.array(z.object({ name: z.string(), key: keySchema, packages: z.array(packageSchema) })),
+});
+export type ImageDetails = z.output<typeof imageDetailsSchema>;
+
+/** OCI image config; `created` is left out on purpose. */
+export const imageConfigSchema = z.object({
+  architecture: z.string(),
+  os: z.literal('linux'),
+  'os.version': z.string().optional(),
+  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digestSchema) }),
+  config: z.object({ Labels: z.record(z.string(), z.string()).optional() }).optional(),
+  'dev.ingot.image': imageDetailsSchema,
+});
+export type ImageConfig = z.output<typeof imageConfigSchema>;
+
+/** What a gate found: the content of a statement of kind `gate`. */
+export const gateStatementSchema = z.object({
+  v: z.literal(1),
+  /** `not-run` where it could not be run or was switched off; never shown as passed. */
+  result: z.enum(['passed', 'failed', 'not-run']),
+  level: z.enum(['quick', 'full']),
+  /** Digest of the gate's own code and checks; with `qemu` and `firmware` it decides whether the result still holds. */
+  suite: z.string(),
+  qemu: z.string(),
+  firmware: z.array(z.string()),
+  accelerator: z.string(),
+  reason: z.string().optional(),
+  checks: z.array(z.object({ name: z.string(), result: z.enum(['passed', 'failed', 'not-run']), detail: z.string().optional(), seconds: z.number().optional() })),
+  finished: z.iso.datetime(),
+});
+export type GateStatement = z.output<typeof gateStatementSchema>;
+
+/** The layer cache's entry: which blob a key made. */
+export const layerRecordSchema = z.object({
+  v: z.literal(1),
+  key: keySchema,
+  digest: digestSchema,
+  size: z.int().nonnegative(),
+  name: z.string(),
+  parent: digestSchema.optional(),
+  virtualSize: z.int().positive(),
+  created: z.iso.datetime(),
+  /** Seconds it took to make, for ETAs. */
+  seconds: z.number(),
+  packages: z.array(packageSchema),
+  /** What went into the key, by name, for `explain`. */
+  inputs: z.record(z.string(), z.string()),
+});
+export type LayerRecord = z.output<typeof layerRecordSchema>;
+
+/** One line of a listing; all from index.json. */
+export interface ImageSummary {
+  readonly name: string;
+  readonly tag: string;
+  /** Digest of the manifest: what `name@sha256:…` pins. */
+  readonly digest: Digest;
+  /** Digest of the config: the image's ID. */
+  readonly id: Digest;
+  readonly release: string;
+  readonly virtualSize: number;
+  /** Bytes of all its layers, shared ones included. */
+  readonly storedSize: number;
+  readonly created: string;
+  readonly gate: 'passed' | 'failed' | 'not-run';
+}
+
+/** An image with everything about it. */
+export interface Image {
+  readonly digest: Digest;
+  readonly id: Digest;
+  readonly config: ImageConfig;
+  /** Bottom first. */
+  readonly layers: readonly Descriptor[];
+  /** Every `name:tag` that points to it. */
+  readonly references: readonly string[];
+  readonly created: string;
+  readonly gate: GateStatement | undefined;
+}
