@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
+import { chmod, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from './errors.ts';
 
@@ -22,6 +22,13 @@ export interface Files {
   /** Writes and fsyncs a file; `exclusive` fails with EEXIST where it is there. Default mode 0644. */
   write(path: string, data: string | Uint8Array, options?: { mode?: number; exclusive?: boolean }): Promise<void>;
   append(path: string, data: string | Uint8Array): Promise<void>;
+  /** A part of a file; shorter where the file ends before. */
+  readPart(path: string, position: number, length: number): Promise<Uint8Array>;
+  /** Overwrites a part of a file that is there, and fsyncs it. */
+  writePart(path: string, position: number, data: Uint8Array): Promise<void>;
+  /** SHA-256 of a file of any size, as hexadecimal digits, and how many bytes were read; `onProgress` gets the bytes read so far. */
+  sha256(path: string, onProgress?: (done: number) => void): Promise<{ readonly hex: string; readonly size: number }>;
+  setMode(path: string, mode: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   link(from: string, to: string): Promise<void>;
   /** Copies, by reference where the filesystem can (reflink). */
@@ -41,6 +48,9 @@ export interface Files {
   freeSpace(path: string): Promise<number>;
 }
 
+/** Large enough that reading costs little beside hashing. */
+const HASH_PIECE = 4 * 2 ** 20;
+
 /** The real {@link Files} of this machine. */
 export const hostFiles: Files = {
   read: (path) => readFile(path),
@@ -53,6 +63,39 @@ export const hostFiles: Files = {
     await using file = await open(path, 'a', 0o644);
     await file.writeFile(data);
   },
+  async readPart(path, position, length) {
+    await using file = await open(path, 'r');
+    const buffer = Buffer.alloc(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return buffer.subarray(0, filled);
+  },
+  async writePart(path, position, data) {
+    await using file = await open(path, 'r+');
+    for (let written = 0; written < data.length; ) {
+      written += (await file.write(data, written, data.length - written, position + written)).bytesWritten;
+    }
+    await file.sync();
+  },
+  async sha256(path, onProgress) {
+    const { createHash } = await import('node:crypto');
+    const hash = createHash('sha256');
+    await using file = await open(path, 'r');
+    const buffer = Buffer.allocUnsafe(HASH_PIECE);
+    let size = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, size);
+      if (bytesRead === 0) return { hex: hash.digest('hex'), size };
+      hash.update(buffer.subarray(0, bytesRead));
+      size += bytesRead;
+      onProgress?.(size);
+    }
+  },
+  setMode: (path, mode) => chmod(path, mode),
   rename: (from, to) => rename(from, to),
   link: (from, to) => link(from, to),
   copy: (from, to) => copyFile(from, to, constants.COPYFILE_FICLONE),

@@ -22,6 +22,12 @@ export const ANNOTATIONS = {
   /** `name:tag` of an image, in index.json (image-spec). */
   reference: 'org.opencontainers.image.ref.name',
   created: 'org.opencontainers.image.created',
+  /** File name of a layer for clients that unpack to a folder: the hex digest, which is what backing names say. */
+  title: 'org.opencontainers.image.title',
+  /** Name of an image without its tag, so that an image that lost its last tag still has one. */
+  name: 'dev.ingot.name',
+  /** Why an image cannot be used, as `image verify --repair` found it. */
+  damaged: 'dev.ingot.damaged',
   /** What a listing shows, so that it opens index.json alone. */
   virtualSize: 'dev.ingot.virtual-size',
   storedSize: 'dev.ingot.stored-size',
@@ -138,6 +144,8 @@ export interface ImageSummary {
   readonly storedSize: number;
   readonly created: string;
   readonly gate: 'passed' | 'failed' | 'not-run';
+  /** What `image verify --repair` found wrong with it, where it did. */
+  readonly damaged?: string;
 }
 
 /** An image with everything about it. */

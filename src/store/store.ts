@@ -1,0 +1,34 @@
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import { hostPath, type HostPath } from '../base/types.ts';
+import { list } from './list.ts';
+import type { Image } from './model.ts';
+import type { Store } from './types.ts';
+
+export type { ImageUse, NewLayer, Progress, PruneOptions, PruneReport, RemoveResult, Store, StoreProblem, VerifyOptions, VerifyReport } from './types.ts';
+
+/**
+ * Opens the image store of a home. Cheap: it touches nothing, and each part of the store is loaded when it is first used, since a
+ * listing must not wait for the code that writes.
+ */
+export function openStore(host: Host, home: Home): Store {
+  const layers = () => import('./layers.ts');
+  const images = () => import('./images.ts');
+  return {
+    findLayer: async (key) => (await layers()).findLayer(host, home, key),
+    commitLayer: async (file, layer, onProgress) => (await layers()).commitLayer(host, home, file, layer, onProgress),
+    putImage: async (config, chain, name, tags) => (await images()).putImage(host, home, config, chain, name, tags),
+    resolve: async (reference) => (await images()).resolve(host, home, reference),
+    list: (options) => list(host, home, options),
+    tag: async (reference, newReference) => (await images()).tag(host, home, reference, newReference),
+    remove: async (reference, inUse) => (await import('./remove.ts')).remove(host, home, reference, inUse),
+    addGate: async (image, statement) => (await import('./gates.ts')).addGate(host, home, image, statement),
+    verify: async (references, onProgress, options) => (await import('./verify.ts')).verify(host, home, references, onProgress, options),
+    prune: async (inUse, options) => (await import('./prune.ts')).prune(host, home, inUse, options),
+  };
+}
+
+/** The files of an image's chain, bottom first, for an explicit block device graph. */
+export function layerPaths(home: Home, image: Pick<Image, 'layers'>): HostPath[] {
+  return image.layers.map((layer) => hostPath(home.blob(layer.digest)));
+}

@@ -1,0 +1,114 @@
+import type { Digest, HostPath, Key, Name } from '../base/types.ts';
+import type { GateStatement, Image, ImageConfig, ImageSummary, LayerRecord } from './model.ts';
+
+/** What a layer's maker knows; the store adds digest, size and time. */
+export type NewLayer = Omit<LayerRecord, 'v' | 'digest' | 'size' | 'created'>;
+
+/** Which images VMs use: digest of the manifest -> names of the VMs. */
+export type ImageUse = ReadonlyMap<Digest, readonly string[]>;
+
+/** Bytes done of a total. */
+export type Progress = (done: number, total: number) => void;
+
+export interface RemoveResult {
+  readonly digest: Digest;
+  /** The `name:tag` references that are gone. */
+  readonly untagged: readonly string[];
+  /** The references that the image still has; it stays in the store while there is one. */
+  readonly remaining: readonly string[];
+  /** Whether the image itself is gone. */
+  readonly removed: boolean;
+  /** Bytes of the files that were removed. */
+  readonly freed: number;
+}
+
+export interface PruneOptions {
+  /** Also remove cached layers that no image uses. */
+  readonly layers?: boolean;
+  /** Only say what would be removed. */
+  readonly dryRun?: boolean;
+}
+
+export interface PruneReport {
+  readonly images: readonly { readonly name: string; readonly digest: Digest }[];
+  /** Cached layers that no image used. */
+  readonly layers: readonly { readonly name: string; readonly key: Key }[];
+  /** Files in the store that nothing refers to, as paths in it. */
+  readonly files: readonly string[];
+  readonly freed: number;
+  /** Why something that could go was kept. */
+  readonly kept: readonly string[];
+}
+
+/** One thing that `verify` found wrong. */
+export interface StoreProblem {
+  readonly kind:
+    | 'index-damaged'
+    | 'layout-damaged'
+    | 'blob-missing'
+    | 'blob-size'
+    | 'blob-changed'
+    | 'manifest-invalid'
+    | 'qcow2-invalid'
+    | 'backing-wrong'
+    | 'record-invalid';
+  /** Path of the file in the store. */
+  readonly file: string;
+  readonly message: string;
+  /** `name:tag` of the images that it spoils. */
+  readonly images: readonly string[];
+  /** What `--repair` did about it; absent where nothing was done. */
+  readonly repaired?: string;
+}
+
+export interface VerifyReport {
+  readonly images: number;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly problems: readonly StoreProblem[];
+}
+
+export interface VerifyOptions {
+  /** Takes what is damaged out of use: layer records go, images are marked, the index is put back. */
+  readonly repair?: boolean;
+}
+
+/**
+ * The image store: an OCI image layout in the home. Readers take no lock and see the old or the new state, never a
+ * part; writers take the lock `store` for the moment in which they change it.
+ */
+export interface Store {
+  /**
+   * The layer that a key made, where its blob is there with the right size. Its `parent` is the digest it stands on:
+   * whoever builds a chain compares it with the digest of the layer below, since a layer below that was made anew can have other bytes.
+   */
+  findLayer(key: Key): Promise<LayerRecord | undefined>;
+  /**
+   * Takes a finished, closed qcow2 file in `run/<id>/` into the store: checks its header, hashes it, fsyncs it, renames it to its blob
+   * (mode 0444), then writes the record. The same bytes twice is fine. Throws `layer-invalid` where the file's backing name or
+   * size is not what `layer` says, `store-full` without space.
+   */
+  commitLayer(file: HostPath, layer: NewLayer, onProgress?: Progress): Promise<LayerRecord>;
+  /** Writes an image and moves the tags to it in one step. Throws `layer-gone` where a layer was removed meanwhile, `layer-chain` where the layers do not stand on each other. */
+  putImage(config: ImageConfig, layers: readonly LayerRecord[], name: Name, tags: readonly string[]): Promise<Image>;
+  /**
+   * Finds an image by `name` (its tag `latest`), `name:tag`, `name@sha256:<12 to 64 hex digits>` or `sha256:<12 to 64 hex digits>`.
+   * Throws `reference-invalid`, `image-unknown` (with the nearest names), `image-ambiguous`, `image-damaged`.
+   */
+  resolve(reference: string): Promise<Image>;
+  /** Every reference, one line each, sorted; with `untagged`, also images without one (tag ''). Opens index.json alone. */
+  list(options?: { readonly untagged?: boolean }): Promise<ImageSummary[]>;
+  /** Gives an image another reference, which moves there where it was elsewhere. */
+  tag(reference: string, newReference: string): Promise<Image>;
+  /**
+   * Removes a reference, and with the last one the image and what only it used; by digest, the image with all its references.
+   * Throws `image-in-use` with the names of the VMs where the image itself would go.
+   */
+  remove(reference: string, inUse: ImageUse): Promise<RemoveResult>;
+  /** Stores what a gate found, as an OCI artifact manifest whose subject is the image. The newest statement is what listings show. */
+  addGate(image: Image, statement: GateStatement): Promise<void>;
+  /** Reads every byte of the named images, or of the whole store, and tells all that is wrong. */
+  verify(references?: readonly string[], onProgress?: Progress, options?: VerifyOptions): Promise<VerifyReport>;
+  /** Removes untagged images that no VM uses, files that nothing refers to and what killed processes left; with `layers`, unused cached layers. */
+  prune(inUse: ImageUse, options?: PruneOptions): Promise<PruneReport>;
+}
