@@ -1,0 +1,55 @@
+import type { BootRecipe, DiskRecipe } from './recipe.ts';
+import type { GuestRoot } from '../workspace/guest-root.ts';
+import { SECTOR, type DiskLayout } from './layout.ts';
+
+/**
+ * grub.cfg with an entry for each kernel, the newest first and started at once. It names the root by UUID, so nothing
+ * of the machine that built it is in it; the image's own update-grub takes over with its first kernel update.
+ */
+export function grubConfiguration(kernels: readonly string[], { release, disk, boot }: DiskRecipe): string {
+  const entry = (version: string): string => `menuentry '${release}, with Linux ${version}' {
+  search --no-floppy --fs-uuid --set=root ${disk.filesystemUuid}
+  linux /boot/vmlinuz-${version} root=UUID=${disk.filesystemUuid} ro ${boot.kernelArguments.join(' ')}
+  initrd /boot/initrd.img-${version}
+}
+`;
+  return `set timeout=0
+set default=0
+serial --speed=115200
+terminal_input console serial
+terminal_output console serial
+${kernels.toReversed().map(entry).join('')}`;
+}
+
+/** Both as base64: the first 440 bytes of the disk, and the content of the BIOS boot partition. */
+export interface BiosBootImages {
+  readonly masterBootRecord: string;
+  readonly core: string;
+}
+
+/** Offsets and values of GRUB's boot.S and setup.c (util/setup.c, include/grub/i386/pc/boot.h). */
+const BOOT_KERNEL_SECTOR = 0x5c;
+const BOOT_DRIVE_CHECK = 0x66;
+const NOP_NOP = 0x9090;
+const BOOT_CODE_END = 440;
+const CORE_BLOCKLIST = 0x1f4;
+
+/**
+ * What `grub-install` writes for BIOS, made without a block device: grub-mkimage of the image makes the core, and the
+ * two places where boot code says in which sector the next part is are filled in here, as grub-bios-setup does.
+ */
+export async function biosBootImages(root: GuestRoot, bios: NonNullable<BootRecipe['bios']>, disk: DiskLayout): Promise<BiosBootImages> {
+  if (disk.biosBoot === undefined) throw new Error('the disk has no BIOS boot partition');
+  const start = BigInt(disk.biosBoot.start / SECTOR);
+  const folder = `/usr/lib/grub/${bios.platform}`;
+  const early = `search.fs_uuid ${disk.filesystemUuid} root\nset prefix=($root)/boot/grub\n`;
+  const script = 'cat >/tmp/early.cfg; platform=$1; shift; grub-mkimage -O "$platform" -c /tmp/early.cfg -p /boot/grub -o /tmp/core.img "$@"; base64 -w0 /tmp/core.img';
+  const core = Buffer.from((await root.run(['sh', '-ec', script, 'sh', bios.platform, ...bios.modules], { stdin: early })).stdout, 'base64');
+  if (core.length > disk.biosBoot.size) throw new Error('the boot loader is larger than its partition');
+  core.writeBigUInt64LE(start + 1n, CORE_BLOCKLIST);
+  const boot = Buffer.from((await root.run(['base64', '-w0', `${folder}/boot.img`])).stdout, 'base64').subarray(0, BOOT_CODE_END);
+  boot.writeBigUInt64LE(start, BOOT_KERNEL_SECTOR);
+  boot.writeUInt16LE(NOP_NOP, BOOT_DRIVE_CHECK);
+  await root.run(['sh', '-ec', 'mkdir -p "/boot/grub/$1"; cp "$2"/*.mod "$2"/*.lst "/boot/grub/$1/"', 'sh', bios.platform, folder]);
+  return { masterBootRecord: boot.toString('base64'), core: core.toString('base64') };
+}

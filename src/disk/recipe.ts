@@ -1,0 +1,21 @@
+import type { DiskLayout } from './layout.ts';
+
+/** What turns a root into a bootable disk. */
+export interface DiskRecipe {
+  /** The release's name, shown in the boot menu. */
+  readonly release: string;
+  readonly disk: DiskLayout;
+  readonly ext4Features: readonly string[];
+  readonly boot: BootRecipe;
+}
+
+/** How the disk starts. */
+export interface BootRecipe {
+  /** Path of the GRUB image format: `i386-pc`, or undefined without BIOS. */
+  readonly bios: { readonly platform: string; readonly modules: readonly string[] } | undefined;
+  /** Files of the EFI system partition: path there -> path in the root. */
+  readonly efi: Readonly<Record<string, string>>;
+  /** Content of grub.cfg on the EFI system partition, which finds the real one. */
+  readonly efiConfig: { readonly path: string; readonly content: string };
+  readonly kernelArguments: readonly string[];
+}

@@ -1,0 +1,222 @@
+import { join } from 'node:path';
+import { downloadAll } from '../../base/download.ts';
+import { IngotError } from '../../base/errors.ts';
+import type { Span } from '../../base/events.ts';
+import { formatSize, type HostPath } from '../../base/types.ts';
+import { writeDisk } from '../../disk/write.ts';
+import type { Context } from '../../operations/operation.ts';
+import type { Executor } from '../../workspace/executor.ts';
+import { startHostExecutor } from '../../workspace/host-executor.ts';
+import { GuestRoot } from '../../workspace/guest-root.ts';
+import { expandDeb } from './deb.ts';
+import type { Mirrors } from './mirrors.ts';
+import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from './recipe.ts';
+
+export interface BootstrapOptions {
+  readonly mirrors: Mirrors;
+  readonly offline: boolean;
+  /** A scratch folder of this build. */
+  readonly scratch: HostPath;
+  /** Where the layer's qcow2 is written; created here. */
+  readonly output: HostPath;
+  readonly span: Span;
+  /** Called with the root where a step failed, before everything is torn down. */
+  readonly onFailure?: (root: GuestRoot, error: unknown) => Promise<void>;
+}
+
+/** Where packages and work are, seen from inside the root: an empty folder of every Debian system. */
+const DEBS = '/tmp/debs';
+/** The root, the raw disk and their copies in memory; more is kept on disk instead. */
+const MEMORY_NEEDED = 4 * 2 ** 30;
+
+/**
+ * Makes a bootable disk from packages: the base of every image of a family that is installed rather than downloaded.
+ * Runs the recipe and adds nothing of its own. Needs root through the workspace's helper.
+ */
+export async function bootstrap(context: Context, recipe: BootstrapRecipe, options: BootstrapOptions): Promise<void> {
+  const { span } = options;
+  await using undo = new AsyncDisposableStack();
+  const debs = new PackageFolder(context, recipe, options);
+  const fetching = debs.fill();
+  fetching.catch(() => undefined); // awaited below; a failure of the helper must not hide it
+  const executor = undo.use(await startHostExecutor(context));
+  const work = await mountWorkFolder(context, executor, options.scratch);
+  const root = new GuestRoot(executor, join(work, 'root'), {
+    readOnly: { [DEBS]: debs.folder },
+    onOutput: (text, stream) => span.output(text, stream),
+  });
+  try {
+    await stage(span, 'essential packages', async () => {
+      const essential = await debs.essential();
+      await extractEssential(executor, root, recipe, essential);
+      await dpkg(root, recipe, ['--force-depends', '--no-triggers', '--unpack', ...essential.map(insidePath)]);
+      for (const name of recipe.configureFirst) await root.run(['dpkg', '--force-depends', '--no-triggers', '--configure', name]);
+      await root.run(['dpkg', '--no-triggers', '--force-unsafe-io', '--configure', '--pending']);
+    });
+    await fetching;
+    await stage(span, 'unpack', async () => {
+      const rest = recipe.packages.filter((item) => !item.essential);
+      await dpkg(root, recipe, ['--force-depends', '--no-triggers', '--unpack', ...rest.map(insidePath)]);
+      await root.writeFiles(recipe.filesBefore);
+    });
+    await stage(span, 'configure', async () => {
+      await root.withStubs(recipe.deferred.map(({ program }) => program), () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']));
+      const { stdout } = await root.run(['dpkg', '--audit']);
+      if (stdout.trim() !== '') throw new IngotError('command', 'packages-broken', 'Some packages were not installed completely', { detail: stdout.trim() });
+    });
+    await stage(span, 'finish', async () => {
+      await root.writeFiles(recipe.files);
+      const once = recipe.deferred.flatMap((program) => (program.once === undefined ? [] : [program.once]));
+      await Promise.all([runEach(root, recipe.commands), ...once.map((command) => runEach(root, [command]))]);
+      await root.seal(recipe.seal, recipe.truncate);
+    });
+    await stage(span, 'disk', async (diskStage) => {
+      await writeDisk(executor, root, recipe, { raw: join(work, 'disk.raw'), output: options.output, onProgress: (percent) => diskStage.progress(percent, 100, 'items') });
+    });
+  } catch (error) {
+    await options.onFailure?.(root, error);
+    throw error;
+  }
+}
+
+/** The packages of a recipe, downloaded and expanded into one folder as dpkg wants them. */
+class PackageFolder {
+  readonly folder: string;
+  readonly #context: Context;
+  readonly #recipe: BootstrapRecipe;
+  readonly #options: BootstrapOptions;
+  readonly #essentialReady = Promise.withResolvers<void>();
+
+  constructor(context: Context, recipe: BootstrapRecipe, options: BootstrapOptions) {
+    this.#context = context;
+    this.#recipe = recipe;
+    this.#options = options;
+    this.folder = join(options.scratch, 'debs');
+    this.#essentialReady.promise.catch(() => undefined);
+  }
+
+  /** Resolves with the essential packages once they are all there, long before the rest is. */
+  async essential(): Promise<ResolvedPackage[]> {
+    await this.#essentialReady.promise;
+    return this.#recipe.packages.filter((item) => item.essential);
+  }
+
+  async fill(): Promise<void> {
+    const { host, home, signal, events } = this.#context;
+    const { mirrors, offline, span } = this.#options;
+    const stageSpan = span.child('stage', 'packages');
+    try {
+      await host.files.makeDirectory(this.folder);
+      const items = this.#recipe.packages
+        .map((item) => ({ ...item, url: `${mirrors[item.archive]}/${item.path}` }))
+        .toSorted((a, b) => Number(b.essential) - Number(a.essential) || b.size - a.size);
+      let awaited = items.filter((item) => item.essential).length;
+      const expanding = new Limiter(host.machine.cpus);
+      const expansions: Promise<void>[] = [];
+      const { fetched } = await downloadAll(
+        host,
+        items,
+        {
+          folder: home.packages,
+          offline,
+          signal,
+          onProgress: (done, total) => stageSpan.progress(done, total, 'bytes'),
+          onRetry: (url, attempt, cause) => events.message('warn', `Attempt ${attempt} to fetch ${url} failed (${cause}); trying again.`),
+        },
+        (item, path) => {
+          const expansion = expanding.run(async () => {
+            await expandDeb(host.processes, path, join(this.folder, fileName(item)));
+            if (item.essential && (awaited -= 1) === 0) this.#essentialReady.resolve();
+          });
+          expansion.catch(() => undefined); // awaited below, all at once
+          expansions.push(expansion);
+        },
+      );
+      await Promise.all(expansions);
+      stageSpan.end('done', fetched === 0 ? `${items.length} from the cache` : `${items.length}, ${formatSize(fetched)} downloaded`);
+    } catch (error) {
+      stageSpan.end('failed');
+      this.#essentialReady.reject(error);
+      throw error;
+    }
+  }
+}
+
+/** Runs at most so many pieces of work at once. */
+class Limiter {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  async run(work: () => Promise<void>): Promise<void> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
+function fileName(item: ResolvedPackage): string {
+  return `${item.name}_${item.version.replaceAll(':', '%3a')}_${item.arch}.deb`;
+}
+
+function insidePath(item: ResolvedPackage): string {
+  return `${DEBS}/${fileName(item)}`;
+}
+
+/** A file system in memory where there is enough, else in a file of the scratch folder; gone with the helper either way. */
+async function mountWorkFolder(context: Context, executor: Executor, scratch: HostPath): Promise<string> {
+  const folder = join(scratch, 'work');
+  const { host } = context;
+  await host.files.makeDirectory(folder);
+  if (host.machine.freeMemory() >= MEMORY_NEEDED) {
+    await executor.run(['mount', '-t', 'tmpfs', '-o', 'mode=0755,size=90%', 'ingot', folder]);
+  } else {
+    context.events.message('info', `Less than ${formatSize(MEMORY_NEEDED)} of memory is free: working on disk, which is slower.`);
+    const image = join(scratch, 'work.img');
+    await host.files.write(image, '');
+    await host.files.truncate(image, 16 * 2 ** 30);
+    await executor.run(['mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-m', '0', image]);
+    await executor.run(['mount', '-o', 'loop,noatime', image, folder]);
+  }
+  await executor.run(['mkdir', '-m', '0755', join(folder, 'root')]);
+  return folder;
+}
+
+/** Puts the essential packages' files into the empty root, so that dpkg and a shell can run there. */
+async function extractEssential(executor: Executor, root: GuestRoot, recipe: BootstrapRecipe, essential: readonly ResolvedPackage[]): Promise<void> {
+  const debs = essential.map((item) => join(root.readOnlySource(DEBS), fileName(item)));
+  await executor.run(['sh', '-ec', 'root=$1; shift; for name; do mkdir -p "$root/usr/$name"; ln -s "usr/$name" "$root/$name"; done', 'sh', root.path, ...recipe.mergedUsr]);
+  await executor.run(['sh', '-ec', 'root=$1; shift; for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"; done', 'sh', root.path, ...debs], { timeout: 300 });
+  const dpkgFolders = ['info', 'updates', 'triggers', 'alternatives', 'parts'].map((name) => join(root.path, 'var/lib/dpkg', name));
+  await executor.run(['mkdir', '-p', ...dpkgFolders]);
+  await executor.run(['touch', join(root.path, 'var/lib/dpkg/status'), join(root.path, 'var/lib/dpkg/available')]);
+}
+
+async function dpkg(root: GuestRoot, recipe: BootstrapRecipe, args: readonly string[]): Promise<void> {
+  const filters = [...recipe.exclude.map((pattern) => `--path-exclude=${pattern}`), ...recipe.include.map((pattern) => `--path-include=${pattern}`)];
+  await root.run(['dpkg', '--force-unsafe-io', ...filters, ...args]);
+}
+
+async function runEach(root: GuestRoot, commands: readonly GuestCommand[]): Promise<void> {
+  for (const { argv } of commands) await root.run(argv);
+}
+
+async function stage(span: Span, label: string, work: (span: Span) => Promise<void>): Promise<void> {
+  const child = span.child('stage', label);
+  try {
+    await work(child);
+    child.end('done');
+  } catch (error) {
+    child.end('failed');
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Argv } from '../base/process.ts';
+
+/** What steps keep of root's rights: enough for package managers, nothing that reaches the host (no mknod, no mount). */
+const CAPABILITIES = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_SETUID', 'CAP_SETGID', 'CAP_SETFCAP', 'CAP_SYS_CHROOT'];
+
+export interface SandboxOptions {
+  /** Off by default: what has no network cannot fetch what is not in its key. */
+  readonly network?: boolean;
+  /** Path inside -> path outside, writable. */
+  readonly bind?: Readonly<Record<string, string>>;
+  /** Path inside -> path outside, read-only. */
+  readonly readOnly?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The command line that runs `argv` with `root` as its file system: bubblewrap with new namespaces, an empty /tmp and
+ * /run, and few capabilities. /tmp is 1777 and /run 0755, since bubblewrap's own 0700 hides resolv.conf and the like
+ * from unprivileged helpers such as apt's.
+ */
+export function sandboxed(root: string, argv: readonly string[], options: SandboxOptions = {}): Argv {
+  return [
+    'bwrap',
+    '--die-with-parent',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--hostname',
+    'localhost',
+    ...(options.network === true ? [] : ['--unshare-net']),
+    '--bind',
+    root,
+    '/',
+    '--dev',
+    '/dev',
+    '--proc',
+    '/proc',
+    '--perms',
+    '1777',
+    '--tmpfs',
+    '/tmp',
+    '--perms',
+    '0755',
+    '--tmpfs',
+    '/run',
+    ...pairs('--bind', options.bind),
+    ...pairs('--ro-bind', options.readOnly),
+    '--chdir',
+    '/',
+    '--cap-drop',
+    'ALL',
+    ...CAPABILITIES.flatMap((capability) => ['--cap-add', capability]),
+    '--',
+    ...argv,
+  ];
+}
+
+function pairs(flag: string, binds: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(binds).flatMap(([inside, outside]) => [flag, outside, inside]);
+}
+
+/** Environment of commands inside an image: nothing asks, nothing depends on the host's language. */
+export const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/root',
+  LC_ALL: 'C.UTF-8',
+  DEBIAN_FRONTEND: 'noninteractive',
+  DEBCONF_NONINTERACTIVE_SEEN: 'true',
+};
