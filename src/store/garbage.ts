@@ -1,0 +1,141 @@
+import { basename, join } from 'node:path';
+import { systemErrorCode } from '../base/errors.ts';
+import { readTextIfThere } from '../base/files.ts';
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import { isDigest, type Digest } from '../base/types.ts';
+import { parseQcow2Header, QCOW2_LIMITS } from '../disk/qcow2.ts';
+import { parseRecord } from './layers.ts';
+import { isImage, type IndexEntry } from './index-file.ts';
+import { manifestSchema, readJsonBlob, type Manifest } from './manifest.ts';
+import { ANNOTATIONS, type LayerRecord } from './model.ts';
+import type { ImageUse } from './types.ts';
+
+/** What a collection takes away. */
+export interface Garbage {
+  readonly layers: readonly LayerRecord[];
+  /** Paths of records and blobs that go, records first: a record never outlives its blob. */
+  readonly files: readonly string[];
+  readonly freed: number;
+  /** Why something that could go is kept. */
+  readonly kept: readonly string[];
+}
+
+export interface GarbageQuestion {
+  /** The index as it will be. */
+  readonly entries: readonly IndexEntry[];
+  readonly inUse: ImageUse;
+  /** Whether a layer that no image holds may leave the cache. */
+  readonly mayDrop: (record: LayerRecord) => boolean;
+}
+
+/**
+ * Finds what nothing refers to: layer records that may be dropped, and blobs that no image, statement, remaining record, VM or running
+ * build stands on. The caller holds the store's lock, or only wants to know. Changes nothing.
+ */
+export async function findGarbage(host: Host, home: Home, question: GarbageQuestion): Promise<Garbage> {
+  const held = await heldBlobs(host, home, question.entries, question.inUse);
+  if (typeof held === 'string') return { layers: [], files: [], freed: 0, kept: [held] };
+  const { records, invalid } = await recordFiles(host, home);
+  const keptRecords = keepChains(records, held, question.mayDrop);
+  for (const record of keptRecords) {
+    held.add(record.digest);
+    if (record.parent !== undefined) held.add(record.parent);
+  }
+  const layers = records.filter((record) => !keptRecords.has(record));
+  const files = [...layers.map((record) => home.layer(record.key)), ...invalid];
+  for (const name of await host.files.list(home.blobs)) {
+    const digest = `sha256:${name}`;
+    if (isDigest(digest) && !held.has(digest)) files.push(home.blob(digest));
+  }
+  let freed = 0;
+  for (const file of files) freed += (await host.files.status(file))?.allocated ?? 0;
+  return { layers, files, freed, kept: [] };
+}
+
+/** Removes what was found, records before blobs. */
+export async function removeGarbage(host: Host, garbage: Garbage): Promise<void> {
+  for (const file of garbage.files) await host.files.remove(file);
+}
+
+/** The manifest of an entry, or undefined where it cannot be read. */
+export async function manifestOf(host: Host, home: Home, entry: { readonly digest: Digest; readonly size: number }): Promise<Manifest | undefined> {
+  return await readJsonBlob(host, home, entry, manifestSchema).catch(() => undefined);
+}
+
+/** The index without some images, and without the statements about images that it does not hold. */
+export function withoutImages(entries: readonly IndexEntry[], gone: (entry: IndexEntry) => boolean): IndexEntry[] {
+  const images = entries.filter((entry) => isImage(entry) && !gone(entry));
+  const digests = new Set(images.map((entry) => entry.digest));
+  return entries.filter((entry) => {
+    const subject = entry.annotations[ANNOTATIONS.subject];
+    if (isImage(entry)) return digests.has(entry.digest) && !gone(entry);
+    return subject === undefined || (isDigest(subject) && digests.has(subject));
+  });
+}
+
+/** Everything that must stay whatever the cache says; a sentence where that cannot be known. */
+async function heldBlobs(host: Host, home: Home, entries: readonly IndexEntry[], inUse: ImageUse): Promise<Set<Digest> | string> {
+  const held = new Set<Digest>();
+  const hold = (digest: Digest, manifest: Manifest | undefined): void => {
+    held.add(digest);
+    if (manifest === undefined) return;
+    held.add(manifest.config.digest);
+    for (const layer of manifest.layers) held.add(layer.digest);
+  };
+  for (const entry of new Map(entries.map((one) => [one.digest, one])).values()) {
+    const manifest = await manifestOf(host, home, entry);
+    if (manifest === undefined) return `Nothing was removed: the manifest ${entry.digest} cannot be read, so what its image needs is not known. \`ingot image verify\` tells more.`;
+    hold(entry.digest, manifest);
+  }
+  // A VM can stand on an image that the index has lost.
+  for (const digest of inUse.keys()) {
+    const size = (await host.files.status(home.blob(digest)))?.size;
+    if (size !== undefined) hold(digest, await manifestOf(host, home, { digest, size }));
+  }
+  for (const digest of await standingOn(host, home)) held.add(digest);
+  return held;
+}
+
+/** The blobs that files in the making stand on: the header of each qcow2 in `run/` names its parent. */
+async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
+  const found = new Set<Digest>();
+  for (const id of await host.files.list(home.run)) {
+    const names = await host.files.list(join(home.run, id)).catch(() => []);
+    for (const name of names.filter((one) => one.endsWith('.qcow2'))) {
+      try {
+        const { backing } = parseQcow2Header(await host.files.readPart(join(home.run, id, name), 0, QCOW2_LIMITS.headerBytes));
+        const digest = `sha256:${basename(backing?.name ?? '')}`;
+        if (isDigest(digest)) found.add(digest);
+      } catch (error) {
+        // Not a layer yet, or gone meanwhile: it stands on nothing that could be named.
+        if (systemErrorCode(error) !== undefined && systemErrorCode(error) !== 'ENOENT') throw error;
+      }
+    }
+  }
+  return found;
+}
+
+async function recordFiles(host: Host, home: Home): Promise<{ records: LayerRecord[]; invalid: string[] }> {
+  const records: LayerRecord[] = [];
+  const invalid: string[] = [];
+  for (const name of (await host.files.list(home.layers)).filter((one) => one.endsWith('.json'))) {
+    const record = parseRecord(await readTextIfThere(host.files, join(home.layers, name)));
+    if (record !== undefined && home.layer(record.key) === join(home.layers, name)) records.push(record);
+    else invalid.push(join(home.layers, name));
+  }
+  return { records, invalid };
+}
+
+/** The records that stay: those which may not go, those of held blobs, and all that these stand on. */
+function keepChains(records: readonly LayerRecord[], held: ReadonlySet<Digest>, mayDrop: (record: LayerRecord) => boolean): Set<LayerRecord> {
+  const byDigest = Map.groupBy(records, (record) => record.digest);
+  const kept = new Set<LayerRecord>();
+  const queue = records.filter((record) => held.has(record.digest) || !mayDrop(record));
+  for (let record = queue.pop(); record !== undefined; record = queue.pop()) {
+    if (kept.has(record)) continue;
+    kept.add(record);
+    if (record.parent !== undefined) queue.push(...(byDigest.get(record.parent) ?? []));
+  }
+  return kept;
+}

@@ -1,0 +1,227 @@
+import { join, relative } from 'node:path';
+import { IngotError, systemErrorCode } from '../base/errors.ts';
+import { readTextIfThere } from '../base/files.ts';
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import { hexOf, type Digest } from '../base/types.ts';
+import { readQcow2Header, type Qcow2Header } from '../disk/qcow2.ts';
+import { findEntry } from './images.ts';
+import { indexCopyPath, indexPath, isImage, parseIndex, referenceOf, type IndexEntry } from './index-file.ts';
+import { parseRecord } from './layers.ts';
+import { manifestSchema, readJsonBlob, type Manifest } from './manifest.ts';
+import { ANNOTATIONS, gateStatementSchema, imageConfigSchema, MEDIA_TYPES, type LayerRecord } from './model.ts';
+import { repairStore } from './repair.ts';
+import type { Progress, StoreProblem, VerifyOptions, VerifyReport } from './types.ts';
+import { LAYOUT_MARKER } from './writing.ts';
+
+/** A problem, with what a repair must know of it. */
+export interface Finding extends StoreProblem {
+  /** The blob that is bad. */
+  readonly digest?: Digest;
+  /** Manifests of the images that cannot be used because of it. */
+  readonly spoils: readonly Digest[];
+}
+
+type Flaw = Pick<StoreProblem, 'kind' | 'message'>;
+
+/** {@link Store.verify} */
+export async function verify(host: Host, home: Home, references?: readonly string[], onProgress?: Progress, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const inspection = new Inspection(host, home, onProgress);
+  const index = await inspection.index();
+  const chosen = references === undefined ? undefined : new Set(references.map((reference) => findEntry(index, reference).digest));
+  const images = [...Map.groupBy(index.filter(isImage), (entry) => entry.digest)].filter(([digest]) => chosen?.has(digest) !== false);
+  const records = chosen === undefined ? await inspection.records() : [];
+  const manifests = new Map<Digest, Manifest>();
+  for (const [digest, entries] of images) {
+    const manifest = await inspection.document(entries[0], manifestSchema, namesOf(entries), [digest]);
+    if (manifest !== undefined) manifests.set(digest, manifest);
+  }
+  await inspection.expect([...manifests.values()].flatMap((manifest) => manifest.layers).concat(records.map((record) => ({ ...record, mediaType: MEDIA_TYPES.layer }))));
+  for (const [digest, entries] of images) {
+    const manifest = manifests.get(digest);
+    if (manifest !== undefined) await inspection.image(digest, manifest, namesOf(entries));
+  }
+  for (const entry of index) {
+    const subject = entry.annotations[ANNOTATIONS.subject];
+    if (subject !== undefined && images.some(([digest]) => digest === subject)) await inspection.statement(entry);
+  }
+  for (const record of records) await inspection.record(record);
+
+  const findings = await inspection.stillTrue();
+  const repaired = options.repair === true ? await repairStore(host, home, findings, images.map(([digest]) => digest)) : findings;
+  return {
+    images: images.length,
+    blobs: inspection.blobs,
+    bytes: inspection.bytes,
+    problems: repaired.map(({ kind, file, message, images: spoiled, repaired: what }) => ({ kind, file, message, images: spoiled, ...(what === undefined ? {} : { repaired: what }) })),
+  };
+}
+
+function namesOf(entries: readonly IndexEntry[]): string[] {
+  return entries.map((entry) => referenceOf(entry) ?? `${entry.annotations[ANNOTATIONS.name] ?? ''}@${entry.digest}`);
+}
+
+/** One walk through the store: every blob is read once, however many images share it. */
+class Inspection {
+  readonly #host: Host;
+  readonly #home: Home;
+  readonly #onProgress: Progress | undefined;
+  readonly #findings: Finding[] = [];
+  /** What was found of each layer blob. */
+  readonly #layers = new Map<Digest, Promise<{ readonly flaw?: Flaw; readonly header?: Qcow2Header }>>();
+  #total = 0;
+  bytes = 0;
+  blobs = 0;
+
+  constructor(host: Host, home: Home, onProgress: Progress | undefined) {
+    this.#host = host;
+    this.#home = home;
+    this.#onProgress = onProgress;
+  }
+
+  #found(flaw: Flaw, file: string, images: readonly string[], spoils: readonly Digest[], digest?: Digest): void {
+    const path = relative(this.#home.store, file);
+    const known = this.#findings.findIndex((finding) => finding.kind === flaw.kind && finding.file === path && finding.message === flaw.message);
+    const before = this.#findings[known];
+    if (before === undefined) this.#findings.push({ ...flaw, file: path, images, spoils, ...(digest === undefined ? {} : { digest }) });
+    else this.#findings[known] = { ...before, images: [...new Set([...before.images, ...images])], spoils: [...new Set([...before.spoils, ...spoils])] };
+  }
+
+  /** The index, or its copy where it is damaged, so that the images can be looked at all the same. */
+  async index(): Promise<IndexEntry[]> {
+    const { files } = this.#host;
+    const marker = join(this.#home.store, 'oci-layout');
+    const layout = await readTextIfThere(files, marker);
+    const path = indexPath(this.#home);
+    const text = await readTextIfThere(files, path);
+    const copy = await readTextIfThere(files, indexCopyPath(this.#home));
+    if (layout === undefined && text === undefined && copy === undefined) return [];
+    if (layout?.trim() !== LAYOUT_MARKER.trim()) this.#found({ kind: 'layout-damaged', message: 'The marker of the OCI layout is missing or changed' }, marker, [], []);
+    try {
+      if (text !== undefined) return parseIndex(text, path);
+      if (copy === undefined) return [];
+      this.#found({ kind: 'index-damaged', message: 'The index is missing' }, path, [], []);
+    } catch (error) {
+      if (!(error instanceof IngotError)) throw error;
+      this.#found({ kind: 'index-damaged', message: error.message }, path, [], []);
+    }
+    try {
+      return copy === undefined ? [] : parseIndex(copy, indexCopyPath(this.#home));
+    } catch {
+      this.#found({ kind: 'index-damaged', message: 'The copy of the index cannot be read either' }, indexCopyPath(this.#home), [], []);
+      return [];
+    }
+  }
+
+  /** A small JSON blob; a finding and undefined where it is not what its digest says. */
+  async document<S extends Parameters<typeof readJsonBlob>[3]>(blob: { readonly digest: Digest; readonly size: number } | undefined, schema: S, images: readonly string[], spoils: readonly Digest[]) {
+    if (blob === undefined) return undefined;
+    this.blobs += 1;
+    this.bytes += blob.size;
+    try {
+      return await readJsonBlob<S>(this.#host, this.#home, blob, schema);
+    } catch (error) {
+      if (!(error instanceof IngotError)) throw error;
+      const flaw = (await this.#sizeFlaw(blob)) ?? { kind: 'manifest-invalid' as const, message: error.message };
+      this.#found(flaw, this.#home.blob(blob.digest), images, spoils, blob.digest);
+      return undefined;
+    }
+  }
+
+  /** Says which blobs will be read, so that progress has a total. */
+  async expect(blobs: readonly { readonly digest: Digest; readonly size: number }[]): Promise<void> {
+    for (const blob of new Map(blobs.map((one) => [one.digest, one])).values()) this.#total += (await this.#host.files.status(this.#home.blob(blob.digest)))?.size ?? 0;
+  }
+
+  async image(digest: Digest, manifest: Manifest, images: readonly string[]): Promise<void> {
+    const config = await this.document(manifest.config, imageConfigSchema, images, [digest]);
+    if (config !== undefined && config.rootfs.diff_ids.join() !== manifest.layers.map((layer) => layer.digest).join()) {
+      this.#found({ kind: 'manifest-invalid', message: 'The config names other layers than the manifest' }, this.#home.blob(manifest.config.digest), images, [digest], manifest.config.digest);
+    }
+    for (const [i, layer] of manifest.layers.entries()) await this.#link(layer, manifest.layers[i - 1]?.digest, images, [digest]);
+  }
+
+  async statement(entry: IndexEntry): Promise<void> {
+    const manifest = await this.document(entry, manifestSchema, [], []);
+    if (manifest?.layers[0] !== undefined && entry.annotations[ANNOTATIONS.statementKind] === 'gate') {
+      const content = await this.document(manifest.layers[0], gateStatementSchema, [], []);
+      // What names the statement is its own entry: that is what a repair takes out.
+      if (content === undefined) this.#found({ kind: 'manifest-invalid', message: 'The gate statement cannot be read' }, this.#home.blob(entry.digest), [], [], entry.digest);
+    }
+  }
+
+  async records(): Promise<LayerRecord[]> {
+    const { files } = this.#host;
+    const records: LayerRecord[] = [];
+    for (const name of (await files.list(this.#home.layers)).filter((one) => one.endsWith('.json'))) {
+      const path = join(this.#home.layers, name);
+      const record = parseRecord(await readTextIfThere(files, path));
+      if (record !== undefined && this.#home.layer(record.key) === path) records.push(record);
+      else if ((await files.status(path)) !== undefined) this.#found({ kind: 'record-invalid', message: 'The layer record cannot be read, or is of another key' }, path, [], []);
+    }
+    return records;
+  }
+
+  record(record: LayerRecord): Promise<void> {
+    return this.#link(record, record.parent, [], []);
+  }
+
+  /** A layer blob, and what its header says it stands on. */
+  async #link(layer: { readonly digest: Digest; readonly size: number }, parent: Digest | undefined, images: readonly string[], spoils: readonly Digest[]): Promise<void> {
+    let inspected = this.#layers.get(layer.digest);
+    if (inspected === undefined) {
+      inspected = this.#inspectLayer(layer);
+      this.#layers.set(layer.digest, inspected);
+    }
+    const { flaw, header } = await inspected;
+    const path = this.#home.blob(layer.digest);
+    if (flaw !== undefined) this.#found(flaw, path, images, spoils, layer.digest);
+    if (header === undefined) return;
+    const expected = parent === undefined ? 'nothing' : `${hexOf(parent)} (qcow2)`;
+    const actual = header.backing === undefined ? 'nothing' : `${header.backing.name} (${header.backing.format ?? 'no format'})`;
+    if (actual !== expected) this.#found({ kind: 'backing-wrong', message: `The header says that it stands on ${actual}, and should say ${expected}` }, path, images, spoils, layer.digest);
+  }
+
+  async #inspectLayer(layer: { readonly digest: Digest; readonly size: number }): Promise<{ flaw?: Flaw; header?: Qcow2Header }> {
+    const path = this.#home.blob(layer.digest);
+    this.blobs += 1;
+    const sizeFlaw = await this.#sizeFlaw(layer);
+    if (sizeFlaw?.kind === 'blob-missing') return { flaw: sizeFlaw };
+    const before = this.bytes;
+    let flaw = sizeFlaw;
+    try {
+      const { hex } = await this.#host.files.sha256(path, (done) => {
+        this.bytes = before + done;
+        this.#onProgress?.(this.bytes, Math.max(this.#total, this.bytes));
+      });
+      if (flaw === undefined && hex !== hexOf(layer.digest)) flaw = { kind: 'blob-changed', message: `The bytes have changed: they now have the digest sha256:${hex}` };
+      return { ...(flaw === undefined ? {} : { flaw }), header: await readQcow2Header(this.#host.files, path) };
+    } catch (error) {
+      if (error instanceof IngotError) return { flaw: flaw ?? { kind: 'qcow2-invalid', message: error.message } };
+      if (systemErrorCode(error) === 'ENOENT') return { flaw: { kind: 'blob-missing', message: 'The file is missing' } };
+      throw error;
+    }
+  }
+
+  async #sizeFlaw(blob: { readonly digest: Digest; readonly size: number }): Promise<Flaw | undefined> {
+    const status = await this.#host.files.status(this.#home.blob(blob.digest));
+    if (status === undefined) return { kind: 'blob-missing', message: 'The file is missing' };
+    if (status.size !== blob.size) return { kind: 'blob-size', message: `The file has ${status.size} bytes instead of ${blob.size}` };
+    return undefined;
+  }
+
+  /** The findings, without those about images and records that another command removed while this one was reading. */
+  async stillTrue(): Promise<Finding[]> {
+    const text = await readTextIfThere(this.#host.files, indexPath(this.#home));
+    let now: ReadonlySet<Digest> | undefined;
+    try {
+      now = text === undefined ? undefined : new Set(parseIndex(text, indexPath(this.#home)).map((entry) => entry.digest));
+    } catch {
+      now = undefined; // damaged, and told already
+    }
+    const named = new Set((await this.records()).map((record) => record.digest));
+    return this.#findings.filter(
+      ({ kind, digest, spoils }) => kind !== 'blob-missing' || digest === undefined || now === undefined || named.has(digest) || now.has(digest) || spoils.some((image) => now.has(image)),
+    );
+  }
+}
