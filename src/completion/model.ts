@@ -1,0 +1,59 @@
+import { fieldsOf, type Field } from '../operations/fields.ts';
+import { GLOBAL_FLAGS } from '../operations/global-flags.ts';
+import type { Operation } from '../operations/operation.ts';
+
+/** What a word may be: one of fixed words, names asked from ingot, a file, or nothing known. */
+export interface Offer {
+  readonly words: readonly string[];
+  readonly dynamic: 'image' | 'vm' | 'release' | 'file' | undefined;
+}
+
+export interface FlagCompletion {
+  readonly names: readonly string[];
+  readonly description: string;
+  /** What follows it; undefined for a switch. */
+  readonly value: Offer | undefined;
+}
+
+/** What a shell offers after a command. */
+export interface CommandCompletion {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: readonly FlagCompletion[];
+  readonly positionals: readonly (Offer & { readonly many: boolean })[];
+}
+
+/** Made from an operation's declaration. */
+export function completionOf(operation: Pick<Operation, 'name' | 'summary' | 'input'>): CommandCompletion {
+  const fields = fieldsOf(operation);
+  return {
+    name: operation.name,
+    summary: operation.summary,
+    flags: [
+      ...fields.filter((field) => !field.positional).map(flagOf),
+      ...GLOBAL_FLAGS.map(({ flag, short, description }) => ({ names: [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])], description, value: undefined })),
+    ],
+    positionals: fields.filter((field) => field.positional).map((field) => ({ ...offerOf(field), many: field.many })),
+  };
+}
+
+function flagOf(field: Field): FlagCompletion {
+  const short = field.short === undefined ? [] : [`-${field.short}`];
+  if (field.kind === 'boolean') return { names: [`--${field.default === true ? 'no-' : ''}${field.flag}`, ...short], description: field.description, value: undefined };
+  return { names: [`--${field.flag}`, ...short], description: field.description, value: offerOf(field) };
+}
+
+function offerOf(field: Field): Offer {
+  return { words: field.choices, dynamic: field.complete };
+}
+
+/** First words of the commands, and the second words of those that have them. */
+export function commandTree(names: readonly string[]): Map<string, string[]> {
+  const tree = new Map<string, string[]>();
+  for (const name of names) {
+    const [head = '', second] = name.split(' ');
+    const seconds = tree.get(head) ?? [];
+    tree.set(head, second === undefined ? seconds : [...seconds, second]);
+  }
+  return tree;
+}

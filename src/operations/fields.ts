@@ -1,0 +1,106 @@
+import * as z from 'zod';
+import type { Operation } from './operation.ts';
+
+/** What kinds of text a value is written as. */
+export type FieldKind = 'text' | 'number' | 'boolean' | 'choice';
+
+/** What shell completion offers for a value. */
+export type CompletionKind = 'image' | 'vm' | 'release' | 'file';
+
+/** One key of an operation's input, as front ends show and read it. */
+export interface Field {
+  /** The key in the input: `allowExpiredMetadata`. */
+  readonly key: string;
+  /** The long flag without dashes: `allow-expired-metadata`. */
+  readonly flag: string;
+  readonly short: string | undefined;
+  readonly kind: FieldKind;
+  /** Given several times, or all that follow where it is positional. */
+  readonly many: boolean;
+  readonly positional: boolean;
+  readonly required: boolean;
+  readonly default: unknown;
+  /** The values of a choice. */
+  readonly choices: readonly string[];
+  readonly description: string;
+  /** What stands for the value in the help: `SIZE`. */
+  readonly placeholder: string;
+  /** The value that `--no-<flag>` stands for; undefined where there is no such flag. */
+  readonly off: string | undefined;
+  readonly complete: CompletionKind | undefined;
+  /** A path of the front end's machine, to be made absolute by it. */
+  readonly clientFile: boolean;
+}
+
+const metaSchema = z.object({
+  positional: z.boolean().optional(),
+  short: z.string().length(1).optional(),
+  complete: z.enum(['image', 'vm', 'release', 'file']).optional(),
+  clientFile: z.boolean().optional(),
+  placeholder: z.string().optional(),
+  negatable: z.string().optional(),
+  description: z.string().optional(),
+});
+type Meta = z.output<typeof metaSchema>;
+
+interface Unwrapped {
+  readonly core: z.core.$ZodType;
+  readonly meta: Meta;
+  readonly optional: boolean;
+  readonly default: unknown;
+}
+
+/** The fields of an operation's input, in the order of its keys. */
+export function fieldsOf(operation: Pick<Operation, 'input'>): Field[] {
+  return Object.entries(operation.input.shape).map(([key, schema]) => fieldOf(key, schema));
+}
+
+function fieldOf(key: string, schema: z.core.$ZodType): Field {
+  const outer = unwrap(schema);
+  const array = outer.core instanceof z.core.$ZodArray ? outer.core : undefined;
+  const inner = array === undefined ? outer : unwrap(array._zod.def.element);
+  const { kind, choices } = kindOf(inner.core);
+  const meta = { ...inner.meta, ...outer.meta };
+  const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const clientFile = meta.clientFile === true;
+  return {
+    key,
+    flag,
+    short: meta.short,
+    kind,
+    choices,
+    many: array !== undefined,
+    positional: meta.positional === true,
+    required: !outer.optional,
+    default: outer.default,
+    description: meta.description ?? '',
+    placeholder: meta.placeholder ?? (kind === 'choice' && meta.positional !== true ? choices.join('|') : flag.toUpperCase()),
+    off: array !== undefined || meta.positional === true ? undefined : kind === 'boolean' ? 'false' : meta.negatable,
+    complete: meta.complete ?? (clientFile ? 'file' : undefined),
+    clientFile,
+  };
+}
+
+/** Takes off the wrappers (optional, default, pipe, …); what an outer one says of itself wins. */
+function unwrap(schema: z.core.$ZodType): Unwrapped {
+  const meta = metaSchema.parse(z.globalRegistry.get(schema) ?? {});
+  const under = (inner: z.core.$ZodType, optional: boolean, value?: unknown): Unwrapped => {
+    const rest = unwrap(inner);
+    return { core: rest.core, meta: { ...rest.meta, ...meta }, optional: optional || rest.optional, default: value ?? rest.default };
+  };
+  if (schema instanceof z.core.$ZodOptional || schema instanceof z.core.$ZodNullable) return under(schema._zod.def.innerType, true);
+  if (schema instanceof z.core.$ZodDefault || schema instanceof z.core.$ZodPrefault) return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
+  if (schema instanceof z.core.$ZodReadonly || schema instanceof z.core.$ZodNonOptional || schema instanceof z.core.$ZodCatch) {
+    return under(schema._zod.def.innerType, false);
+  }
+  if (schema instanceof z.core.$ZodPipe) return under(schema._zod.def.in, false);
+  return { core: schema, meta, optional: false, default: undefined };
+}
+
+function kindOf(schema: z.core.$ZodType): { kind: FieldKind; choices: string[] } {
+  if (schema instanceof z.core.$ZodBoolean) return { kind: 'boolean', choices: [] };
+  if (schema instanceof z.core.$ZodNumber) return { kind: 'number', choices: [] };
+  if (schema instanceof z.core.$ZodEnum) return { kind: 'choice', choices: Object.values(schema._zod.def.entries).map(String) };
+  if (schema instanceof z.core.$ZodLiteral) return { kind: 'choice', choices: schema._zod.def.values.map(String) };
+  return { kind: 'text', choices: [] };
+}

@@ -1,0 +1,33 @@
+import type { Operation } from './operation.ts';
+
+/** Headings under which commands are listed. */
+export const GROUPS = { images: 'Images', vms: 'Virtual machines', host: 'This host', shell: 'Shell' } as const;
+
+export interface RegistryEntry {
+  readonly group: keyof typeof GROUPS;
+  /** Imports the operation; nothing of it is loaded before. */
+  readonly load: () => Promise<{ readonly default: AnyOperation }>;
+}
+
+/** An operation of which only the declaration is known. Method parameters make every operation fit it. */
+export type AnyOperation = Operation;
+
+/**
+ * Every operation by its name, in the order of the help. The file of `image list` is `image-list.ts`; its summary is
+ * in its declaration.
+ */
+export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
+  build: { group: 'images', load: () => import('./build.ts') },
+  plan: { group: 'images', load: () => import('./plan.ts') },
+  explain: { group: 'images', load: () => import('./explain.ts') },
+  doctor: { group: 'host', load: () => import('./doctor.ts') },
+  setup: { group: 'host', load: () => import('./setup.ts') },
+  completion: { group: 'shell', load: () => import('./completion.ts') },
+};
+
+/** Loads an operation that is in the registry. */
+export async function loadOperation(name: string): Promise<AnyOperation> {
+  const entry = REGISTRY[name];
+  if (entry === undefined) throw new Error(`there is no operation ${name}`);
+  return (await entry.load()).default;
+}
