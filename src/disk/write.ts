@@ -1,4 +1,5 @@
 import type { DiskRecipe } from './recipe.ts';
+import type { Argv } from '../base/process.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import { biosBootImages, grubConfiguration } from './grub.ts';
@@ -68,7 +69,7 @@ async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe
   const partition = `${raw}.root`;
   const mount = `${raw}.mount`;
   await executor.run(['truncate', '-s', String(disk.root.size), partition]);
-  const make = disk.filesystem === 'xfs' ? ['mkfs.xfs', '-q', '-m', `uuid=${disk.filesystemUuid}`, '-L', 'root', DISK_INSIDE] : ['mkfs.btrfs', '-q', '-U', disk.filesystemUuid, '-L', 'root', DISK_INSIDE];
+  const make = disk.filesystem === 'xfs' ? (['mkfs.xfs', '-q', '-m', `uuid=${disk.filesystemUuid}`, '-L', 'root', DISK_INSIDE] as const) : (['mkfs.btrfs', '-q', '-U', disk.filesystemUuid, '-L', 'root', DISK_INSIDE] as const);
   await root.run(make, { bind: { [DISK_INSIDE]: partition } });
   await executor.run(['mkdir', mount]);
   await executor.run(['mount', '-o', 'loop', partition, mount]);
@@ -85,7 +86,7 @@ async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe
 
 async function writeExt4(root: GuestRoot, { disk, ext4Features }: DiskRecipe, raw: string): Promise<void> {
   const tree = '/tmp/root';
-  const argv = [
+  const argv: Argv = [
     'mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'root', '-U', disk.filesystemUuid, '-m', '1',
     // Tables are written now: the guest's kernel would otherwise do it in the background of every first boot.
     '-E', `offset=${disk.root.start},hash_seed=${disk.filesystemUuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard`,

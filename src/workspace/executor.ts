@@ -7,6 +7,8 @@ export interface ExecuteOptions {
   readonly timeout?: number;
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   readonly accept?: readonly number[];
+  /** The command as errors show it, without what only brings it to its place. */
+  readonly shown?: Argv;
 }
 
 /**

@@ -60,12 +60,13 @@ export class GuestRoot {
   }
 
   /** Runs a program inside, without network unless asked for; throws `command-failed` with its last lines. */
-  async run(argv: readonly string[], options: RunInRootOptions = {}): Promise<CommandResult> {
+  async run(argv: Argv, options: RunInRootOptions = {}): Promise<CommandResult> {
     const { env, stdin, timeout = COMMAND_TIMEOUT, accept, ...sandbox } = options;
     const onOutput = this.#options.onOutput;
     return await this.#executor.run(this.commandLine(argv, sandbox), {
       env: { ...GUEST_ENVIRONMENT, ...env },
       timeout,
+      shown: argv,
       ...(stdin === undefined ? {} : { stdin }),
       ...(accept === undefined ? {} : { accept }),
       ...(onOutput === undefined ? {} : { onLine: (line: string, stream: 'stdout' | 'stderr') => onOutput(`${line}\n`, stream) }),

@@ -164,7 +164,8 @@ class HostExecutor implements Executor {
   }
 
   #outcome(pending: Pending, answer: Extract<HelperAnswer, { type: 'exit' }>): CommandResult {
-    const { argv, options, stdout, stderr } = pending;
+    const { options, stdout, stderr } = pending;
+    const argv = options.shown ?? pending.argv;
     const detail = `$ ${quoteCommand(argv)}\n${tail(stderr.trim() === '' ? stdout : `${stdout}\n${stderr}`)}`;
     if (this.#signal.aborted) throw new IngotError('interrupted', 'interrupted', `Stopped while ${argv[0]} was running`);
     if (pending.timedOut) throw new IngotError('timeout', 'command-timeout', `${argv[0]} did not end within ${options.timeout} s`, { detail });
