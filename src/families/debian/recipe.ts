@@ -5,7 +5,7 @@ import type { BootstrapRecipe, DeferredProgram, ResolvedPackage } from '../../so
 import { configurationFiles, filesBefore, KERNEL_ARGUMENTS } from './files.ts';
 import type { BaseOptions } from './packages.ts';
 
-/** Not unpacked: documentation and translations. A later layer or the user can ask for them. */
+/** Not unpacked: documentation, translations, and boot loaders for networks and CDs. */
 const EXCLUDE = [
   '/usr/share/doc/*',
   '/usr/share/man/*',
@@ -14,10 +14,12 @@ const EXCLUDE = [
   '/usr/share/bug/*',
   '/usr/share/groff/*',
   '/usr/share/locale/*',
-  '/usr/share/i18n/locales/*',
+  '/usr/lib/grub/*/monolithic/*',
+  '/usr/lib/grub/*-signed/grubnet*',
+  '/usr/lib/grub/*-signed/gcd*',
 ];
-/** Copyrights are a licence's condition; C.UTF-8 is part of libc. */
-const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias', '/usr/share/i18n/locales/C', '/usr/share/i18n/locales/en_US', '/usr/share/i18n/locales/en_GB', '/usr/share/i18n/locales/i18n*', '/usr/share/i18n/locales/iso14651*', '/usr/share/i18n/locales/translit*'];
+/** Copyrights are a condition of licences. */
+const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
 
 /** Programs whose every run but the last is wasted, or whose result must not be in an image at all (host keys). */
 const DEFERRED: readonly DeferredProgram[] = [

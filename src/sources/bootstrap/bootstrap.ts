@@ -194,8 +194,11 @@ async function mountWorkFolder(context: Context, executor: Executor, scratch: Ho
 /** Puts the essential packages' files into the empty root, so that dpkg and a shell can run there. */
 async function extractEssential(executor: Executor, root: GuestRoot, recipe: BootstrapRecipe, essential: readonly ResolvedPackage[]): Promise<void> {
   const debs = essential.map((item) => join(root.readOnlySource(DEBS), fileName(item)));
+  // dpkg unpacks these packages again and keeps what `include` names; what is left out here it would not remove.
+  const excluded = `${root.path}.exclude`;
+  await executor.run(['tee', excluded], { stdin: recipe.exclude.map((pattern) => `.${pattern}\n`).join('') });
   await executor.run(['sh', '-ec', 'root=$1; shift; for name; do mkdir -p "$root/usr/$name"; ln -s "usr/$name" "$root/$name"; done', 'sh', root.path, ...recipe.mergedUsr]);
-  await executor.run(['sh', '-ec', 'root=$1; shift; for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"; done', 'sh', root.path, ...debs], { timeout: 300 });
+  await executor.run(['sh', '-ec', 'root=$1 excluded=$2; shift 2; for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --exclude-from="$excluded" -C "$root"; done', 'sh', root.path, excluded, ...debs], { timeout: 300 });
   const dpkgFolders = ['info', 'updates', 'triggers', 'alternatives', 'parts'].map((name) => join(root.path, 'var/lib/dpkg', name));
   await executor.run(['mkdir', '-p', ...dpkgFolders]);
   await executor.run(['touch', join(root.path, 'var/lib/dpkg/status'), join(root.path, 'var/lib/dpkg/available')]);
