@@ -36,11 +36,19 @@ export async function takeLock(host: Host, home: Home, name: string, options: Lo
     const database = tryExclusive(path);
     if (database !== undefined) {
       const owner: LockOwner = { pid: process.pid, what: options.what, since: host.clock.now().toISOString() };
-      await host.files.write(ownerPath, JSON.stringify(owner));
+      try {
+        await host.files.write(ownerPath, JSON.stringify(owner));
+      } catch (error) {
+        database.close();
+        throw error;
+      }
       return {
         async [Symbol.asyncDispose]() {
-          await host.files.remove(ownerPath);
-          database.close();
+          try {
+            await host.files.remove(ownerPath);
+          } finally {
+            database.close();
+          }
         },
       };
     }

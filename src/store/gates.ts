@@ -1,11 +1,12 @@
 import { IngotError } from '../base/errors.ts';
+import { canonicalJson } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { Digest } from '../base/types.ts';
 import { isImage, readIndex, type IndexEntry } from './index-file.ts';
 import { manifestSchema, readJsonBlob } from './manifest.ts';
 import { ANNOTATIONS, gateStatementSchema, MEDIA_TYPES, type GateStatement, type Image } from './model.ts';
-import { canonicalJson, changeStore, saveIndex, writeBlob } from './writing.ts';
+import { changeStore, saveIndex, writeBlob } from './writing.ts';
 
 /** {@link Store.addGate} */
 export async function addGate(host: Host, home: Home, image: Image, statement: GateStatement): Promise<void> {

@@ -44,7 +44,7 @@ export async function isWhole(host: Pick<Host, 'files'>, home: Home, blob: { rea
 export async function commitLayer(host: Host, home: Home, file: HostPath, layer: NewLayer, onProgress?: Progress): Promise<LayerRecord> {
   const status = await host.files.status(file);
   if (status?.kind !== 'file') throw new IngotError('internal', 'layer-invalid', `${file} is not a finished layer: no such file`);
-  await checkHeader(host, home, file, layer);
+  await writeOrFull(host, file, status.size, () => checkHeader(host, home, file, layer));
   await host.files.setMode(file, 0o444);
   const { hex, size } = await host.files.sha256(file, (done) => onProgress?.(done, status.size));
   const digest = parseDigest(`sha256:${hex}`);
@@ -61,7 +61,8 @@ export async function commitLayer(host: Host, home: Home, file: HostPath, layer:
       await writeOrFull(host, blob, size, () => host.files.sync(home.blobs));
       await writeOrFull(host, home.layer(layer.key), text.length, () => replaceFile(host.files, home.layer(layer.key), text));
     } catch (error) {
-      if (isNew) await host.files.remove(blob);
+      // Where only the last fsync failed, the record is there already, and it and the blob are whole.
+      if (isNew && (await findLayer(host, home, layer.key))?.digest !== digest) await host.files.remove(blob);
       throw error;
     }
   });

@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
+import { canonicalJson } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { hexOf, type Digest, type Name } from '../base/types.ts';
 import type { IndexEntry } from './index-file.ts';
 import { ANNOTATIONS, descriptorSchema, MEDIA_TYPES, type Descriptor, type ImageConfig, type LayerRecord } from './model.ts';
-import { canonicalJson, digestOf } from './writing.ts';
+import { digestOf } from './writing.ts';
 
 /** An image's manifest (image-spec v1.1); a statement's manifest has a subject besides. */
 export const manifestSchema = z.object({

@@ -8,6 +8,9 @@ import { takeLock } from '../base/lock.ts';
 import { formatSize, parseDigest, type Digest } from '../base/types.ts';
 import { indexPath, writeIndex, type IndexEntry } from './index-file.ts';
 
+/** What a folder or a file of one line takes on a disk. */
+const SMALL = 4096;
+
 /** Name of a temporary file of `replaceFile`: seen under the lock, its writer is dead. */
 const LEFTOVER = /\.tmp-\d+-\d+$/;
 
@@ -16,13 +19,17 @@ const LEFTOVER = /\.tmp-\d+-\d+$/;
  * half-written is removed first.
  */
 export async function changeStore<T>(host: Host, home: Home, what: string, work: () => Promise<T>): Promise<T> {
-  await host.files.makeDirectory(home.locks);
-  await using _lock = await takeLock(host, home, 'store', { what });
+  await using _lock = await writeOrFull(host, join(home.locks, 'store.lock'), SMALL, async () => {
+    await host.files.makeDirectory(home.locks);
+    return await takeLock(host, home, 'store', { what });
+  });
   const marker = join(home.store, 'oci-layout');
   if ((await host.files.status(marker)) === undefined) {
-    await host.files.makeDirectory(home.blobs);
-    await host.files.makeDirectory(home.layers);
-    await writeOrFull(host, marker, 2 ** 10, () => replaceFile(host.files, marker, LAYOUT_MARKER));
+    await writeOrFull(host, marker, SMALL, async () => {
+      await host.files.makeDirectory(home.blobs);
+      await host.files.makeDirectory(home.layers);
+      await replaceFile(host.files, marker, LAYOUT_MARKER);
+    });
   }
   await removeLeftovers(host, home);
   return await work();
@@ -37,13 +44,6 @@ async function removeLeftovers(host: Host, home: Home): Promise<void> {
       if (LEFTOVER.test(name)) await host.files.remove(join(folder, name));
     }
   }
-}
-
-/** JSON with sorted keys: the same content is the same bytes, hence the same digest. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))) : part,
-  );
 }
 
 /** The digest of bytes in memory. */
