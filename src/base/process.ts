@@ -1,4 +1,4 @@
-import { execa } from 'execa';
+import { spawn as spawnProcess } from 'node:child_process';
 import { IngotError } from './errors.ts';
 
 export type Argv = readonly [string, ...string[]];
@@ -41,6 +41,8 @@ export interface Processes {
   run(argv: Argv, options?: CommandOptions): Promise<CommandResult>;
   /** Starts a program that one talks to or leaves running. */
   spawn(argv: Argv, options?: SpawnOptions): RunningProcess;
+  /** Sends a signal to a process that an earlier ingot started; false where there is none of that id, or it is not ours to signal. */
+  signal(pid: number, signal: NodeJS.Signals): boolean;
 }
 
 export interface RunningProcess {
@@ -88,6 +90,8 @@ export const hostProcesses: Processes = {
   async run(argv, options = {}) {
     const secrets = options.secrets ?? [];
     const [file, ...args] = argv;
+    // Loaded here, since most commands start no program and all of them feel what is imported.
+    const { execa } = await import('execa');
     const subprocess = execa(file, args, {
       env: { ...BASE_ENVIRONMENT, ...options.env },
       extendEnv: false,
@@ -124,27 +128,24 @@ export const hostProcesses: Processes = {
 
   spawn(argv, options = {}) {
     const [file, ...args] = argv;
-    const subprocess = execa(file, args, {
+    const child = spawnProcess(file, args, {
       env: { ...BASE_ENVIRONMENT, ...options.env },
-      extendEnv: false,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      stdin: options.stdin ?? 'ignore',
-      stdout: options.stdout ?? 'ignore',
-      stderr: options.stderr ?? 'ignore',
+      stdio: [options.stdin ?? 'ignore', options.stdout ?? 'ignore', options.stderr ?? 'ignore'],
       detached: options.detached === true,
-      cleanup: options.detached !== true,
-      reject: false,
-      buffer: false,
     });
-    if (options.detached === true) subprocess.nodeChildProcess.unref();
-    return {
-      pid: subprocess.pid,
-      stdin: subprocess.stdin,
-      stdout: subprocess.stdout,
-      stderr: subprocess.stderr,
-      ended: subprocess.then((result) => ({ exitCode: result.exitCode, signal: result.signal })),
-      kill: (signal) => void subprocess.kill(signal),
-    };
+    if (options.detached === true) child.unref();
+    const endWithIngot = (): void => void child.kill();
+    if (options.detached !== true) process.once('exit', endWithIngot);
+    const ended = new Promise<{ exitCode: number | undefined; signal: string | undefined }>((resolve) => {
+      // `close` comes after the last output has been read; a program that could not be started has only `error`.
+      child.once('close', (code, signal) => resolve({ exitCode: code ?? undefined, signal: signal ?? undefined }));
+      child.on('error', () => {
+        if (child.pid === undefined) resolve({ exitCode: undefined, signal: undefined });
+      });
+    });
+    void ended.then(() => process.off('exit', endWithIngot));
+    return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended, kill: (signal) => void child.kill(signal) };
   },
 };
 

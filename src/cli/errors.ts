@@ -53,7 +53,7 @@ function isDefect(error: IngotError): boolean {
 function problemLines(problem: Problem, color: boolean): string[] {
   const place = problem.position === undefined ? '' : `${problem.position.file}:${problem.position.line}:${problem.position.column} `;
   const path = problem.path === undefined || problem.path === '' ? '' : `${problem.path}: `;
-  const hint = problem.hint === undefined ? '' : paint(color, 'dim', ` ${problem.hint}`);
+  const hint = problem.hint === undefined ? '' : paint(color, 'dim', `. ${problem.hint}`);
   return [`  ${paint(color, 'cyan', place)}${path}${plain(problem.message)}${hint}`];
 }
 

@@ -1,3 +1,15 @@
-import { main } from './main.ts';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 
+/** Where compiled code is kept between starts: a cache of the system for root (sudo must not write into a user's home). */
+function cacheFolder(): string | undefined {
+  if (process.getuid?.() === 0) return '/var/cache/ingot';
+  const { XDG_CACHE_HOME: cache, HOME: home } = process.env;
+  if (cache !== undefined && cache.startsWith('/')) return join(cache, 'ingot');
+  return home === undefined ? undefined : join(home, '.cache', 'ingot');
+}
+
+const folder = cacheFolder();
+if (folder !== undefined) enableCompileCache(folder);
+const { main } = await import('./main.ts');
 await main(process.argv.slice(2));

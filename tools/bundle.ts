@@ -1,0 +1,83 @@
+/*
+ * Makes dist/<hash>/: the CLI as few ES modules, lazy imports still lazy, the catalog compiled in. `dist/current` is a
+ * link that moves in one step, so that a process that runs from the old folder still finds its lazy modules there.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { rolldown } from 'rolldown';
+import { readCatalogFolder } from '../src/catalog/folder.ts';
+import { loadOperation, REGISTRY } from '../src/operations/registry.ts';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+/** Folders of older bundles are kept this long for processes that still run from them. */
+const KEEP_MILLISECONDS = 24 * 3600 * 1000;
+const CATALOG_MODULE = '\0ingot-catalog';
+const SUMMARIES_MODULE = '\0ingot-summaries';
+
+const started = new Date();
+const catalog = JSON.stringify(await readCatalogFolder());
+const summaries = JSON.stringify(
+  Object.fromEntries(await Promise.all(Object.keys(REGISTRY).map(async (name) => [name, (await loadOperation(name)).summary] as const))),
+);
+const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [SUMMARIES_MODULE]: summaries };
+
+const build = await rolldown({
+  cwd: root,
+  input: { ingot: 'src/cli/start.ts', helper: 'src/workspace/helper.ts' },
+  platform: 'node',
+  external: [/^node:/],
+  treeshake: { moduleSideEffects: (id) => !/node_modules\/zod\/.*locales/.test(id) },
+  transform: {
+    define: { INGOT_HELPER: JSON.stringify('./helper.js'), INGOT_COMMIT: JSON.stringify(commit()) },
+    inject: { INGOT_CATALOG: [CATALOG_MODULE, 'default'], INGOT_SUMMARIES: [SUMMARIES_MODULE, 'default'] },
+  },
+  plugins: [
+    {
+      name: 'compiled-in',
+      resolveId: (id) => (id in virtual ? id : null),
+      load: (id) => (virtual[id] === undefined ? null : { code: `export default JSON.parse(${JSON.stringify(virtual[id])});`, moduleType: 'js' }),
+    },
+  ],
+});
+const options = { format: 'esm', minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }, entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' } as const;
+const { output } = await build.generate(options);
+await build.close();
+
+const files = output.flatMap((file) => [{ name: file.fileName, content: file.type === 'chunk' ? file.code : file.source }]);
+const hash = createHash('sha256');
+for (const { name, content } of files) hash.update(name).update(content);
+const name = hash.digest('hex').slice(0, 16);
+
+mkdirSync(dist, { recursive: true });
+const folder = join(dist, name);
+if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
+  const temporary = join(dist, `.tmp-${process.pid}`);
+  mkdirSync(temporary);
+  for (const file of files) writeFileSync(join(temporary, file.name), file.content);
+  writeFileSync(join(temporary, 'package.json'), '{"type":"module"}\n');
+  renameSync(temporary, folder);
+}
+// As old as the sources it was made of: what changed meanwhile makes it stale.
+utimesSync(join(folder, 'ingot.js'), started, started);
+const link = join(dist, `.current-${process.pid}`);
+symlinkSync(name, link);
+renameSync(link, join(dist, 'current'));
+
+for (const entry of readdirSync(dist)) {
+  const path = join(dist, entry);
+  const old = Date.now() - lstatSync(path).mtimeMs > KEEP_MILLISECONDS;
+  if (entry !== name && entry !== 'current' && old) rmSync(path, { recursive: true, force: true });
+}
+
+/** The commit of the sources, with a plus sign where files differ from it; empty outside a clone. */
+function commit(): string {
+  try {
+    const git = (...words: string[]): string => execFileSync('git', ['-C', root, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '--untracked-files=no', '--', 'src', 'catalog') === '' ? '' : '+'}`;
+  } catch {
+    return '';
+  }
+}
