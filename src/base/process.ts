@@ -147,6 +147,14 @@ export const hostProcesses: Processes = {
     void ended.then(() => process.off('exit', endWithIngot));
     return { pid: child.pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, ended, kill: (signal) => void child.kill(signal) };
   },
+
+  signal(pid, signal) {
+    try {
+      return process.kill(pid, signal);
+    } catch {
+      return false;
+    }
+  },
 };
 
 function startFailure(argv: Argv, message: string, code: string | undefined): IngotError {

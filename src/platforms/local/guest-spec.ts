@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import * as z from 'zod';
+import { hostPath, type HostPath } from '../../base/types.ts';
+
+export const architectureSchema = z.enum(['amd64', 'arm64']);
+/** Debian's name of an architecture that a guest can have. */
+export type Architecture = z.output<typeof architectureSchema>;
+
+export const firmwareSchema = z.enum(['bios', 'uefi', 'uefi-secure']);
+/** What starts the boot loader; `uefi-secure` verifies it against Microsoft's keys. */
+export type Firmware = z.output<typeof firmwareSchema>;
+
+/** What runs the guest's instructions, and how much of it was proven. */
+export interface Accelerator {
+  readonly kind: 'kvm' | 'hvf' | 'tcg';
+  /** A 64-bit guest has really run with it, at a speed that deserves the name. */
+  readonly proven: boolean;
+  /** A sentence for people: what was tried and what came of it. */
+  readonly reason: string;
+}
+
+/** How one logs in to a guest. */
+export interface SshAccess {
+  /** Port on 127.0.0.1 that leads to the guest's port 22. */
+  readonly port: number;
+  readonly user: string;
+  /** Private key. */
+  readonly key: HostPath;
+  readonly knownHosts: HostPath;
+}
+
+/** Everything that a guest is started from. Plain data; the sockets and logs go into its folder. */
+export interface GuestSpec {
+  readonly name: string;
+  /** Identity of the machine, told to the guest by SMBIOS: a UUID. */
+  readonly id: string;
+  readonly folder: HostPath;
+  readonly arch: Architecture;
+  readonly firmware: Firmware;
+  readonly accelerator: Accelerator;
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memory: number;
+  /** The image's layers, bottom first; opened read-only. */
+  readonly chain: readonly HostPath[];
+  /** The guest's own disk, a qcow2 overlay on the last of the chain. */
+  readonly disk: HostPath;
+  /** NoCloud seed, or undefined for none. */
+  readonly seed: HostPath | undefined;
+  /** Address of the network card. */
+  readonly mac: string;
+  readonly ssh: SshAccess;
+  /** Boots this kernel instead of the disk's own boot loader. */
+  readonly kernel?: { readonly image: HostPath; readonly initrd?: HostPath; readonly append: string };
+}
+
+/** The files in a guest's folder, all of them. */
+export interface GuestFiles {
+  readonly console: HostPath;
+  /** The console log of the start before this one. */
+  readonly previousConsole: HostPath;
+  readonly qmp: HostPath;
+  readonly serial: HostPath;
+  readonly agent: HostPath;
+  readonly pid: HostPath;
+  /** What QEMU itself wrote to standard error. */
+  readonly log: HostPath;
+  /** The UEFI variables of this guest. */
+  readonly efiVariables: HostPath;
+}
+
+/** Names the files in a guest's folder. */
+export function guestFiles(folder: HostPath): GuestFiles {
+  const at = (name: string): HostPath => hostPath(join(folder, name));
+  return {
+    console: at('console.log'),
+    previousConsole: at('console.log.1'),
+    qmp: at('qmp.sock'),
+    serial: at('serial.sock'),
+    agent: at('agent.sock'),
+    pid: at('qemu.pid'),
+    log: at('qemu.log'),
+    efiVariables: at('efivars.fd'),
+  };
+}
