@@ -58,7 +58,13 @@ if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
   mkdirSync(temporary);
   for (const file of files) writeFileSync(join(temporary, file.name), file.content);
   writeFileSync(join(temporary, 'package.json'), '{"type":"module"}\n');
-  renameSync(temporary, folder);
+  try {
+    renameSync(temporary, folder);
+  } catch (error) {
+    // Another one made the same bundle at the same time.
+    rmSync(temporary, { recursive: true, force: true });
+    if (statSync(folder, { throwIfNoEntry: false }) === undefined) throw error;
+  }
 }
 // As old as the sources it was made of: what changed meanwhile makes it stale.
 utimesSync(join(folder, 'ingot.js'), started, started);
