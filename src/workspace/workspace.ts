@@ -26,8 +26,17 @@ export interface WorkspaceOptions {
  */
 export interface Workspace extends AsyncDisposable {
   readonly root: GuestRoot;
+  readonly partition: RootPartition;
   /** Writes everything to the overlay and closes it; throws `disk-full` or `workspace-lost`. Nothing can be done with the workspace afterwards. */
   commit(): Promise<void>;
+}
+
+/** The root partition as it was found on the disk; bytes. */
+export interface RootPartition {
+  readonly start: number;
+  readonly size: number;
+  readonly filesystem: string;
+  readonly uuid: string;
 }
 
 /** Seconds for the storage daemon to offer, and to let go of, a disk. */
@@ -54,6 +63,7 @@ export async function openWorkspace(context: Pick<Context, 'host' | 'events' | '
   const owned = undo.move();
   return {
     root,
+    partition,
     commit: async () => {
       await using _everything = owned;
       await writeOut(nested, mount);
@@ -110,14 +120,15 @@ async function stopDaemon(executor: Executor, daemon: BackgroundCommand): Promis
 /** Types of a root partition: Linux root of amd64 and arm64 (Discoverable Partitions Specification), and plain Linux data. */
 const ROOT_TYPES = ['4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709', 'B921B045-1DF0-41C3-AF44-4C6F280D3FAE', '0FC63DAF-8483-4772-8E79-3D69D8477DE4'];
 
-async function findRoot(executor: Executor, disk: string): Promise<{ start: number; size: number; filesystem: string }> {
+async function findRoot(executor: Executor, disk: string): Promise<RootPartition> {
   const { stdout } = await executor.run(['partx', '--raw', '--noheadings', '--output', 'START,SECTORS,TYPE', disk]);
   const partitions = stdout.split('\n').map((line) => line.trim().split(' '));
   const found = ROOT_TYPES.flatMap((type) => partitions.filter((fields) => fields[2]?.toUpperCase() === type))[0];
   if (found === undefined) throw new IngotError('verification', 'root-missing', 'The disk has no root partition that is known as one');
   const start = Number(found[0]) * SECTOR;
-  const probe = await executor.run(['blkid', '--probe', '--offset', String(start), '--output', 'value', '--match-tag', 'TYPE', disk]);
-  return { start, size: Number(found[1]) * SECTOR, filesystem: probe.stdout.trim() };
+  const probe = await executor.run(['blkid', '--probe', '--offset', String(start), '--output', 'export', disk]);
+  const value = (name: string): string => new RegExp(`^${name}=(.*)$`, 'm').exec(probe.stdout)?.[1] ?? '';
+  return { start, size: Number(found[1]) * SECTOR, filesystem: value('TYPE'), uuid: value('UUID') };
 }
 
 /** Runs commands in a mount namespace of its own, inside the one of another executor. */

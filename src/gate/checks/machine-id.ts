@@ -1,0 +1,13 @@
+import type { GateCheck } from '../check.ts';
+
+export const machineId: GateCheck = {
+  name: 'machine-id',
+  holds: 'No machine-id is left: clones of one image must not share it.',
+  where: 'disk',
+  script: `
+for file in /etc/machine-id /var/lib/dbus/machine-id; do
+  if [ -s "$file" ] && [ "$(cat "$file")" != uninitialized ]; then echo "$file holds $(cat "$file")"; fi
+done
+[ -e /etc/machine-id ] || echo "/etc/machine-id is missing; it must exist and be empty"
+`,
+};

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import { makeScratch } from '../base/scratch.ts';
+import { hostPath } from '../base/types.ts';
+import { createOverlay } from '../disk/overlay.ts';
+import type { Context } from '../operations/operation.ts';
+import type { Image } from '../store/model.ts';
+import { layerPaths } from '../store/store.ts';
+import { openWorkspace } from '../workspace/workspace.ts';
+import { CHECKS } from './checks/index.ts';
+import { combinedScript, readAnswers, type CheckResult } from './script.ts';
+
+/** Opens the image on a throw-away overlay and looks at it as it is, before it has ever started: traces of the build show only then. */
+export async function runDiskChecks(context: Context, image: Image): Promise<CheckResult[]> {
+  const checks = CHECKS.filter((check) => check.where === 'disk');
+  await using scratch = await makeScratch(context.host, context.home, 'the gate, looking at the disk');
+  const chain = layerPaths(context.home, image);
+  const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
+  await createOverlay(context.host, overlay, chain);
+  await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
+  const repositories = image.config['dev.ingot.image'].repositories.map((line) => line.split(' ')[0] ?? '');
+  const script = combinedScript(checks, { INGOT_ROOT_UUID: workspace.partition.uuid, INGOT_REPOSITORIES: repositories.join(' ') });
+  const { stdout } = await workspace.root.run(['sh'], { stdin: script, timeout: 120 });
+  return readAnswers(checks, stdout);
+}
