@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IngotError } from '../base/errors.ts';
 import { homeAt, type Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
-import { parseName, type Digest, type HostPath } from '../base/types.ts';
+import { hostPath, parseName, type Digest, type HostPath } from '../base/types.ts';
 import { atEveryEffect, Killed, type Fault } from '../../tests/support/faulty-host.ts';
-import { putSampleImage, reopen, sampleConfig, sampleGate, sampleHome, sampleLayer, sampleLayerFile, type SampleHome } from '../../tests/support/sample-images.ts';
+import { copyHome, putSampleImage, quickHost, reopen, sampleConfig, sampleGate, sampleHome, sampleLayer, sampleLayerFile, type SampleHome } from '../../tests/support/sample-images.ts';
 import type { Image, LayerRecord } from './model.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -78,19 +78,26 @@ async function leftovers(home: Home): Promise<string[]> {
 describe.each(Object.keys(OPERATIONS))('%s', (name) => {
   const operation = OPERATIONS[name]!;
   const done = DONE[name]!;
-  /** The state for pruning has something to prune. */
-  const start = async (): Promise<State> => {
+  let first: State;
+  /** Made once, and copied for every effect. The state for pruning has something to prune. */
+  beforeAll(async () => {
     const state = await prepare();
     if (name === 'prune') {
       await putSampleImage(state.at.store, state.at.home, 'gone', ['latest'], ['gone']);
       await putSampleImage(state.at.store, state.at.home, 'gone', ['latest'], ['newer']);
       await state.at.store.remove('gone', NOBODY);
     }
-    return state;
+    first = state;
+  });
+  afterAll(() => first.at[Symbol.asyncDispose]());
+  const start = async (): Promise<State> => {
+    const at = await copyHome(first.at);
+    return { ...first, at, file: hostPath(join(at.home.root, relative(first.at.home.root, first.file))) };
   };
 
-  test.each<Fault>(['kill', 'torn', 'full'])('%s at every effect leaves the old or the new state, and can be done again', { timeout: 60_000 }, async (fault) => {
-    const faults = await atEveryEffect<State>((await sampleHome()).host, fault, {
+  // Torn at one effect is killed before the next, so one operation stands for the clean kill.
+  test.each<Fault>(name === 'putImage' ? ['kill', 'torn', 'full'] : ['torn', 'full'])('%s at every effect leaves the old or the new state, and can be done again', { timeout: 60_000 }, async (fault) => {
+    const faults = await atEveryEffect<State>(quickHost(), fault, {
       prepare: start,
       scenario: (host, state) => operation(openStore(host, homeAt(state.at.home.root)), state),
       check: async (state, { at, effect, error }) => {

@@ -81,6 +81,7 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
     ...base,
     files: wrapped,
     processes: {
+      ...base.processes,
       run: (argv, options) => effect('run', argv, () => base.processes.run(argv, options)),
       spawn: (argv, options) => {
         if (dead) throw new Killed();

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Files } from '../../src/base/files.ts';
 import { homeAt, openHome, type Home } from '../../src/base/home.ts';
 import { realHost, type Host } from '../../src/base/host.ts';
 import { hexOf, hostPath, keyFromHex, parseName, type Digest, type HostPath } from '../../src/base/types.ts';
@@ -21,12 +22,33 @@ export interface SampleHome extends AsyncDisposable {
   readonly store: Store;
 }
 
+/** This machine without fsync: what tests write survives no power cut, and hundreds of homes take seconds. */
+export function quickHost(): Host {
+  const host = realHost();
+  const files: Files = {
+    ...host.files,
+    write: (path, data, options = {}) => writeFile(path, data, { flag: options.exclusive === true ? 'wx' : 'w', mode: options.mode ?? 0o644 }),
+    sync: async (path) => {
+      if ((await host.files.status(path)) === undefined) await host.files.sync(path);
+    },
+  };
+  return { ...host, files };
+}
+
 /** A home of its own in the folder for temporary files; removed when disposed. */
 export async function sampleHome(): Promise<SampleHome> {
-  const host = realHost();
+  const host = quickHost();
   const root = hostPath(await mkdtemp(join(tmpdir(), 'ingot-test-')));
   const home = await openHome(host, root);
   return { host, home, store: openStore(host, home), [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) };
+}
+
+/** A copy of a home, as it is now, in a folder of its own. */
+export async function copyHome(from: SampleHome): Promise<SampleHome> {
+  const root = hostPath(await mkdtemp(join(tmpdir(), 'ingot-test-')));
+  await cp(from.home.root, root, { recursive: true });
+  const home = homeAt(root);
+  return { host: from.host, home, store: openStore(from.host, home), [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) };
 }
 
 /** The same home seen by another process: no state is shared but the disk. */
@@ -49,7 +71,7 @@ export function sampleLayer(name: string, parent?: Digest): NewLayer {
 
 /** A finished layer file in `run/`, ready for `commitLayer`; `content` makes its bytes differ. */
 export async function sampleLayerFile(home: Home, parent?: Digest, content = randomBytes(64).toString('hex')): Promise<HostPath> {
-  const { files } = realHost();
+  const { files } = quickHost();
   const folder = join(home.run, randomBytes(6).toString('hex'));
   await files.makeDirectory(folder);
   const file = hostPath(join(folder, 'layer.qcow2'));
