@@ -93,6 +93,11 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
         }
         return base.processes.spawn(argv, options);
       },
+      signal: (pid, signal) => {
+        if (dead) throw new Killed();
+        log.push(`signal ${pid} ${signal}`);
+        return base.processes.signal(pid, signal);
+      },
     },
   };
   return { host, log, hit: () => struck };
