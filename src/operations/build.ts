@@ -4,7 +4,7 @@ import { formatDuration, formatSize } from '../base/types.ts';
 import { buildImage } from '../build/build.ts';
 import { gateImage, notRun } from '../gate/gate.ts';
 import { prepare } from '../plan/prepare.ts';
-import { checkTag } from '../store/reference.ts';
+import { parseTag } from '../store/reference.ts';
 import { digestSchema, gateStatementSchema, keySchema } from '../store/model.ts';
 import { defineOperation } from './operation.ts';
 import { requestInput } from './request-input.ts';
@@ -39,7 +39,7 @@ export default defineOperation({
   ],
   async run(input, context) {
     const start = context.host.clock.monotonic();
-    if (input.tag !== undefined) checkTag(input.tag);
+    if (input.tag !== undefined) parseTag(input.tag);
     const { plan, mirrors } = await prepare(context, input);
     const level = input.gate;
     const { image, layers, gate, tag } = await buildImage(context, plan, {
