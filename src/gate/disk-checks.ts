@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { IngotError } from '../base/errors.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hostPath } from '../base/types.ts';
-import { createOverlay } from '../disk/overlay.ts';
 import type { Context } from '../operations/operation.ts';
 import type { Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
+import { makeOverlay } from '../platforms/local/overlay.ts';
 import { openWorkspace } from '../workspace/workspace.ts';
 import { CHECKS } from './checks/index.ts';
 import { combinedScript, readAnswers, type CheckResult } from './script.ts';
@@ -15,7 +16,9 @@ export async function runDiskChecks(context: Context, image: Image): Promise<Che
   await using scratch = await makeScratch(context.host, context.home, 'the gate, looking at the disk');
   const chain = layerPaths(context.home, image);
   const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
-  await createOverlay(context.host, overlay, chain);
+  const base = chain.at(-1);
+  if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
+  await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
   await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
   const repositories = image.config['dev.ingot.image'].repositories.map((line) => line.split(' ')[0] ?? '');
   const script = combinedScript(checks, { INGOT_ROOT_UUID: workspace.partition.uuid, INGOT_REPOSITORIES: repositories.join(' ') });

@@ -1,3 +1,4 @@
+import { toIngotError } from '../base/errors.ts';
 import type { GateStatement } from '../store/model.ts';
 import type { GateCheck } from './check.ts';
 
@@ -28,4 +29,10 @@ export function readAnswers(checks: readonly GateCheck[], output: string): Check
     if (found === undefined || cut) return { name, result: 'not-run', detail: 'the checks were cut short' };
     return found === '' ? { name, result: 'passed' } : { name, result: 'failed', detail: found };
   });
+}
+
+/** A failure of the guest as a check's result: an image that does not boot has failed, and the reason is the evidence. */
+export function failedBoot(error: unknown): CheckResult {
+  const cause = toIngotError(error);
+  return { name: 'boot', result: 'failed', detail: [cause.message, cause.detail].filter((text) => text !== undefined).join('\n') };
 }

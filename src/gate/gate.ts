@@ -1,0 +1,86 @@
+import type { Context } from '../operations/operation.ts';
+import { requireTools } from '../doctor/install.ts';
+import { architectureSchema, type Firmware } from '../platforms/local/guest-spec.ts';
+import { defaultFirmware, findFirmware } from '../platforms/local/firmware.ts';
+import { accelerator } from '../platforms/local/accelerator.ts';
+import type { GateStatement, Image } from '../store/model.ts';
+import { openStore } from '../store/store.ts';
+import { bootAndCheck, type BootReport } from './boot.ts';
+import { runDiskChecks } from './disk-checks.ts';
+import { gateFingerprint, type GateFingerprint } from './fingerprint.ts';
+import type { CheckResult } from './script.ts';
+
+export type GateLevel = 'quick' | 'full';
+
+/**
+ * Proves an image: looks at its disk as it is, boots it on a throw-away overlay with a NoCloud seed, and checks it from
+ * inside. `full` adds the other firmware, the comparison of two clones, and a reboot. A result that still holds (same
+ * checks, QEMU and firmware) is used again. What is found is kept as a statement beside the image; only ingot's own
+ * failures are thrown.
+ */
+export async function gateImage(context: Context, image: Image, level: GateLevel): Promise<GateStatement> {
+  const arch = architectureSchema.parse(image.config.architecture);
+  const before = await gateFingerprint(context.host, context.home, arch);
+  if (image.gate !== undefined && stillHolds(image.gate, before, level)) {
+    context.events.span('stage', 'gate').end('cached');
+    return image.gate;
+  }
+  await requireTools(context, ['qemu-system', 'qemu-img', 'ssh', 'ssh-keygen', 'mformat', 'bwrap', 'qemu-storage-daemon', 'fusermount3']);
+  const fingerprint = await gateFingerprint(context.host, context.home, arch);
+  const runner = await accelerator(context, arch);
+  const span = context.events.span('stage', 'gate');
+  try {
+    const checks = await runChecks(context, image, level, { span });
+    const result = checks.some((check) => check.result === 'failed') ? 'failed' : checks.every((check) => check.result === 'passed') ? 'passed' : 'not-run';
+    const statement: GateStatement = { v: 1, ...fingerprint, result, level, accelerator: runner.kind, checks, finished: context.host.clock.now().toISOString() };
+    await openStore(context.host, context.home).addGate(image, statement);
+    const passed = checks.filter((check) => check.result === 'passed').length;
+    span.end(result === 'passed' ? 'done' : result === 'failed' ? 'failed' : 'not-run', `${passed} of ${checks.length} checks passed`);
+    return statement;
+  } catch (error) {
+    span.end('failed');
+    throw error;
+  }
+}
+
+/** The statement of a gate that was not run, and why; kept beside the image unless a real result is there. */
+export async function notRun(context: Context, image: Image, reason: string): Promise<GateStatement> {
+  if (image.gate !== undefined && image.gate.result !== 'not-run') return image.gate;
+  const statement: GateStatement = {
+    v: 1, result: 'not-run', level: 'quick', suite: '', qemu: '', firmware: [], accelerator: '', reason, checks: [], finished: context.host.clock.now().toISOString(),
+  };
+  if (image.gate === undefined || image.gate.reason !== reason) await openStore(context.host, context.home).addGate(image, statement);
+  return statement;
+}
+
+function stillHolds(gate: GateStatement, now: GateFingerprint, level: GateLevel): boolean {
+  const same = gate.suite === now.suite && gate.qemu === now.qemu && gate.firmware.join() === now.firmware.join();
+  return gate.result === 'passed' && same && (gate.level === 'full' || level === 'quick');
+}
+
+async function runChecks(context: Context, image: Image, level: GateLevel, { span }: { span: ReturnType<Context['events']['span']> }): Promise<CheckResult[]> {
+  const arch = architectureSchema.parse(image.config.architecture);
+  const onDisk = await context.events.stage('the disk as it is', () => runDiskChecks(context, image), span);
+  // A disk that is dirty already is refused without the minutes that a boot can take.
+  if (onDisk.some((check) => check.result !== 'passed')) return onDisk;
+  const first = defaultFirmware(arch);
+  const boot = async (firmware: Firmware, reboot: boolean): Promise<BootReport> =>
+    await context.events.stage(`boot by ${firmware}`, (stage) => bootAndCheck(context, image, { arch, firmware, reboot, span: stage }), span);
+  const one = await boot(first, level === 'full');
+  if (level === 'quick' || one.checks.some((check) => check.result === 'failed')) return [...onDisk, ...one.checks];
+  const second: Firmware = first === 'bios' ? 'uefi' : 'uefi-secure';
+  if ((await findFirmware(context.host, arch, second).catch(() => undefined)) === undefined) {
+    return [...onDisk, ...one.checks, { name: second, result: 'not-run', detail: `the firmware for ${second} is not installed on this host` }];
+  }
+  const two = await boot(second, false);
+  const prefixed = two.checks.map((check) => ({ ...check, name: `${second}/${check.name}` }));
+  return [...onDisk, ...one.checks, ...prefixed, compareClones(one, two)];
+}
+
+/** Two machines of one image must differ in all that identifies a machine. */
+function compareClones(one: BootReport, two: BootReport): CheckResult {
+  const names = Object.keys(one.identity);
+  const shared = names.filter((name) => one.identity[name] === '' || one.identity[name] === two.identity[name]);
+  if (names.length === 0) return { name: 'clones', result: 'not-run', detail: 'the guests told nothing of themselves' };
+  return shared.length === 0 ? { name: 'clones', result: 'passed' } : { name: 'clones', result: 'failed', detail: `two clones share their ${shared.join(', ')}` };
+}
