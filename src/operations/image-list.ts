@@ -1,0 +1,68 @@
+import * as z from 'zod';
+import { formatSize } from '../base/types.ts';
+import { openStore } from '../store/store.ts';
+import { formatAge, gateCell, shortDigest } from './image-text.ts';
+import { defineOperation } from './operation.ts';
+import { renderTable } from './table.ts';
+
+const output = z.strictObject({
+  images: z.array(
+    z.strictObject({
+      name: z.string(),
+      /** Empty for an image that has lost its last tag. */
+      tag: z.string(),
+      digest: z.string(),
+      id: z.string(),
+      release: z.string(),
+      virtualSize: z.int(),
+      storedSize: z.int(),
+      created: z.string(),
+      /** Seconds since then. */
+      age: z.int(),
+      gate: z.enum(['passed', 'failed', 'not-run']),
+      damaged: z.string().optional(),
+    }),
+  ),
+});
+
+export default defineOperation({
+  name: 'image list',
+  summary: 'List the images in the store',
+  description: 'SIZE is what an image takes in the store, layers that others share included; DISK is the size of the disk that a VM sees.',
+  kind: 'query',
+  input: z.strictObject({
+    name: z.string().optional().meta({ positional: true, complete: 'image' }).describe('Only images of this name'),
+    all: z.boolean().default(false).meta({ short: 'a' }).describe('Also images that have lost their last tag'),
+  }),
+  output,
+  examples: [
+    { command: 'ingot image list', does: 'list every tag' },
+    { command: 'ingot image list debian-12 --json', does: 'the tags of one image, for a script' },
+  ],
+  async run(input, { host, home }) {
+    const now = host.clock.now().getTime();
+    const images = await openStore(host, home).list({ untagged: input.all });
+    return {
+      images: images
+        .filter((image) => input.name === undefined || image.name === input.name)
+        .map((image) => ({ ...image, age: Math.max(0, Math.floor((now - (Date.parse(image.created) || now)) / 1000)) })),
+    };
+  },
+  render({ images }, options) {
+    if (images.length === 0) return 'There are no images yet. `ingot build debian-12` makes one.';
+    const columns = [{ title: 'NAME' }, { title: 'TAG' }, { title: 'DIGEST' }, { title: 'SIZE', right: true }, { title: 'DISK', right: true }, { title: 'GATE' }, { title: 'AGE' }];
+    return renderTable(
+      columns,
+      images.map((image) => [
+        image.name,
+        image.tag === '' ? { text: '(none)', style: 'dim' } : image.tag,
+        { text: shortDigest(image.digest), style: 'dim' },
+        formatSize(image.storedSize),
+        formatSize(image.virtualSize),
+        gateCell(image.damaged === undefined ? image.gate : 'damaged'),
+        formatAge(image.age),
+      ]),
+      options,
+    );
+  },
+});
