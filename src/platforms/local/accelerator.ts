@@ -73,7 +73,7 @@ async function runGuest(context: AcceleratorContext, kind: 'kvm' | 'hvf'): Promi
     ...['-blockdev', JSON.stringify({ driver: 'raw', 'node-name': 'disk', 'read-only': true, file: { driver: 'file', filename: disk } })],
     ...['-device', 'virtio-blk-pci,drive=disk,bootindex=0', '-device', `isa-debug-exit,iobase=${PROBE_EXIT_PORT},iosize=4`],
   ];
-  return judge(kind, `a 64-bit guest ran with ${kind.toUpperCase()}`, true, () =>
+  return await judge(kind, `a 64-bit guest ran with ${kind.toUpperCase()}`, true, () =>
     host.processes.run(argv, { timeout: PROBE_SECONDS, accept: [PROBE_EXIT_CODE], ...(signal === undefined ? {} : { signal }) }).then((result) => {
       if (result.exitCode !== PROBE_EXIT_CODE) throw new IngotError('host', 'accelerator-broken', 'the test guest ended without a result');
     }),
@@ -84,7 +84,7 @@ async function runGuest(context: AcceleratorContext, kind: 'kvm' | 'hvf'): Promi
 async function openOnly(context: AcceleratorContext, kind: 'kvm' | 'hvf', arch: Architecture): Promise<Verdict> {
   const { host, signal } = context;
   const argv: Argv = [qemuProgram(arch), '-nodefaults', '-no-user-config', '-display', 'none', '-S', '-machine', 'virt', ...acceleratorArguments({ kind }), '-monitor', 'stdio'];
-  return judge(kind, `QEMU opened ${kind.toUpperCase()}; no guest was run to prove it`, false, () =>
+  return await judge(kind, `QEMU opened ${kind.toUpperCase()}; no guest was run to prove it`, false, () =>
     host.processes.run(argv, { timeout: PROBE_SECONDS, stdin: 'quit\n', ...(signal === undefined ? {} : { signal }) }),
   );
 }

@@ -79,6 +79,7 @@ export async function loadVm(host: Pick<Host, 'files'>, home: Home, name: Name):
   throw await vmUnknown(host, home, name);
 }
 
+/** The error for a name that no VM has, with the nearest ones. */
 export async function vmUnknown(host: Pick<Host, 'files'>, home: Home, name: Name): Promise<IngotError> {
   const names = await vmNames(host, home);
   const guesses = nearest(name, names);
@@ -94,7 +95,9 @@ export async function loadVms(host: Pick<Host, 'files'>, home: Home): Promise<Vm
 
 /** Which images VMs use: digest of the manifest -> names of the VMs, sorted. A damaged record is an error, not an image without users. */
 export async function imageUsers(host: Pick<Host, 'files'>, home: Home): Promise<Map<Digest, string[]>> {
-  return Map.groupBy(await loadVms(host, home), (vm) => vm.image.digest).entries().reduce((users, [digest, vms]) => users.set(digest, vms.map(({ name }) => name)), new Map<Digest, string[]>());
+  const users = new Map<Digest, string[]>();
+  for (const { name, image } of await loadVms(host, home)) users.set(image.digest, [...(users.get(image.digest) ?? []), name]);
+  return users;
 }
 
 /** The ports that VMs have, running or not, but for one of them. */

@@ -1,0 +1,30 @@
+import * as z from 'zod';
+import { parseName } from '../base/types.ts';
+import { readyForSsh } from '../platforms/local/ready.ts';
+import { sshCommand } from '../platforms/local/ssh.ts';
+import { defineOperation } from './operation.ts';
+import { vmNameInput } from './vm-input.ts';
+
+export default defineOperation({
+  name: 'vm exec',
+  summary: 'Run a command in a virtual machine',
+  description: "Waits until one can log in. The words reach the command as they are; no shell of the guest reads them. Standard input and output are the command's, and so is the exit code (255 is also ssh's own, where the connection breaks).",
+  kind: 'terminal',
+  input: z.object({
+    name: vmNameInput,
+    command: z.array(z.string()).min(1).describe('The command and its words, after --').meta({ positional: true }),
+    timeout: z.number().positive().optional().describe('Seconds to wait for it; default 120, or 600 under software emulation').meta({ placeholder: 'SECONDS' }),
+  }),
+  output: z.object({ exitCode: z.int() }),
+  examples: [
+    { command: 'ingot vm exec web -- systemctl is-system-running', does: 'runs a command in the VM web, and ends with its exit code' },
+    { command: "ingot vm exec web -- sh -c 'cat > notes' < notes", does: 'sends a file' },
+  ],
+  async run(input, context) {
+    const name = parseName(input.name, 'a VM');
+    const guest = await readyForSsh(context, name, input.timeout);
+    return { exitCode: await context.attach(sshCommand(name, guest.spec.ssh, input.command)) };
+  },
+  render: () => '',
+  exitCode: ({ exitCode }) => exitCode,
+});

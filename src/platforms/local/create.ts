@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { IngotError } from '../../base/errors.ts';
+import type { Home } from '../../base/home.ts';
+import type { Host } from '../../base/host.ts';
+import { makeScratch } from '../../base/scratch.ts';
+import { hostPath, type HostPath, type Name } from '../../base/types.ts';
+import type { Image } from '../../store/model.ts';
+import { layerPaths, openStore } from '../../store/store.ts';
+import { accelerator } from './accelerator.ts';
+import { defaultFirmware, findFirmware } from './firmware.ts';
+import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
+import { checkDiskSize, makeOverlay } from './overlay.ts';
+import { withFreePort } from './ports.ts';
+import { checkLayers, checkMemory, lockVm, startLocked } from './power.ts';
+import { removeLocked } from './remove.ts';
+import { makeSeed, seedContent } from './seed.ts';
+import { ensureSshKey } from './ssh.ts';
+import type { LabContext } from './view.ts';
+import { recordPath, recordedPorts, VM_VERSION, vmDisks, vmNames, type VmRecord } from './vms.ts';
+
+/** What a VM is made from. */
+export interface NewVm {
+  readonly name: Name;
+  /** `name[:tag]` or `name@sha256:…` in the store. */
+  readonly image: string;
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memory: number;
+  /** Bytes; undefined for the default, or the image's size where that is more. */
+  readonly disk: number | undefined;
+  readonly firmware: Firmware | undefined;
+  readonly sshPort: number | undefined;
+  /** The user's own cloud-init user-data. */
+  readonly userData: string | undefined;
+  readonly start: boolean;
+  /** Start although the host's memory is short. */
+  readonly force: boolean;
+}
+
+const DEFAULT_DISK = 10 * 2 ** 30;
+
+/**
+ * Makes a VM and starts it. It is made in a scratch folder and appears whole; where it cannot be started, it is gone again. Throws `vm-exists`,
+ * `disk-too-small`, `port-taken`, what resolving the image throws, and what starting throws.
+ */
+export async function createVm(context: LabContext, request: NewVm): Promise<VmRecord> {
+  const { host, home } = context;
+  const { name } = request;
+  await using _lock = await lockVm(context, name, `vm create ${name}`);
+  await refuseExisting(host, home, name);
+  const image = await openStore(host, home).resolve(request.image);
+  const arch = architectureOf(image);
+  const firmware = request.firmware ?? defaultFirmware(arch);
+  const imageSize = image.config['dev.ingot.image'].disk.size;
+  const disk = request.disk ?? Math.max(DEFAULT_DISK, imageSize);
+  checkDiskSize(disk, imageSize);
+  await findFirmware(host, arch, firmware);
+  if (request.start && !request.force) await checkMemory(context, request);
+  const chosen = request.start ? await accelerator(context, arch) : undefined;
+
+  await using scratch = await makeScratch(host, home, `vm create ${name}`);
+  const folder = hostPath(join(scratch.path, 'vm'));
+  const id = randomUuid(host);
+  await fillFolder(host, home, folder, { request, image, disk, id });
+  const vm = await withFreePort(
+    host,
+    home,
+    { recorded: () => recordedPorts(host, home), signal: context.signal, ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }) },
+    async (port) => {
+      const record: VmRecord = {
+        v: VM_VERSION,
+        name,
+        id,
+        image: { reference: request.image, digest: image.digest, layers: image.layers.map(({ digest }) => digest) },
+        arch,
+        firmware,
+        cpus: request.cpus,
+        memory: request.memory,
+        disk,
+        mac: randomMac(host),
+        ssh: { user: image.config['dev.ingot.image'].defaultUser, port, fixed: request.sshPort !== undefined },
+        created: host.clock.now().toISOString(),
+      };
+      await host.files.write(recordPath(folder), JSON.stringify(record, undefined, 2), { mode: 0o600 });
+      await host.files.sync(folder);
+      await host.files.rename(folder, home.vm(name));
+      await host.files.sync(home.vms);
+      return record;
+    },
+  );
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => removeLocked(host, home, name));
+  // From here on the store knows that the image is used; it may have been removed just before.
+  await checkLayers(context, vm);
+  if (request.start) await startLocked(context, vm, { force: request.force, ...(chosen === undefined ? {} : { accelerator: chosen }) });
+  undo.move();
+  return vm;
+}
+
+async function refuseExisting(host: Host, home: Home, name: Name): Promise<void> {
+  const names = await vmNames(host, home);
+  if (!names.includes(name)) return;
+  let number = 2;
+  while (names.some((taken) => taken === `${name}-${number}`)) number += 1;
+  throw new IngotError('conflict', 'vm-exists', `There is a VM named ${name} already`, { hint: `Use another name, such as ${name}-${number}, or delete it with \`ingot vm delete ${name}\`.` });
+}
+
+function architectureOf(image: Image): Architecture {
+  const parsed = architectureSchema.safeParse(image.config.architecture);
+  if (parsed.success) return parsed.data;
+  throw new IngotError('host', 'arch-unsupported', `The lab runs no machines of architecture ${image.config.architecture}`, { hint: `It runs ${architectureSchema.options.join(' and ')}.` });
+}
+
+/** Makes the disk and the seed. */
+async function fillFolder(host: Host, home: Home, folder: HostPath, what: { request: NewVm; image: Image; disk: number; id: string }): Promise<void> {
+  const { request, image, disk, id } = what;
+  await host.files.makeDirectory(folder, 0o700);
+  const top = layerPaths(home, image).at(-1);
+  if (top === undefined) throw new IngotError('verification', 'image-empty', `The image ${request.image} has no layers`);
+  const disks = vmDisks(folder);
+  await makeOverlay(host, disks.disk, top, disk);
+  const key = await ensureSshKey(host, home);
+  await makeSeed(host, disks.seed, seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, request.userData));
+}
+
+/** A random UUID (RFC 9562, version 4) from the host's randomness. */
+export function randomUuid(host: Pick<Host, 'random'>): string {
+  const bytes = Buffer.from(host.random.bytes(16));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** A random address for a network card, in the block that QEMU and KVM use. */
+export function randomMac(host: Pick<Host, 'random'>): string {
+  return ['52', '54', '00', ...Array.from(host.random.bytes(3), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}

@@ -1,0 +1,95 @@
+import { IngotError } from '../../base/errors.ts';
+import { readTextIfThere } from '../../base/files.ts';
+import type { Host } from '../../base/host.ts';
+import { quoteCommand, type Argv, type RunningProcess } from '../../base/process.ts';
+import type { HostPath } from '../../base/types.ts';
+import type { GuestFiles } from './guest-spec.ts';
+import { QmpClient } from './qmp.ts';
+
+/** Whether a guest ends with the process that started it, however that ends, or outlives it. */
+export type Lifetime = 'process' | 'detached';
+
+/** Starts QEMU with its standard error in a file: $1 is the file, the rest the command. */
+const DETACHED = 'exec 2>"$1"; shift; exec "$@"';
+
+/**
+ * The same, once it has heard "go". setpriv has asked the kernel by then to kill it with its parent, and the parent was alive to say so:
+ * there is no moment at which the parent's end could be missed.
+ */
+const WITH_PARENT = 'exec 2>"$1"; shift; echo ready; read -r go && [ "$go" = go ] && exec "$@" </dev/null >/dev/null';
+
+/** Seconds until QEMU answers on its monitor. */
+const START_SECONDS = 20;
+
+/** A QEMU that runs its guest. */
+export interface Launched {
+  readonly pid: number;
+  readonly ended: RunningProcess['ended'];
+}
+
+/**
+ * Starts QEMU and waits until the guest runs, which its monitor says. Throws `port-taken`, and `qemu-failed` with its own words.
+ */
+export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime: Lifetime, signal?: AbortSignal): Promise<Launched> {
+  const running = lifetime === 'process' ? await spawnWithParent(host, files.log, argv) : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, ...argv], { detached: true });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => void running.kill('SIGKILL'));
+  let end: { exitCode: number | undefined; signal: string | undefined } | undefined;
+  void running.ended.then((how) => (end = how));
+  const limit = host.clock.monotonic() + START_SECONDS * 1000;
+  for (let pause = 0.005; ; pause = Math.min(pause * 1.5, 0.1)) {
+    if (end !== undefined || running.pid === undefined) throw await startFailure(host, files.log, argv);
+    if (await isRunningGuest(files.qmp)) break;
+    if (host.clock.monotonic() > limit) {
+      throw new IngotError('timeout', 'qemu-silent', `QEMU did not answer on its monitor within ${START_SECONDS} s`, { detail: `$ ${quoteCommand(argv)}\n${await qemuLog(host, files.log)}` });
+    }
+    await host.clock.sleep(pause, signal);
+  }
+  stack.move();
+  return { pid: running.pid, ended: running.ended };
+}
+
+async function spawnWithParent(host: Host, log: HostPath, argv: Argv): Promise<RunningProcess> {
+  const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, ...argv];
+  // Elsewhere than on Linux nothing like it exists; there the guest ends with ingot's orderly end only.
+  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell, { stdin: 'pipe', stdout: 'pipe' });
+  await Promise.race([new Promise((resolve) => running.stdout?.once('data', resolve)), running.ended]);
+  running.stdin?.on('error', () => undefined);
+  running.stdin?.write('go\n');
+  return running;
+}
+
+async function isRunningGuest(socket: HostPath): Promise<boolean> {
+  try {
+    using qmp = await QmpClient.connect(socket, START_SECONDS);
+    await qmp.execute('query-status');
+    return true;
+  } catch (error) {
+    // Not there yet, or gone: the caller sees which.
+    if (error instanceof IngotError && error.code === 'qemu-gone') return false;
+    throw error;
+  }
+}
+
+async function startFailure(host: Host, log: HostPath, argv: Argv): Promise<IngotError> {
+  const said = await qemuLog(host, log);
+  if (/could not set up host forwarding rule/i.test(said)) {
+    return new IngotError('conflict', 'port-taken', 'The port for SSH was taken by another program', { hint: 'Start it again.', detail: said });
+  }
+  const last = said.split('\n').at(-1)?.replace(/^qemu-system-\w+: /, '') ?? '';
+  return new IngotError('host', 'qemu-failed', `QEMU did not start${last === '' ? '' : `: ${last}`}`, { detail: `$ ${quoteCommand(argv)}\n${said}`, ...hintFor(said) });
+}
+
+/** What QEMU's commonest complaints come from. */
+function hintFor(said: string): { hint?: string } {
+  if (/failed to get "?(write|shared|consistent read)"? lock|write" lock/i.test(said)) return { hint: 'Another QEMU has the disk open.' };
+  if (/cannot set up guest memory|cannot allocate memory/i.test(said)) return { hint: 'Give it less --memory, or stop other VMs.' };
+  if (/not found|command not found/i.test(said)) return { hint: 'Run `ingot setup` to install what is missing.' };
+  if (/unknown (device|machine)|not a valid (device|machine)|unsupported machine type/i.test(said)) return { hint: 'This QEMU lacks a part that ingot uses; `ingot doctor` tells which version it needs.' };
+  return {};
+}
+
+/** What QEMU wrote to its standard error since its start. */
+export async function qemuLog(host: Pick<Host, 'files'>, log: HostPath): Promise<string> {
+  return ((await readTextIfThere(host.files, log)) ?? '').trim();
+}

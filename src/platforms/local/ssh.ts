@@ -1,0 +1,140 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { IngotError } from '../../base/errors.ts';
+import type { Home } from '../../base/home.ts';
+import type { Host } from '../../base/host.ts';
+import { takeLock } from '../../base/lock.ts';
+import { quoteCommand, type Argv } from '../../base/process.ts';
+import { makeScratch } from '../../base/scratch.ts';
+import { hostPath, type HostPath } from '../../base/types.ts';
+import type { SshAccess } from './guest-spec.ts';
+
+/** The key that ingot logs in to guests with. */
+export interface SshKey {
+  readonly path: HostPath;
+  /** The line for authorized_keys. */
+  readonly publicKey: string;
+}
+
+/** Returns ingot's own key; makes it once per home. It appears whole: the private part is renamed into place last. */
+export async function ensureSshKey(host: Host, home: Home): Promise<SshKey> {
+  const path = hostPath(join(home.keys, 'id_ed25519'));
+  if ((await host.files.status(path)) === undefined) await makeKey(host, home, path);
+  return { path, publicKey: Buffer.from(await host.files.read(`${path}.pub`)).toString('utf8').trim() };
+}
+
+async function makeKey(host: Host, home: Home, path: HostPath): Promise<void> {
+  await using _lock = await takeLock(host, home, 'ssh-key', { what: 'making the SSH key' });
+  if ((await host.files.status(path)) !== undefined) return;
+  await using scratch = await makeScratch(host, home, 'making the SSH key');
+  const fresh = join(scratch.path, 'key');
+  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'ingot', '-f', fresh]);
+  for (const file of [fresh, `${fresh}.pub`]) await host.files.sync(file);
+  await host.files.rename(`${fresh}.pub`, `${path}.pub`);
+  await host.files.rename(fresh, path);
+  await host.files.sync(home.keys);
+}
+
+/**
+ * The ssh command for a guest, without what is to be run there. It reads no configuration of the user or the host, asks nothing, and keeps
+ * the guest's host key under `name` in a file of the guest's own.
+ */
+export function sshArguments(name: string, access: SshAccess): Argv {
+  const options = {
+    IdentityFile: quoted(access.key),
+    IdentitiesOnly: 'yes',
+    IdentityAgent: 'none',
+    PreferredAuthentications: 'publickey',
+    BatchMode: 'yes',
+    HostKeyAlias: name,
+    CheckHostIP: 'no',
+    StrictHostKeyChecking: 'accept-new',
+    UserKnownHostsFile: quoted(access.knownHosts),
+    GlobalKnownHostsFile: '/dev/null',
+    UpdateHostKeys: 'no',
+    ConnectTimeout: '15',
+    ServerAliveInterval: '30',
+    LogLevel: 'ERROR',
+  };
+  const words = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+  return ['ssh', '-F', 'none', ...words, '-p', String(access.port), '-l', access.user, '127.0.0.1'];
+}
+
+/** The ssh command that runs a command in the guest: the words arrive there as they are, whatever is in them. */
+export function sshCommand(name: string, access: SshAccess, argv: readonly string[]): Argv {
+  return [...sshArguments(name, access), '--', quoteCommand(argv)];
+}
+
+/** A path as ssh reads it: its own tokens start with a percent sign, and spaces would end it. */
+function quoted(path: string): string {
+  return `"${path.replaceAll('%', '%%').replaceAll('"', String.raw`\"`)}"`;
+}
+
+/** Seconds to wait for a login, by what runs the guest. */
+export function loginLimit(kind: 'kvm' | 'hvf' | 'tcg'): number {
+  return kind === 'tcg' ? 600 : 120;
+}
+
+export interface WaitOptions {
+  /** Seconds until `ssh-timeout`. */
+  readonly limit: number;
+  readonly signal?: AbortSignal;
+  /** Called when what is waited for changes. */
+  readonly onWait?: (what: string) => void;
+  /** Throws where waiting has become pointless: the guest has ended. */
+  readonly checkAlive: () => Promise<void>;
+  /** The end of the guest's console, for the error. */
+  readonly consoleTail: () => Promise<string>;
+}
+
+const POLL_SECONDS = 0.5;
+
+/**
+ * Waits until one can log in: first for the server's banner (the forwarded port accepts connections long before a server is there), then for
+ * a login (keys and accounts come after the server). Throws `ssh-timeout` with what was waited for and the console's tail.
+ */
+export async function waitForLogin(host: Host, name: string, access: SshAccess, options: WaitOptions): Promise<void> {
+  const end = host.clock.monotonic() + options.limit * 1000;
+  const stages = [
+    { what: `${name}'s SSH server to answer`, reached: () => hasBanner(access.port, options.signal) },
+    { what: `a login as ${access.user} on ${name}`, reached: () => canLogIn(host, name, access, options.signal) },
+  ];
+  for (const stage of stages) {
+    options.onWait?.(stage.what);
+    for (let answer = await stage.reached(); answer !== true; answer = await stage.reached()) {
+      options.signal?.throwIfAborted();
+      await options.checkAlive();
+      if (host.clock.monotonic() > end) {
+        const tail = await options.consoleTail();
+        throw new IngotError('timeout', 'ssh-timeout', `Waited ${options.limit} s in vain for ${stage.what}: ${answer}`, {
+          hint: `Look at \`ingot vm logs ${name}\`, or attach with \`ingot vm console ${name}\`.`,
+          detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}`,
+        });
+      }
+      await host.clock.sleep(POLL_SECONDS, options.signal);
+    }
+  }
+}
+
+/** True when an SSH server introduces itself on the port; else what happened, in words. */
+async function hasBanner(port: number, signal: AbortSignal | undefined): Promise<true | string> {
+  const answer = Promise.withResolvers<true | string>();
+  const socket = connect({ host: '127.0.0.1', port, ...(signal === undefined ? {} : { signal }) });
+  socket.setTimeout(10_000, () => answer.resolve('the port accepts connections, but nothing is said'));
+  socket.once('data', (data) => answer.resolve(String(data).startsWith('SSH-') ? true : 'something else than an SSH server answers'));
+  socket.once('error', (error) => answer.resolve(error.message));
+  socket.once('close', () => answer.resolve('connections are closed at once'));
+  try {
+    return await answer.promise;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function canLogIn(host: Host, name: string, access: SshAccess, signal: AbortSignal | undefined): Promise<true | string> {
+  const result = await host.processes.run(sshCommand(name, access, ['true']), { accept: ANY_EXIT_CODE, ...(signal === undefined ? {} : { signal }) });
+  return result.exitCode === 0 ? true : result.stderr.trim().split('\n').at(-1) || `ssh ended with exit code ${result.exitCode}`;
+}
+
+/** For commands whose exit code is an answer, whatever it is. */
+export const ANY_EXIT_CODE: readonly number[] = Array.from({ length: 256 }, (_, code) => code);
