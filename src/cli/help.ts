@@ -73,16 +73,17 @@ export function usageLine(name: string, fields: readonly Field[]): string {
   return ['ingot', name, ...words, ...required, '[options]'].join(' ');
 }
 
-/** How a flag is written: `-s, --size <SIZE>`, `--no-start`. */
+/** How a flag is written: `-s, --size <SIZE>`, `--[no-]start` where it is on by default. */
 export function flagText(field: Field): string {
   const short = field.short === undefined ? '' : `-${field.short}, `;
-  if (field.kind === 'boolean') return `${short}--${field.default === true ? 'no-' : ''}${field.flag}`;
+  if (field.kind === 'boolean') return `${short}--${field.default === true ? '[no-]' : ''}${field.flag}`;
   return `${short}--${field.flag} <${field.placeholder}>`;
 }
 
 /** The description of a field with its default, its choices and whether it may be repeated. */
 export function fieldText(field: Field): string {
   const notes: string[] = [];
+  if (field.kind === 'boolean' && field.default === true) notes.push('default: yes');
   if (field.kind === 'choice' && field.positional) notes.push(`one of ${field.choices.join(', ')}`);
   if (field.default !== undefined && field.kind !== 'boolean' && !(Array.isArray(field.default) && field.default.length === 0)) notes.push(`default: ${String(field.default)}`);
   if (field.kind === 'choice' && field.off !== undefined) notes.push(`--no-${field.flag} stands for ${field.off}`);

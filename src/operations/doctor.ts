@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { EXIT_CODES } from '../base/errors.ts';
+import { checkAccelerator } from '../doctor/accelerator.ts';
 import { checkHost, checkTools, findingSchema, type Finding } from '../doctor/checks.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 
@@ -13,7 +14,7 @@ const output = z.object({
 export default defineOperation({
   name: 'doctor',
   summary: 'Show what this host can do, and how to mend what it cannot',
-  description: 'Each problem comes with its remedy. Exit code 5 where something needed is missing.',
+  description: 'The accelerator is proven by running a guest for a moment. Each problem comes with its remedy. Exit code 5 where something needed is missing.',
   kind: 'query',
   input: z.strictObject({}),
   output,
@@ -22,8 +23,9 @@ export default defineOperation({
     { command: 'ingot doctor --json', does: 'the same for a script' },
   ],
   async run(_input, context) {
-    const [host, tools] = await Promise.all([checkHost(context), checkTools(context.host)]);
-    return { ready: [...host, ...tools].every((finding) => finding.state !== 'missing'), host, tools };
+    const [host, accelerator, tools] = await Promise.all([checkHost(context), checkAccelerator(context), checkTools(context.host)]);
+    const findings = [...host, accelerator];
+    return { ready: [...findings, ...tools].every((finding) => finding.state !== 'missing'), host: findings, tools };
   },
   exitCode: ({ ready }) => (ready ? 0 : EXIT_CODES.host),
   render(result, options) {
