@@ -1,0 +1,79 @@
+/*
+ * What is fast, measured side by side in one run: `node bench/run.ts`, or `./bench/run`. Prints a table, writes JSON.
+ *
+ *     --only NAME[,NAME]       some rows (build-cold, build-cached, export-size, boot-ssh, vm-create, start-version, start-list)
+ *     --rounds N               rounds of each comparison that takes long; default 3
+ *     --plain-pipeline FILE    the program to compare builds with
+ *     --output FILE            JSON; default bench/results/latest.json
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { hostPath } from '../src/base/types.ts';
+import { median, type Bench, type Measured, type Row } from './row.ts';
+import { bootRow, vmCreate } from './rows/boot.ts';
+import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
+import { listStart, versionStart } from './rows/startup.ts';
+
+const ROWS: readonly Row[] = [versionStart, listStart, coldBuild, cachedBuild, exportedSize, vmCreate, bootRow];
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+
+interface Result {
+  readonly row: Row;
+  readonly measured: Measured | string;
+}
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string' }, 'plain-pipeline': { type: 'string' }, output: { type: 'string' } } });
+const wanted = values.only?.split(',');
+const beside = join(PROJECT, '..', 'shared', 'tools', 'plain-pipeline');
+const output = resolve(values.output ?? join(PROJECT, 'bench', 'results', 'latest.json'));
+const folder = hostPath(await mkdtemp(join(tmpdir(), 'ingot-bench-')));
+const bench: Bench = {
+  folder,
+  ingot: join(PROJECT, 'ingot'),
+  plainPipeline: values['plain-pipeline'] ?? (existsSync(beside) ? beside : undefined),
+  rounds: Number(values.rounds ?? 3),
+  say: (text) => process.stderr.write(`${text}\n`),
+};
+const results: Result[] = [];
+try {
+  for (const row of ROWS) {
+    if (wanted !== undefined && !wanted.includes(row.name)) continue;
+    bench.say(`-- ${row.name}: ${row.what}`);
+    results.push({ row, measured: await row.measure(bench) });
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+await mkdir(dirname(output), { recursive: true });
+await writeFile(output, `${JSON.stringify({ date: new Date().toISOString(), cpus: cpus().length, memory: totalmem(), node: process.version, rows: results.map(toJson) }, undefined, 2)}\n`);
+process.stdout.write(table(results));
+
+function toJson({ row, measured }: Result): object {
+  const { name, what, against, target } = row;
+  return { name, what, against, target, ...(typeof measured === 'string' ? { notRun: measured } : { ...measured, ...summary(row, measured) }) };
+}
+
+function summary(row: Row, measured: Measured): { ours: number; theirs?: number; ratio?: number; reached: boolean } {
+  const ours = median(measured.ours);
+  const theirs = measured.theirs.length === 0 ? undefined : median(measured.theirs);
+  const ratio = theirs === undefined ? undefined : ours / theirs;
+  const reached = (row.target.ratio === undefined || (ratio ?? Infinity) <= row.target.ratio) && (row.target.value === undefined || ours <= row.target.value);
+  return { ours, ...(theirs === undefined || ratio === undefined ? {} : { theirs, ratio }), reached };
+}
+
+function table(all: readonly Result[]): string {
+  const lines = all.map(({ row, measured }) => {
+    if (typeof measured === 'string') return [row.what, '', '', 'not run', measured];
+    const { ours, theirs, ratio, reached } = summary(row, measured);
+    const show = (value: number | undefined): string => (value === undefined ? '-' : `${value < 10 && measured.unit === 's' ? value.toFixed(3) : value.toFixed(1)} ${measured.unit}`);
+    const target = [row.target.ratio === undefined ? '' : `<= ${row.target.ratio}x`, row.target.value === undefined ? '' : `<= ${row.target.value} ${measured.unit}`].filter((text) => text !== '').join(' and ');
+    return [row.what, show(ours), show(theirs), ratio === undefined ? '-' : `${ratio.toFixed(2)}x`, `${target}: ${reached ? 'reached' : 'MISSED'}${measured.note === undefined ? '' : ` (${measured.note})`}`];
+  });
+  const rows = [['what', 'ours', 'theirs', 'ratio', 'target'], ...lines];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ')}\n`).join('');
+}
