@@ -77,27 +77,33 @@ export function runningLine(span: RunningSpan, now: number, layout: Layout): str
   const indent = '  '.repeat(span.depth);
   const time = formatDuration((now - span.since) / 1000).padStart(TIME_COLUMNS);
   const room = layout.width - indent.length - 2 - TIME_COLUMNS - 1;
-  const { text, bar } = progressText(span, layout.width);
-  const label = cut(span.label, Math.max(4, room - (text === '' ? 0 : Math.min(text.length, Math.floor(room / 2)) + 2)));
-  const rest = cut(text, Math.max(0, room - label.length - 2));
-  const shown = bar !== undefined && rest === text ? rest.replace(bar, colorBar(bar, layout.color)) : rest;
-  const gap = ' '.repeat(Math.max(1, room - label.length - rest.length));
+  const wanted = Math.min(span.label.length, Math.max(4, Math.floor(room / 2)));
+  const { text, bar } = progressTexts(span).find((candidate) => candidate.text.length + 2 + wanted <= room) ?? { text: '', bar: undefined };
+  const label = cut(span.label, Math.max(4, room - (text === '' ? 0 : text.length + 2)));
+  const shown = bar === undefined ? text : text.replace(bar, colorBar(bar, layout.color));
+  const gap = ' '.repeat(Math.max(1, room - label.length - text.length));
   return `${indent}${paint(layout.color, 'cyan', frame)} ${label}${gap}${shown}${paint(layout.color, 'dim', time)}`;
 }
 
-function progressText(span: RunningSpan, width: number): { text: string; bar: string | undefined } {
+/** What can be said of a span's progress, the longest first. */
+function progressTexts(span: RunningSpan): { text: string; bar: string | undefined }[] {
   const { progress } = span;
   const note = span.note ?? '';
-  if (progress === undefined) return { text: note, bar: undefined };
+  const noted = [64, 40, 24, 12].map((columns) => ({ text: cut(note, columns), bar: undefined }));
+  if (progress === undefined) return noted;
   const amount = (value: number): string => (progress.unit === 'bytes' ? formatSize(value) : String(value));
-  if (progress.total === undefined || progress.total <= 0) return { text: join(note, amount(progress.done)), bar: undefined };
+  if (progress.total === undefined || progress.total <= 0) return [{ text: join(note, amount(progress.done)), bar: undefined }, { text: amount(progress.done), bar: undefined }];
   const share = Math.min(1, Math.max(0, progress.done / progress.total));
   const counts = `${amount(progress.done)} of ${amount(progress.total)}`;
   const percent = `${Math.floor(share * 100)} %`.padStart(5);
-  if (width < 60) return { text: percent, bar: undefined };
   const filled = Math.round(share * BAR_COLUMNS);
   const bar = `${'━'.repeat(filled)}${'─'.repeat(BAR_COLUMNS - filled)}`;
-  return { text: join(note === '' ? counts : note, bar, percent), bar };
+  return [
+    { text: join(note, counts, bar, percent), bar },
+    { text: join(note === '' ? counts : note, bar, percent), bar },
+    { text: join(bar, percent), bar },
+    { text: percent, bar: undefined },
+  ];
 }
 
 function join(...parts: readonly string[]): string {
