@@ -1,0 +1,31 @@
+import * as z from 'zod';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TestHome, traces, whyNot } from '../support.ts';
+
+const reason = whyNot();
+const gateSchema = z.object({ gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string(), detail: z.string().optional() })) }) });
+
+const VARIANTS: readonly (readonly string[])[] = [
+  ['debian-11'],
+  ['debian-13'],
+  ['debian-testing', '--allow-expired-metadata'],
+  ['debian-sid', '--allow-expired-metadata'],
+  ['debian-12', '--filesystem', 'xfs'],
+  ['debian-12', '--filesystem', 'btrfs'],
+  ['debian-12', '--kernel', 'generic'],
+];
+
+describe.skipIf(reason !== undefined)(`every release and file system${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
+  let home: TestHome;
+  beforeAll(async () => void (home = await TestHome.make()));
+  afterAll(async () => {
+    expect(await traces(home.root)).toEqual([]);
+    await home[Symbol.asyncDispose]();
+  });
+
+  test.each(VARIANTS.map((args) => [args.join(' '), args] as const))('%s is built and passes its gate', async (_, args) => {
+    const { gate } = gateSchema.parse(await home.json(['build', ...args, '--yes']));
+    expect(gate.checks.filter((check) => check.result !== 'passed')).toEqual([]);
+    expect(gate.result).toBe('passed');
+  });
+});
