@@ -14,16 +14,13 @@ export interface Scratch extends AsyncDisposable {
 export async function makeScratch(host: Host, home: Home, what: string): Promise<Scratch> {
   const id = randomId(host.random);
   const path = hostPath(join(home.run, id));
-  const lock = await takeLock(host, home, lockName(id), { what });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => host.files.remove(join(home.locks, `${lockName(id)}.lock`)));
+  stack.use(await takeLock(host, home, lockName(id), { what }));
+  stack.defer(() => host.files.remove(path));
   await host.files.makeDirectory(path, 0o700);
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      await host.files.remove(path);
-      await lock[Symbol.asyncDispose]();
-      await host.files.remove(join(home.locks, `${lockName(id)}.lock`));
-    },
-  };
+  const undo = stack.move();
+  return { path, [Symbol.asyncDispose]: () => undo.disposeAsync() };
 }
 
 /** Removes what killed processes left in `run/`; returns the identifiers swept. Cheap when there is nothing. */

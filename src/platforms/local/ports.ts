@@ -27,7 +27,7 @@ export async function withFreePort<T>(host: Host, home: Home, request: PortReque
   await using _lock = await takeLock(host, home, 'ports', { what: 'choosing a port', ...(signal === undefined ? {} : { signal }) });
   const recorded = await request.recorded();
   if (preferred !== undefined) {
-    if (!recorded.has(preferred) && (await isFree(preferred))) return use(preferred);
+    if (!recorded.has(preferred) && (await isFree(preferred))) return await use(preferred);
     if (request.fixed === true) {
       throw new IngotError('conflict', 'port-taken', `Port ${preferred} of 127.0.0.1 is taken by another ${recorded.has(preferred) ? 'VM' : 'program'}`, {
         hint: 'Use another --ssh-port, or none: then ingot chooses a free one.',
@@ -35,7 +35,7 @@ export async function withFreePort<T>(host: Host, home: Home, request: PortReque
     }
   }
   for (let port = FIRST; port <= LAST; port++) {
-    if (!recorded.has(port) && (await isFree(port))) return use(port);
+    if (!recorded.has(port) && (await isFree(port))) return await use(port);
   }
   throw new IngotError('conflict', 'ports-exhausted', `No port between ${FIRST} and ${LAST} is free`, { hint: 'Delete VMs that are no longer needed.' });
 }

@@ -44,7 +44,8 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
 }
 
 function machine(spec: GuestSpec): string {
-  if (spec.arch === 'arm64') return spec.accelerator.kind === 'tcg' ? 'virt' : 'virt,gic-version=max';
+  // The default interrupt controller serves 8 processors at most; QEMU has no other for HVF.
+  if (spec.arch === 'arm64') return spec.accelerator.kind === 'hvf' ? 'virt' : 'virt,gic-version=max';
   // Only code in system management mode may write the variables that Secure Boot trusts.
   return spec.firmware === 'uefi-secure' ? 'q35,smm=on' : 'q35,smm=off';
 }

@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { hostPath } from '../../base/types.ts';
+import type { FirmwareFiles } from './firmware.ts';
+import type { Accelerator, Architecture, Firmware, GuestSpec } from './guest-spec.ts';
+import { qemuArguments } from './qemu-arguments.ts';
+
+const GOLDEN = fileURLToPath(new URL('../../../tests/golden/qemu', import.meta.url));
+const FIRMWARE: FirmwareFiles = { code: hostPath('/firmware/CODE.fd'), variables: hostPath('/firmware/VARS.fd') };
+
+function specOf(arch: Architecture, firmware: Firmware, kind: Accelerator['kind'], more: Partial<GuestSpec> = {}): GuestSpec {
+  return {
+    name: 'web',
+    id: '6f6a2b1e-6f9f-4a53-9a0c-0d8f3b0c1d2e',
+    folder: hostPath('/home/vms/web'),
+    arch,
+    firmware,
+    accelerator: { kind, proven: true, reason: 'a test' },
+    cpus: 2,
+    memory: 2 ** 30,
+    chain: [hostPath('/home/blobs/base'), hostPath('/home/blobs/role')],
+    disk: hostPath('/home/vms/web/disk.qcow2'),
+    seed: hostPath('/home/vms/web/seed.img'),
+    mac: '52:54:00:12:34:56',
+    ssh: { port: 22_200, user: 'debian', key: hostPath('/home/keys/id_ed25519'), knownHosts: hostPath('/home/vms/web/known_hosts') },
+    ...more,
+  };
+}
+
+describe('the command line', () => {
+  const cases: readonly (readonly [Architecture, Firmware, Accelerator['kind']])[] = [
+    ['amd64', 'bios', 'kvm'],
+    ['amd64', 'bios', 'tcg'],
+    ['amd64', 'uefi', 'kvm'],
+    ['amd64', 'uefi', 'tcg'],
+    ['amd64', 'uefi-secure', 'kvm'],
+    ['arm64', 'uefi', 'kvm'],
+    ['arm64', 'uefi', 'tcg'],
+    ['arm64', 'uefi', 'hvf'],
+  ];
+  test.each(cases)('%s with %s and %s', async (arch, firmware, kind) => {
+    const words = qemuArguments(specOf(arch, firmware, kind), { firmware: firmware === 'bios' ? undefined : FIRMWARE, disposable: false, sandbox: kind !== 'hvf' });
+    await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, `${arch}-${firmware}-${kind}.txt`));
+  });
+
+  test('a kernel of its own, no seed, and a disk that is thrown away', async () => {
+    const kernel = { image: hostPath('/boot/vmlinuz'), initrd: hostPath('/boot/initrd'), append: 'root=LABEL=root ro' };
+    const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { kernel, seed: undefined }), { firmware: undefined, disposable: true, sandbox: true });
+    await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, 'kernel-disposable.txt'));
+  });
+});
+
+const nodeSchema = z.object({ driver: z.string(), 'node-name': z.string(), 'read-only': z.boolean().optional(), file: z.object({ filename: z.string() }), backing: z.string().nullable().optional() });
+
+/** The block device graph of a command line, by node name. */
+function graphOf(words: readonly string[]): Map<string, z.output<typeof nodeSchema>> {
+  const nodes = words.flatMap((word, index) => (words[index - 1] === '-blockdev' ? [nodeSchema.parse(JSON.parse(word))] : []));
+  return new Map(nodes.map((node) => [node['node-name'], node]));
+}
+
+describe('the block device graph', () => {
+  test('is the whole chain, each layer read-only on the one below it, and no header is followed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1 }).map((name) => hostPath(`/blobs/${name}`)), { maxLength: 30 }), (chain) => {
+        const graph = graphOf(qemuArguments(specOf('amd64', 'bios', 'tcg', { chain }), { firmware: undefined, disposable: false, sandbox: true }));
+        const walked: string[] = [];
+        let node = graph.get('disk');
+        expect(node?.['read-only']).toBeUndefined();
+        while (node?.backing !== null) {
+          expect(node?.backing).toBeTypeOf('string');
+          node = graph.get(node?.backing ?? '');
+          expect(node).toMatchObject({ driver: 'qcow2', 'read-only': true });
+          walked.unshift(node?.file.filename ?? '');
+        }
+        expect(walked).toEqual(chain);
+      }),
+    );
+  });
+
+  test('nodes are named before they are referred to', () => {
+    const words = qemuArguments(specOf('amd64', 'bios', 'tcg'), { firmware: undefined, disposable: false, sandbox: true });
+    const at = (text: string): number => words.findIndex((word) => word.includes(text));
+    expect(at('"node-name":"layer0"')).toBeLessThan(at('"backing":"layer0"'));
+    expect(at('"node-name":"layer1"')).toBeLessThan(at('"backing":"layer1"'));
+  });
+});
+
+test('a comma in a path ends no option', () => {
+  const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { folder: hostPath('/a,b/vms/web') }), { firmware: undefined, disposable: false, sandbox: true });
+  const sockets = words.filter((word) => word.startsWith('socket,'));
+  expect(sockets).toHaveLength(3);
+  for (const word of sockets) expect(word).toContain('path=/a,,b/vms/web/');
+  expect(words[words.indexOf('-pidfile') + 1]).toBe('/a,b/vms/web/qemu.pid');
+});
+
+test('memory is never rounded down', () => {
+  const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { memory: 2 ** 30 + 1 }), { firmware: undefined, disposable: false, sandbox: true });
+  expect(words[words.indexOf('-m') + 1]).toBe('1025M');
+});
