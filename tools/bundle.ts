@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { rolldown, type OutputOptions } from 'rolldown';
 import { readCatalogFolder } from '../src/catalog/folder.ts';
 import { loadOperation, REGISTRY } from '../src/operations/registry.ts';
 
@@ -24,12 +24,22 @@ const summaries = JSON.stringify(
 );
 const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [SUMMARIES_MODULE]: summaries };
 
+const CORE = [
+  /node_modules\/zod\//,
+  /src\/base\/(?!lock|scratch|download|hash)/,
+  /src\/cli\/(?!start|main|version|help)/,
+  /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table|vm-list)\.ts/,
+  /src\/store\/(store|list|index-file|media)\.ts/,
+];
+const isCore = (id: string): boolean => CORE.some((pattern) => pattern.test(id));
+
 const build = await rolldown({
   cwd: root,
   input: { ingot: 'src/cli/start.ts', helper: 'src/workspace/helper.ts' },
   platform: 'node',
   external: [/^node:/],
-  treeshake: { moduleSideEffects: (id) => !/node_modules\/zod\/.*locales/.test(id) },
+  // What is not used of zod goes: one of its modules otherwise keeps all others.
+  treeshake: { moduleSideEffects: (id) => !/node_modules\/zod\//.test(id) },
   transform: {
     define: { INGOT_HELPER: JSON.stringify('./helper.js'), INGOT_COMMIT: JSON.stringify(commit()) },
     inject: { INGOT_CATALOG: [CATALOG_MODULE, 'default'], INGOT_SUMMARIES: [SUMMARIES_MODULE, 'default'] },
@@ -42,7 +52,13 @@ const build = await rolldown({
     },
   ],
 });
-const options = { format: 'esm', minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }, entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' } as const;
+const options: OutputOptions = {
+  format: 'esm',
+  // Readable: a stack trace shows names and lines. Parsing costs nothing with the compile cache.
+  minify: 'dce-only', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js',
+  // What nearly every command loads is one file, since each file costs; what starts it and prints the version stays apart.
+  codeSplitting: { groups: [{ name: 'core', test: isCore }] },
+};
 const { output } = await build.generate(options);
 await build.close();
 

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { arch, cpus, freemem, totalmem, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostFiles, type Files } from './files.ts';
@@ -57,7 +56,8 @@ export function realHost(): Host {
       monotonic: () => performance.now(),
       sleep: async (seconds, signal) => void (await sleep(seconds * 1000, undefined, signal === undefined ? {} : { signal })),
     },
-    random: { bytes: (count) => randomBytes(count) },
+    // node:crypto costs milliseconds of every start, and most commands need no random bytes.
+    random: { bytes: (count) => process.getBuiltinModule('node:crypto').randomBytes(count) },
     fetch: globalThis.fetch,
     env: process.env,
     machine: {

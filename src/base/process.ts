@@ -1,4 +1,3 @@
-import { spawn as spawnProcess } from 'node:child_process';
 import { IngotError } from './errors.ts';
 
 export type Argv = readonly [string, ...string[]];
@@ -128,7 +127,8 @@ export const hostProcesses: Processes = {
 
   spawn(argv, options = {}) {
     const [file, ...args] = argv;
-    const child = spawnProcess(file, args, {
+    // Loaded here for the same reason as execa above.
+    const child = process.getBuiltinModule('node:child_process').spawn(file, args, {
       env: { ...BASE_ENVIRONMENT, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       stdio: [options.stdin ?? 'ignore', options.stdout ?? 'ignore', options.stderr ?? 'ignore'],

@@ -20,12 +20,12 @@ export async function loadSettings(host: Pick<Host, 'files' | 'env'>, home: Home
     const { parse } = await import('yaml');
     fromFile = parse(text) ?? {};
   }
-  const values: Record<string, unknown> = { ...z.record(z.string(), z.unknown()).catch({}).parse(fromFile) };
+  const values: Record<string, unknown> = { ...z.record(z.string(), z.unknown()).catch({}).parse(fromFile, { jitless: true }) };
   for (const name of Object.keys(settingsSchema.shape)) {
     const fromEnvironment = host.env[`INGOT_${name.toUpperCase().replaceAll('-', '_')}`];
     if (fromEnvironment !== undefined && fromEnvironment !== '') values[name] = fromEnvironment;
   }
-  const parsed = settingsSchema.safeParse(values);
+  const parsed = settingsSchema.safeParse(values, { jitless: true });
   if (parsed.success) return parsed.data;
   throw new IngotError('usage', 'settings-invalid', `${home.settings} or the environment holds settings that ingot does not accept`, {
     problems: parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),

@@ -19,7 +19,7 @@ export function parseArguments<Input extends z.ZodObject>(operation: Pick<Operat
     const converted = given.map((text) => convert(field, text, cwd));
     values[field.key] = field.many ? converted : converted[0];
   }
-  const parsed = operation.input.safeParse(values);
+  const parsed = operation.input.safeParse(values, { jitless: true }); // parsed once: compiling it would cost more
   const problems = [...reader.problems];
   if (!parsed.success) problems.push(...schemaProblems(parsed.error.issues, fields, reader));
   if (parsed.success && problems.length === 0) return parsed.data;

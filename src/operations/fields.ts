@@ -32,16 +32,36 @@ export interface Field {
   readonly clientFile: boolean;
 }
 
-const metaSchema = z.object({
-  positional: z.boolean().optional(),
-  short: z.string().length(1).optional(),
-  complete: z.enum(['image', 'vm', 'release', 'file']).optional(),
-  clientFile: z.boolean().optional(),
-  placeholder: z.string().optional(),
-  negatable: z.string().optional(),
-  description: z.string().optional(),
-});
-type Meta = z.output<typeof metaSchema>;
+/** What the declarations say by `.meta()`; read by hand, since every command reads it and a schema costs milliseconds. */
+interface Meta {
+  readonly positional?: boolean;
+  readonly short?: string;
+  readonly complete?: CompletionKind;
+  readonly clientFile?: boolean;
+  readonly placeholder?: string;
+  readonly negatable?: string;
+  readonly description?: string;
+}
+
+const COMPLETIONS: readonly CompletionKind[] = ['image', 'vm', 'release', 'file'];
+
+function metaOf(schema: z.core.$ZodType): Meta {
+  const given: Readonly<Record<string, unknown>> = z.globalRegistry.get(schema) ?? {};
+  const text = (key: 'short' | 'placeholder' | 'negatable' | 'description'): Partial<Record<typeof key, string>> => {
+    const value = given[key];
+    return typeof value === 'string' ? { [key]: value } : {};
+  };
+  const complete = COMPLETIONS.find((kind) => kind === given['complete']);
+  return {
+    ...text('short'),
+    ...text('placeholder'),
+    ...text('negatable'),
+    ...text('description'),
+    ...(typeof given['positional'] === 'boolean' ? { positional: given['positional'] } : {}),
+    ...(typeof given['clientFile'] === 'boolean' ? { clientFile: given['clientFile'] } : {}),
+    ...(complete === undefined ? {} : { complete }),
+  };
+}
 
 interface Unwrapped {
   readonly core: z.core.$ZodType;
@@ -83,7 +103,7 @@ function fieldOf(key: string, schema: z.core.$ZodType): Field {
 
 /** Takes off the wrappers (optional, default, pipe, …); what an outer one says of itself wins. */
 function unwrap(schema: z.core.$ZodType): Unwrapped {
-  const meta = metaSchema.parse(z.globalRegistry.get(schema) ?? {});
+  const meta = metaOf(schema);
   const under = (inner: z.core.$ZodType, optional: boolean, value?: unknown): Unwrapped => {
     const rest = unwrap(inner);
     return { core: rest.core, meta: { ...rest.meta, ...meta }, optional: optional || rest.optional, default: value ?? rest.default };
