@@ -56,10 +56,12 @@ export async function downloadAll<T extends DownloadItem>(host: Host, items: rea
       await onReady(item, path);
     }
   };
+  const workers = Array.from({ length: PARALLEL }, worker);
   try {
-    await Promise.all(Array.from({ length: PARALLEL }, worker));
+    await Promise.all(workers);
   } catch (error) {
     abort.abort();
+    await Promise.allSettled(workers);
     throw error;
   }
   return { fetched: total };

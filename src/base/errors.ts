@@ -89,6 +89,7 @@ export function systemErrorCode(error: unknown): string | undefined {
 
 /** True where the error, or one of its causes, says that the disk is full. */
 export function isOutOfSpace(error: unknown): boolean {
+  if (error instanceof SuppressedError) return isOutOfSpace(error.suppressed) || isOutOfSpace(error.error);
   for (let e: unknown = error; e instanceof Error; e = e.cause) {
     const code = systemErrorCode(e);
     if (code === 'ENOSPC' || code === 'EDQUOT') return true;
@@ -104,6 +105,8 @@ export function isOutOfSpace(error: unknown): boolean {
  */
 export function toIngotError(error: unknown): IngotError {
   if (error instanceof IngotError) return error;
+  // Undoing failed as well: the first failure is the cause, the other its consequence.
+  if (error instanceof SuppressedError) return toIngotError(error.suppressed);
   const message = error instanceof Error ? error.message : String(error);
   if (isOutOfSpace(error)) {
     return new IngotError('space', 'disk-full', message, { cause: error, hint: 'Free some space, then run the same command again.' });

@@ -3,9 +3,7 @@ import { readTextIfThere } from '../base/files.ts';
 import { formatSize } from '../base/types.ts';
 import { requireTools } from '../doctor/install.ts';
 import type { Context } from '../operations/operation.ts';
-
-/** Free space that a build needs at the home: packages, their expanded copies, and the layer. */
-const SPACE_NEEDED = 2 * 2 ** 30;
+import { SPACE_NEEDED } from './layer.ts';
 
 /** Debian's architecture -> name of its emulator in binfmt_misc. */
 const EMULATORS: Readonly<Record<string, { readonly format: string; readonly package: string }>> = {

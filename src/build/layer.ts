@@ -1,15 +1,18 @@
 import { join } from 'node:path';
-import { toIngotError } from '../base/errors.ts';
+import { IngotError, isOutOfSpace, toIngotError } from '../base/errors.ts';
 import type { Span } from '../base/events.ts';
 import { takeLock } from '../base/lock.ts';
 import { makeScratch } from '../base/scratch.ts';
-import { hexOf, hostPath } from '../base/types.ts';
+import { formatSize, hexOf, hostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { LayerPlan } from '../plan/plan.ts';
 import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
 import type { LayerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
+
+/** Free bytes that a build needs at the home: packages, their expanded copies, and the layer. */
+export const SPACE_NEEDED = 2 * 2 ** 30;
 
 export interface LayerOptions {
   readonly mirrors: Mirrors;
@@ -43,8 +46,17 @@ export async function ensureLayer(context: Context, store: Store, layer: LayerPl
     return { record, cached: false, seconds: span.end('done') };
   } catch (error) {
     span.end('failed');
-    throw error;
+    throw isOutOfSpace(error) ? await diskFull(context, error) : error;
   }
+}
+
+/** Says which disk is full and how much a build needs there; undoing has made room again by now. */
+async function diskFull({ host, home }: Context, error: unknown): Promise<IngotError> {
+  const free = await host.files.freeSpace(home.root);
+  return new IngotError('space', 'disk-full', `The disk of ${home.root} became full; a build needs ${formatSize(SPACE_NEEDED)} there and had ${formatSize(free)} left after cleaning up`, {
+    cause: error,
+    hint: 'Free some space there (`ingot image prune`), or set INGOT_HOME to a larger disk. Nothing half-made was kept.',
+  });
 }
 
 async function makeLayer(context: Context, store: Store, layer: LayerPlan, options: LayerOptions, span: Span): Promise<LayerRecord> {

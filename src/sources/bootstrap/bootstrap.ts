@@ -37,8 +37,13 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
   const { span } = options;
   await using undo = new AsyncDisposableStack();
   const debs = new PackageFolder(context, recipe, options);
-  const fetching = debs.fill();
-  fetching.catch(() => undefined); // awaited below; a failure of the helper must not hide it
+  const stop = new AbortController();
+  const fetching = debs.fill(AbortSignal.any([context.signal, stop.signal]));
+  // Whatever fails, nothing may write into the scratch folder any more when that is removed.
+  undo.defer(async () => {
+    stop.abort();
+    await fetching.catch(() => undefined);
+  });
   const executor = undo.use(await startHostExecutor(context));
   const work = await mountWorkFolder(context, executor, options.scratch);
   const root = new GuestRoot(executor, join(work, 'root'), {
@@ -101,10 +106,12 @@ class PackageFolder {
     return this.#recipe.packages.filter((item) => item.essential);
   }
 
-  async fill(): Promise<void> {
-    const { host, home, signal, events } = this.#context;
+  /** Fetches and expands everything; when it has ended, however, nothing writes into the folder any more. */
+  async fill(signal: AbortSignal): Promise<void> {
+    const { host, home, events } = this.#context;
     const { mirrors, offline, span } = this.#options;
     const stageSpan = span.child('stage', 'packages');
+    const expansions: Promise<void>[] = [];
     try {
       await host.files.makeDirectory(this.folder);
       const items = this.#recipe.packages
@@ -112,7 +119,6 @@ class PackageFolder {
         .toSorted((a, b) => Number(b.essential) - Number(a.essential) || b.size - a.size);
       let awaited = items.filter((item) => item.essential).length;
       const expanding = new Limiter(host.machine.cpus);
-      const expansions: Promise<void>[] = [];
       const { fetched } = await downloadAll(
         host,
         items,
@@ -137,6 +143,7 @@ class PackageFolder {
     } catch (error) {
       stageSpan.end('failed');
       this.#essentialReady.reject(error);
+      await Promise.allSettled(expansions);
       throw error;
     }
   }

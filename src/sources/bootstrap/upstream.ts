@@ -159,7 +159,7 @@ async function aptUpdate(context: Dependencies, folder: string, options: readonl
   const errors = result.stderr.split('\n').filter((line) => /^[EW]:/.test(line)).join('\n');
   const fail = (errorClass: 'verification' | 'upstream', code: string, message: string, hint: string): IngotError => new IngotError(errorClass, code, message, { hint, detail: errors });
   if (/is (?:expired|not valid anymore)|Release file .* is expired/i.test(errors)) throw fail('upstream', 'metadata-expired', 'The repository metadata is past its Valid-Until date', '');
-  if (/NO_PUBKEY|BADSIG|not signed|EXPKEYSIG|signatures were invalid|couldn't be verified/i.test(errors)) {
+  if (/NO_PUBKEY|BADSIG|not signed|EXPKEYSIG|signatures were invalid|couldn't be verified|Signed file isn't valid|Clearsigned file isn't valid/i.test(errors)) {
     throw fail('verification', 'signature-invalid', 'The repository metadata is not signed by a key that the catalog pins', 'Use another mirror. If the distribution has new keys, update ingot.');
   }
   if (/does not have a Release file|404\s+Not Found/i.test(errors)) throw fail('upstream', 'release-missing', 'The mirror does not have this release', 'Check --mirror: it is the folder above dists/.');

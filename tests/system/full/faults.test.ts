@@ -99,7 +99,7 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
     const before = (await readdir(home.root, { recursive: true })).filter((path) => !path.startsWith('logs')).toSorted();
     const cases: readonly (readonly [args: readonly string[], exitCode: number, code: RegExp])[] = [
       [['build', 'debian-21'], 3, /release-unknown/],
-      [['build', 'debian-12', '--flavour', 'x'], 2, /flag-unknown/],
+      [['build', 'debian-12', '--flavour', 'x'], 2, /arguments-invalid.*\n.*--flavour/],
       [['build', 'debian-12', '--size', '100MiB', '--offline'], 2, /disk-too-small/],
       [['build', 'debian-12', '--size', 'much', '--offline'], 2, /size-invalid/],
       [['build', 'debian-12', '--tag', '../x', '--offline'], 2, /tag-invalid/],
