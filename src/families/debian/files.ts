@@ -7,7 +7,8 @@ const file = (path: string, content: string, mode = '0644'): RootFile => ({ path
 
 /**
  * Storage that an image may meet: virtio (KVM), NVMe, Xen, VMware, Hyper-V. Naming them makes an initramfs half the
- * size and a third of the time of `MODULES=most`, without tying it to the build host as `dep` would.
+ * size and a third of the time of `MODULES=most`, without tying it to the build host as `dep` would. A hook puts them
+ * in and udev loads what the machine has; /etc/initramfs-tools/modules would load each of them at every boot.
  */
 const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'nvme', 'sd_mod', 'sr_mod', 'xen_blkfront', 'vmw_pvscsi', 'hv_storvsc', 'crc32c'];
 
@@ -22,10 +23,19 @@ export function filesBefore(options: BaseOptions): RootFile[] {
     ...(options.kernel === 'cloud'
       ? [
           file('/etc/initramfs-tools/conf.d/ingot', 'MODULES=list\n'),
-          file('/etc/initramfs-tools/modules', `# Storage of every hypervisor that this image is for.\n${[...INITRAMFS_MODULES, options.filesystem].join('\n')}\n`),
+          file('/etc/initramfs-tools/hooks/ingot', initramfsHook([...INITRAMFS_MODULES, options.filesystem]), '0755'),
         ]
       : []),
   ];
+}
+
+function initramfsHook(modules: readonly string[]): string {
+  return `#!/bin/sh
+# The file system of the root, and the storage of every hypervisor that this image is for.
+if [ "$1" = prereqs ]; then exit 0; fi
+. /usr/share/initramfs-tools/hook-functions
+manual_add_modules ${modules.join(' ')}
+`;
 }
 
 /** The image's configuration, written after the packages' own. */
@@ -40,6 +50,8 @@ export function configurationFiles(release: Release, disk: DiskLayout): RootFile
     file('/etc/apt/sources.list.d/debian.sources', aptSources(release)),
     file('/etc/cloud/cloud.cfg.d/50_ingot.cfg', CLOUD_CONFIG),
     file('/etc/cloud/ds-identify.cfg', 'policy: search,found=all,maybe=all,notfound=enabled\n'),
+    // Both start when the base system is up. Whoever waits for the machine waits for SSH, so that goes first.
+    file('/etc/systemd/system/cloud-config.service.d/50-ingot.conf', '[Unit]\nAfter=ssh.service\n'),
     file('/etc/ssh/sshd_config.d/50-ingot.conf', 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n'),
   ];
 }
@@ -82,12 +94,15 @@ function aptSources(release: Release): string {
 /**
  * Data sources in the order in which the platforms offer them: NoCloud (lab, Proxmox VE), ConfigDrive and CloudStack.
  * RSA host keys are left out: they take seconds to make on an emulated processor, and no client of today needs them.
+ * Passwords are refused by sshd's own configuration: `ssh_pwauth` here would restart sshd under those who are logged in.
+ * grub-pc, which `grub_dpkg` tells where it is installed, is not in the image.
  */
 const CLOUD_CONFIG = `datasource_list: [NoCloud, ConfigDrive, CloudStack, None]
 apt:
   preserve_sources_list: true
 ssh_genkeytypes: [ed25519, ecdsa]
-ssh_pwauth: false
+grub_dpkg:
+  enabled: false
 disable_root: true
 growpart:
   mode: auto

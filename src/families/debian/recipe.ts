@@ -21,10 +21,13 @@ const EXCLUDE = [
 /** Copyrights are a condition of licences. */
 const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
 
+/** Where Debian keeps modules: shared ones, and those of single programs (netplan of Debian 12 and older, py3compile itself). */
+const COMPILE_PYTHON = 'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q "$dir"; fi; done';
+
 /** Programs whose every run but the last is wasted, or whose result must not be in an image at all (host keys). */
 const DEFERRED: readonly DeferredProgram[] = [
   { program: '/usr/sbin/update-initramfs', once: { label: 'initramfs', argv: ['update-initramfs', '-c', '-k', 'all'] } },
-  { program: '/usr/bin/py3compile', once: { label: 'Python byte code', argv: ['python3', '-m', 'compileall', '-q', '/usr/lib/python3/dist-packages'] } },
+  { program: '/usr/bin/py3compile', once: { label: 'Python byte code', argv: ['sh', '-ec', COMPILE_PYTHON] } },
   { program: '/usr/sbin/update-ca-certificates', once: { label: 'CA certificates', argv: ['update-ca-certificates', '--fresh'] } },
   { program: '/usr/bin/ssh-keygen' },
 ];
@@ -64,7 +67,8 @@ const SEAL = [
 /** Services that slow every boot and serve nothing in a virtual machine that is replaced rather than repaired. */
 const COMMANDS: BootstrapRecipe['commands'] = [
   { label: 'services', argv: ['systemctl', 'enable', 'systemd-networkd.service', 'systemd-resolved.service', 'serial-getty@ttyS0.service'] },
-  { label: 'services', argv: ['systemctl', 'disable', 'e2scrub_reap.service', 'grub-common.service'] },
+  // Not every release has them all.
+  { label: 'services', argv: ['sh', '-ec', 'for unit; do if [ -e "/usr/lib/systemd/system/$unit" ]; then systemctl disable "$unit"; fi; done', 'sh', 'e2scrub_reap.service', 'grub-common.service'] },
   { label: 'no password', argv: ['passwd', '--lock', 'root'] },
 ];
 
