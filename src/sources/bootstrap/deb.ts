@@ -1,5 +1,4 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { IngotError } from '../../base/errors.ts';
@@ -14,6 +13,7 @@ import type { Processes } from '../../base/process.ts';
 
 const MAGIC = '!<arch>\n';
 const HEADER = 60;
+const CHUNK = 2 ** 18;
 
 interface Member {
   readonly name: string;
@@ -65,15 +65,24 @@ export async function expandDeb(processes: Processes, from: string, to: string):
       position += chunk.length;
     }
   };
-  const compressed = source.createReadStream({ start: data.offset, end: data.offset + data.size - 1, autoClose: false, highWaterMark: 2 ** 18 });
-  await decompress(processes, data.name, compressed, sink, from);
+  await decompress(processes, data.name, readRange(source, data), sink, from);
   const size = position - start;
   const header = memberHeader('data.tar', size);
   await target.write(header, 0, header.length, headBytes.length);
   if (size % 2 === 1) await target.write('\n', position);
 }
 
-async function decompress(processes: Processes, name: string, input: Readable, sink: (chunks: AsyncIterable<Buffer>) => Promise<void>, from: string): Promise<void> {
+async function* readRange(file: FileHandle, { offset, size }: Member): AsyncGenerator<Buffer> {
+  for (let position = offset; position < offset + size; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, offset + size - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return; // cut short meanwhile: what decompresses it will say so
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function decompress(processes: Processes, name: string, input: AsyncIterable<Buffer>, sink: (chunks: AsyncIterable<Buffer>) => Promise<void>, from: string): Promise<void> {
   if (name === 'data.tar') return await pipeline(input, sink);
   if (name === 'data.tar.gz') return await pipeline(input, createGunzip(), sink);
   if (name === 'data.tar.zst') return await pipeline(input, createZstdDecompress(), sink);
