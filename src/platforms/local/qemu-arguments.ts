@@ -84,7 +84,8 @@ function diskArguments(spec: GuestSpec, disposable: boolean): string[] {
   }
   const cache = { direct: false, 'no-flush': disposable };
   node({ driver: 'qcow2', 'node-name': 'disk', discard: 'unmap', cache, file: fileOf(spec.disk, false), backing: spec.chain.length === 0 ? null : `layer${spec.chain.length - 1}` });
-  words.push('-device', 'virtio-blk-pci,drive=disk,bootindex=0,serial=disk');
+  // Index 0 belongs to a kernel given to QEMU.
+  words.push('-device', 'virtio-blk-pci,drive=disk,bootindex=1,serial=disk');
   if (spec.seed !== undefined) {
     node({ driver: 'raw', 'node-name': 'seed', 'read-only': true, file: fileOf(spec.seed, true) });
     words.push('-device', 'virtio-blk-pci,drive=seed,serial=seed');
