@@ -8,7 +8,11 @@ const SOURCES = import.meta.dirname;
 const RULES: readonly { from: RegExp; not: RegExp; why: string }[] = [
   { from: /^base\//, not: /^(?!base\/)/, why: 'base imports nothing above it' },
   { from: /^(?!cli\/|tui\/|api\/)/, not: /^(cli|tui|api)\//, why: 'only front ends import front ends' },
-  { from: /^(?!operations\/|cli\/|tui\/|api\/|completion\/)/, not: /^operations\/(?!operation\.ts$)/, why: 'below the operations only their interface is known' },
+  {
+    from: /^(?!operations\/|cli\/|tui\/|api\/|completion\/)/,
+    not: /^operations\/(?!operation\.ts$)/,
+    why: 'below the operations only their interface is known',
+  },
   { from: /^(plan|template)\//, not: /^(build|workspace|platforms|gate|publish)\//, why: 'planning is pure' },
   { from: /^(store|disk|families|catalog)\//, not: /^(build|gate|platforms|publish)\//, why: 'data goes one way' },
   { from: /^cli\//, not: /^(?!cli\/|base\/|operations\/|completion\/)/, why: 'front ends have no logic of their own' },

@@ -55,7 +55,9 @@ const build = await rolldown({
 const options: OutputOptions = {
   format: 'esm',
   // Readable: a stack trace shows names and lines. Parsing costs nothing with the compile cache.
-  minify: 'dce-only', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js',
+  minify: 'dce-only',
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name]-[hash].js',
   // What nearly every command loads is one file, since each file costs; what starts it and prints the version stays apart.
   codeSplitting: { groups: [{ name: 'core', test: isCore }] },
 };

@@ -27,7 +27,10 @@ async function commandsPage(): Promise<string> {
     '# Commands',
     'Results go to standard output, progress and messages to standard error. With `--json` the result is one JSON document on standard output, and an error is one JSON document on one line of standard error: `{"error": {"code", "class", "exitCode", "message", "hint"?, "detail"?, "problems"?, "causes"?}}`; progress is never mixed into either. Flags may stand anywhere before `--`, values as `--flag value` or `--flag=value`.',
     '## Everywhere',
-    table(['Option', 'Meaning'], GLOBAL_FLAGS.map(({ flag, short, description }) => [code(short === undefined ? `--${flag}` : `-${short}, --${flag}`), description])),
+    table(
+      ['Option', 'Meaning'],
+      GLOBAL_FLAGS.map(({ flag, short, description }) => [code(short === undefined ? `--${flag}` : `-${short}, --${flag}`), description]),
+    ),
   ];
   for (const [group, title] of Object.entries(GROUPS)) {
     blocks.push(`## ${title}`);
@@ -38,7 +41,12 @@ async function commandsPage(): Promise<string> {
       if (operation.description !== undefined) blocks.push(operation.description);
       blocks.push(fence(usageLine(name, fields)));
       if (fields.length > 0) {
-        blocks.push(table(['Argument or option', 'Meaning'], fields.map((field) => [code(field.positional ? field.placeholder : flagText(field)), fieldText(field)])));
+        blocks.push(
+          table(
+            ['Argument or option', 'Meaning'],
+            fields.map((field) => [code(field.positional ? field.placeholder : flagText(field)), fieldText(field)]),
+          ),
+        );
       }
       blocks.push(fence(operation.examples.flatMap(({ command, does }) => [`# ${does}`, command]).join('\n')));
     }
@@ -73,12 +81,26 @@ function errorsPage(): string {
     }
   }
   const rows = [...found].toSorted(([a], [b]) => a.localeCompare(b)).map(([name, { kind, message }]) => [code(name), code(kind), message]);
-  return page([NOTE, '# Error codes', 'Codes are stable. The class decides the [exit code](exit-codes.md); `…` stands for what differs.', table(['Code', 'Class', 'Sentence'], rows)]);
+  return page([
+    NOTE,
+    '# Error codes',
+    'Codes are stable. The class decides the [exit code](exit-codes.md); `…` stands for what differs.',
+    table(['Code', 'Class', 'Sentence'], rows),
+  ]);
 }
 
 function settingsPage(): string {
-  const rows = Object.entries(settingsSchema.shape).map(([name, schema]) => [code(name), code(`INGOT_${name.toUpperCase().replaceAll('-', '_')}`), schema.description ?? '']);
-  return page([NOTE, '# Settings', '`settings.yaml` in the home. An environment variable has precedence over the file.', table(['Setting', 'Environment', 'Meaning'], rows)]);
+  const rows = Object.entries(settingsSchema.shape).map(([name, schema]) => [
+    code(name),
+    code(`INGOT_${name.toUpperCase().replaceAll('-', '_')}`),
+    schema.description ?? '',
+  ]);
+  return page([
+    NOTE,
+    '# Settings',
+    '`settings.yaml` in the home. An environment variable has precedence over the file.',
+    table(['Setting', 'Environment', 'Meaning'], rows),
+  ]);
 }
 
 function page(blocks: readonly string[]): string {

@@ -33,7 +33,15 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 for (const project of projects) {
   console.log(`== ${project} tests`);
   const file = join(folder, `${project}.json`);
-  const argv = ['node_modules/vitest/vitest.mjs', 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=./tools/test-reporter.ts'];
+  const argv = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    project,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=./tools/test-reporter.ts',
+  ];
   const { status } = spawnSync(process.execPath, argv, { cwd: root, env: { ...env, INGOT_TEST_COUNTS: file }, stdio: 'inherit' });
   const counts = readCounts(file);
   total.passed += counts.passed;

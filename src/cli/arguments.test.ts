@@ -35,9 +35,23 @@ function failure(...words: string[]): IngotError {
 describe('arguments', () => {
   test('every way of writing a flag', () => {
     expect(parse('web', '--size=4GiB', '--cpus', '3', '--mode', 'full', '--no-start', '--allow-all', '--label', 'a', '-l', 'b', '-lc')).toEqual({
-      ...DEFAULTS, name: 'web', size: '4GiB', cpus: 3, mode: 'full', start: false, allowAll: true, label: ['a', 'b', 'c'],
+      ...DEFAULTS,
+      name: 'web',
+      size: '4GiB',
+      cpus: 3,
+      mode: 'full',
+      start: false,
+      allowAll: true,
+      label: ['a', 'b', 'c'],
     });
-    expect(parse('-af', 'web', '-s4G', '--no-mode', '--start=true')).toEqual({ ...DEFAULTS, name: 'web', allowAll: true, force: true, size: '4G', mode: 'none' });
+    expect(parse('-af', 'web', '-s4G', '--no-mode', '--start=true')).toEqual({
+      ...DEFAULTS,
+      name: 'web',
+      allowAll: true,
+      force: true,
+      size: '4G',
+      mode: 'none',
+    });
     expect(parse('-fs', '4G', 'web')).toEqual({ ...DEFAULTS, name: 'web', force: true, size: '4G' });
   });
 
@@ -79,7 +93,15 @@ describe('arguments', () => {
     const text = fc.string({ minLength: 1 });
     fc.assert(
       fc.property(
-        fc.record({ name: text, command: fc.array(fc.string()), size: fc.option(text, { nil: undefined }), cpus: fc.integer({ min: 1, max: 1000 }), start: fc.boolean(), allowAll: fc.boolean(), label: fc.array(fc.string()) }),
+        fc.record({
+          name: text,
+          command: fc.array(fc.string()),
+          size: fc.option(text, { nil: undefined }),
+          cpus: fc.integer({ min: 1, max: 1000 }),
+          start: fc.boolean(),
+          allowAll: fc.boolean(),
+          label: fc.array(fc.string()),
+        }),
         fc.boolean(),
         (value, attached) => {
           const valued = (flag: string, content: string): string[] => (attached || content.startsWith('-') ? [`--${flag}=${content}`] : [`--${flag}`, content]);
@@ -101,7 +123,10 @@ describe('arguments', () => {
   });
 
   test('no words whatever make anything but a value or an arguments-invalid', () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom('--', '-', '--size', '--size=', '-s', '-af', '--no-start', '--no-size', '--cpus', '--mode=full', '-1', '--=x'));
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom('--', '-', '--size', '--size=', '-s', '-af', '--no-start', '--no-size', '--cpus', '--mode=full', '-1', '--=x'),
+    );
     fc.assert(
       fc.property(fc.array(word), (words) => {
         try {

@@ -8,7 +8,11 @@ import type { Operation } from '../operations/operation.ts';
  * Reads the words after a command into the operation's input, checked by its schema. Paths of client files become
  * absolute. Throws `arguments-invalid` with all problems at once.
  */
-export function parseArguments<Input extends z.ZodObject>(operation: Pick<Operation<Input>, 'name' | 'input'>, words: readonly string[], cwd: string): z.output<Input> {
+export function parseArguments<Input extends z.ZodObject>(
+  operation: Pick<Operation<Input>, 'name' | 'input'>,
+  words: readonly string[],
+  cwd: string,
+): z.output<Input> {
   const fields = fieldsOf(operation);
   const reader = new Reader(fields);
   reader.read(words);
@@ -192,6 +196,7 @@ function describeIssue(issue: z.core.$ZodIssue, field: Field, text: string): Omi
     const hint = guesses.length > 0 ? { hint: `Did you mean ${guesses.join(' or ')}?` } : {};
     return { message: `"${text}" is not one of ${field.choices.join(', ')}`, ...hint };
   }
-  if (field.kind === 'number' && issue.code === 'invalid_type') return { message: `"${text}" is not a ${issue.expected === 'int' ? 'whole number' : 'number'}` };
+  if (field.kind === 'number' && issue.code === 'invalid_type')
+    return { message: `"${text}" is not a ${issue.expected === 'int' ? 'whole number' : 'number'}` };
   return { message: `"${text}" is refused: ${issue.message}` };
 }

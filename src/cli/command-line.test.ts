@@ -7,9 +7,16 @@ const read = (...argv: string[]) => readCommandLine(argv, COMMANDS);
 describe('the command line', () => {
   test('finds commands of one and two words, and global flags anywhere before --', () => {
     expect(read('-y', 'image', '--json', 'show', 'web', '--size', '3')).toMatchObject({
-      command: 'image show', complete: true, rest: ['web', '--size', '3'], globals: { json: true, yes: true, verbose: false },
+      command: 'image show',
+      complete: true,
+      rest: ['web', '--size', '3'],
+      globals: { json: true, yes: true, verbose: false },
     });
-    expect(read('vm', 'exec', 'web', '--', 'ls', '--json')).toMatchObject({ command: 'vm exec', rest: ['web', '--', 'ls', '--json'], globals: { json: false } });
+    expect(read('vm', 'exec', 'web', '--', 'ls', '--json')).toMatchObject({
+      command: 'vm exec',
+      rest: ['web', '--', 'ls', '--json'],
+      globals: { json: false },
+    });
   });
 
   test('a group alone is not complete', () => {

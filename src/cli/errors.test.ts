@@ -43,6 +43,8 @@ describe('errors', () => {
   test('a JSON document on one line', () => {
     const document = errorDocument(new IngotError('conflict', 'locked', 'web is in use', { hint: 'Wait.', cause: new Error('why') }));
     expect(document.trim().split('\n')).toHaveLength(1);
-    expect(JSON.parse(document)).toEqual({ error: { code: 'locked', class: 'conflict', exitCode: 4, message: 'web is in use', hint: 'Wait.', causes: ['why'] } });
+    expect(JSON.parse(document)).toEqual({
+      error: { code: 'locked', class: 'conflict', exitCode: 4, message: 'web is in use', hint: 'Wait.', causes: ['why'] },
+    });
   });
 });

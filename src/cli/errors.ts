@@ -16,9 +16,18 @@ export function renderError(thrown: unknown, options: ErrorRendering): string {
   for (const problem of error.problems) lines.push(...problemLines(problem, color));
   for (const cause of causesOf(error)) lines.push(`  caused by: ${plain(cause)}`);
   if (error.detail !== undefined && error.detail.trim() !== '') {
-    lines.push('', ...plain(error.detail).trimEnd().split('\n').map((line) => `    ${line}`), '');
+    lines.push(
+      '',
+      ...plain(error.detail)
+        .trimEnd()
+        .split('\n')
+        .map((line) => `    ${line}`),
+      '',
+    );
   }
-  const hint = isDefect(error) ? 'This is a defect of ingot. Please report it with the command, this message and the output of the same command with --verbose.' : error.hint;
+  const hint = isDefect(error)
+    ? 'This is a defect of ingot. Please report it with the command, this message and the output of the same command with --verbose.'
+    : error.hint;
   if (hint !== undefined) {
     const [first = '', ...more] = wrap(hint, Math.max(30, Math.min(width, 120) - 6));
     lines.push(`${paint(color, 'cyan', 'hint:')} ${first}`, ...more.map((line) => `      ${line}`));

@@ -10,7 +10,7 @@ const DESCRIPTION = 'ingot builds golden VM images, proves them by booting, and 
 export async function helpFor(command: string, options: HelpRendering): Promise<string> {
   if (REGISTRY[command] !== undefined) return renderCommandHelp(await loadOperation(command), options);
   const names = Object.keys(REGISTRY).filter((name) => command === '' || name.startsWith(`${command} `));
-  const commands = await Promise.all(names.map(async (name) => ({ name, summary: await summaryOf(name), group: REGISTRY[name]?.group ?? 'shell' as const })));
+  const commands = await Promise.all(names.map(async (name) => ({ name, summary: await summaryOf(name), group: REGISTRY[name]?.group ?? ('shell' as const) })));
   return command === '' ? renderTopHelp(DESCRIPTION, commands, options) : renderGroupHelp(command, commands, options);
 }
 

@@ -13,7 +13,11 @@ export interface HelpRendering {
 const LEFT = 2;
 
 /** `ingot --help`: every command under its heading. */
-export function renderTopHelp(description: string, commands: readonly { name: string; summary: string; group: RegistryEntry['group'] }[], options: HelpRendering): string {
+export function renderTopHelp(
+  description: string,
+  commands: readonly { name: string; summary: string; group: RegistryEntry['group'] }[],
+  options: HelpRendering,
+): string {
   const blocks: string[][] = [[description], ['Usage: ingot <command> [arguments] [options]']];
   const column = Math.max(...commands.map(({ name }) => name.length)) + LEFT + 2;
   for (const [group, title] of Object.entries(GROUPS)) {
@@ -44,7 +48,10 @@ export function renderCommandHelp(operation: Pick<Operation, 'name' | 'summary' 
   const blocks: string[][] = [wrap(`${operation.summary}.`, options.width)];
   if (operation.description !== undefined) blocks.push(wrap(operation.description, options.width));
   blocks.push(wrapUsage(usageLine(operation.name, fields), options.width));
-  const rows = [...positionals.map((field) => [field.placeholder, fieldText(field)] as const), ...flags.map((field) => [flagText(field), fieldText(field)] as const)];
+  const rows = [
+    ...positionals.map((field) => [field.placeholder, fieldText(field)] as const),
+    ...flags.map((field) => [flagText(field), fieldText(field)] as const),
+  ];
   const column = Math.min(34, Math.max(...rows.map(([left]) => left.length), 12) + LEFT + 2);
   if (positionals.length > 0) {
     blocks.push([paint(options.color, 'bold', 'Arguments'), ...positionals.flatMap((field) => row(field.placeholder, fieldText(field), column, options))]);
@@ -54,7 +61,10 @@ export function renderCommandHelp(operation: Pick<Operation, 'name' | 'summary' 
   }
   blocks.push([paint(options.color, 'bold', 'Everywhere'), ...globalRows(options)]);
   if (operation.examples.length > 0) {
-    const examples = operation.examples.flatMap(({ command, does }) => [`  ${command}`, ...wrap(does, options.width - 6).map((line) => `      ${paint(options.color, 'dim', line)}`)]);
+    const examples = operation.examples.flatMap(({ command, does }) => [
+      `  ${command}`,
+      ...wrap(does, options.width - 6).map((line) => `      ${paint(options.color, 'dim', line)}`),
+    ]);
     blocks.push([paint(options.color, 'bold', 'Examples'), ...examples]);
   }
   blocks.push(['Exit codes: 0 done, 2 wrong input, 5 the host lacks something; all of them', 'are in docs/reference/exit-codes.md.']);
@@ -85,7 +95,8 @@ export function fieldText(field: Field): string {
   const notes: string[] = [];
   if (field.kind === 'boolean' && field.default === true) notes.push('default: yes');
   if (field.kind === 'choice' && field.positional) notes.push(`one of ${field.choices.join(', ')}`);
-  if (field.default !== undefined && field.kind !== 'boolean' && !(Array.isArray(field.default) && field.default.length === 0)) notes.push(`default: ${String(field.default)}`);
+  if (field.default !== undefined && field.kind !== 'boolean' && !(Array.isArray(field.default) && field.default.length === 0))
+    notes.push(`default: ${String(field.default)}`);
   if (field.kind === 'choice' && field.off !== undefined) notes.push(`--no-${field.flag} stands for ${field.off}`);
   if (field.many && !field.positional) notes.push('may be given several times');
   if (field.required && !field.positional) notes.push('required');

@@ -15,7 +15,9 @@ interface Account {
 export async function becomeInvoker(env: NodeJS.ProcessEnv, processes: () => Promise<Processes>): Promise<void> {
   const name = env['SUDO_USER'];
   if (process.getuid?.() !== 0 || name === undefined || name === '' || name === 'root') return;
-  const account = parsePasswd(readFileSync('/etc/passwd', 'utf8'), name) ?? parsePasswd((await (await processes()).run(['getent', 'passwd', name], { accept: [2] })).stdout, name);
+  const account =
+    parsePasswd(readFileSync('/etc/passwd', 'utf8'), name) ??
+    parsePasswd((await (await processes()).run(['getent', 'passwd', name], { accept: [2] })).stdout, name);
   if (account === undefined || account.uid === 0) return;
   // Not in Node's types. Without it, root's groups would stay.
   if ('initgroups' in process && typeof process.initgroups === 'function') process.initgroups(name, account.gid);

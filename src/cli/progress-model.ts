@@ -92,7 +92,11 @@ function progressTexts(span: RunningSpan): { text: string; bar: string | undefin
   const noted = [64, 40, 24, 12].map((columns) => ({ text: cut(note, columns), bar: undefined }));
   if (progress === undefined) return noted;
   const amount = (value: number): string => (progress.unit === 'bytes' ? formatSize(value) : String(value));
-  if (progress.total === undefined || progress.total <= 0) return [{ text: join(note, amount(progress.done)), bar: undefined }, { text: amount(progress.done), bar: undefined }];
+  if (progress.total === undefined || progress.total <= 0)
+    return [
+      { text: join(note, amount(progress.done)), bar: undefined },
+      { text: amount(progress.done), bar: undefined },
+    ];
   const share = Math.min(1, Math.max(0, progress.done / progress.total));
   const counts = `${amount(progress.done)} of ${amount(progress.total)}`;
   const percent = `${Math.floor(share * 100)} %`.padStart(5);

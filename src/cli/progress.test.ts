@@ -50,7 +50,18 @@ describe('progress without a terminal', () => {
     events.message('warn', 'slow');
     events.message('debug', 'hidden');
     expect(written.join('')).toBe(
-      ['start base', '  start download', '  download: done in 2.5 s, 12 MiB', 'base: done in 2.5 s', 'start seal', 'seal: cached', 'start uefi', 'uefi: not run, no firmware', 'warning: slow', ''].join('\n'),
+      [
+        'start base',
+        '  start download',
+        '  download: done in 2.5 s, 12 MiB',
+        'base: done in 2.5 s',
+        'start seal',
+        'seal: cached',
+        'start uefi',
+        'uefi: not run, no firmware',
+        'warning: slow',
+        '',
+      ].join('\n'),
     );
   });
 

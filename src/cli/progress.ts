@@ -41,7 +41,10 @@ function messageLine(event: Event & { type: 'message' }, options: ProgressOption
 
 function outputLines(event: Event & { type: 'output' }, options: ProgressOptions): string[] {
   if (!options.verbose) return [];
-  return plain(event.text).replace(/\n$/, '').split('\n').map((line) => paint(options.output.color, 'dim', `  │ ${line}`));
+  return plain(event.text)
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => paint(options.output.color, 'dim', `  │ ${line}`));
 }
 
 /** Start and end of each span as lines; no spinner, no escape. */

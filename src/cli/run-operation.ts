@@ -32,7 +32,13 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
   await sweep(host, home);
 
   const { globals } = line;
-  const progress = makeProgress({ output: stderr, now: () => performance.now(), verbose: globals.verbose, quiet: globals.quiet, keep: operation.kind === 'job' });
+  const progress = makeProgress({
+    output: stderr,
+    now: () => performance.now(),
+    verbose: globals.verbose,
+    quiet: globals.quiet,
+    keep: operation.kind === 'job',
+  });
   const log = operation.kind === 'job' ? openEventLog(host, home, operation.name) : undefined;
   const sink = (event: Event): void => {
     log?.write(event);

@@ -59,7 +59,9 @@ export function makeAttach(user: UserAccess): Context['attach'] {
     user.progress.pause();
     user.stop.handedOver = true;
     try {
-      const kept = Object.fromEntries(['TERM', 'COLORTERM', 'HOME', 'USER', 'LOGNAME'].flatMap((name) => (cli.env[name] === undefined ? [] : [[name, cli.env[name]]])));
+      const kept = Object.fromEntries(
+        ['TERM', 'COLORTERM', 'HOME', 'USER', 'LOGNAME'].flatMap((name) => (cli.env[name] === undefined ? [] : [[name, cli.env[name]]])),
+      );
       const running = user.host.processes.spawn(argv, { env: { ...kept, ...options.env }, stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' });
       const { exitCode, signal } = await running.ended;
       if (running.pid === undefined) {

@@ -83,7 +83,9 @@ complete -F _ingot ingot
 }
 
 function valuedFlags(commands: readonly CommandCompletion[]): string {
-  const patterns = commands.flatMap((command) => command.flags.filter((flag) => flag.value !== undefined).flatMap((flag) => flag.names.map((name) => `'${command.name}:${name}'`)));
+  const patterns = commands.flatMap((command) =>
+    command.flags.filter((flag) => flag.value !== undefined).flatMap((flag) => flag.names.map((name) => `'${command.name}:${name}'`)),
+  );
   return patterns.length === 0 ? "''" : patterns.join('|');
 }
 

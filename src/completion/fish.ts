@@ -18,14 +18,18 @@ export function fishScript(commands: readonly CommandCompletion[]): string {
     const description = seconds.length > 0 ? seconds.join(', ') : (summaryOf(head) ?? '');
     lines.push(`complete -c ingot -n 'test (count (commandline -opc)) -eq 1' -a ${quote(head)} -d ${quote(description)}`);
     for (const second of seconds) {
-      lines.push(`complete -c ingot -n '__ingot_is ${head}; and test (count (commandline -opc)) -eq 2' -a ${quote(second)} -d ${quote(summaryOf(`${head} ${second}`) ?? '')}`);
+      lines.push(
+        `complete -c ingot -n '__ingot_is ${head}; and test (count (commandline -opc)) -eq 2' -a ${quote(second)} -d ${quote(summaryOf(`${head} ${second}`) ?? '')}`,
+      );
     }
   }
   for (const command of commands) {
     const when = `-n ${quote(`__ingot_is ${command.name}`)}`;
     for (const flag of command.flags) {
       const names = flag.names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`)).join(' ');
-      lines.push(`complete -c ingot ${when} ${names}${flag.value === undefined ? '' : ` -r ${offer(flag.value)}`} -d ${quote(flag.description)}`.replaceAll('  ', ' '));
+      lines.push(
+        `complete -c ingot ${when} ${names}${flag.value === undefined ? '' : ` -r ${offer(flag.value)}`} -d ${quote(flag.description)}`.replaceAll('  ', ' '),
+      );
     }
     for (const positional of command.positionals) {
       const words = offer(positional);

@@ -31,7 +31,11 @@ export function completionOf(operation: Pick<Operation, 'name' | 'summary' | 'in
     summary: operation.summary,
     flags: [
       ...fields.filter((field) => !field.positional).map(flagOf),
-      ...GLOBAL_FLAGS.map(({ flag, short, description }) => ({ names: [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])], description, value: undefined })),
+      ...GLOBAL_FLAGS.map(({ flag, short, description }) => ({
+        names: [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])],
+        description,
+        value: undefined,
+      })),
     ],
     positionals: fields.filter((field) => field.positional).map((field) => ({ ...offerOf(field), many: field.many })),
   };
@@ -39,7 +43,8 @@ export function completionOf(operation: Pick<Operation, 'name' | 'summary' | 'in
 
 function flagOf(field: Field): FlagCompletion {
   const short = field.short === undefined ? [] : [`-${field.short}`];
-  if (field.kind === 'boolean') return { names: [`--${field.default === true ? 'no-' : ''}${field.flag}`, ...short], description: field.description, value: undefined };
+  if (field.kind === 'boolean')
+    return { names: [`--${field.default === true ? 'no-' : ''}${field.flag}`, ...short], description: field.description, value: undefined };
   return { names: [`--${field.flag}`, ...short], description: field.description, value: offerOf(field) };
 }
 

@@ -10,7 +10,13 @@ export async function checkAccelerator(context: Pick<Context, 'host' | 'home' | 
     // No events: the finding itself says it.
     const found = await accelerator({ host: context.host, home: context.home, signal: context.signal });
     if (found.kind !== 'tcg') return { name: 'accelerator', state: 'ok', found: found.kind, purpose };
-    return { name: 'accelerator', state: 'warning', found: `software emulation (TCG): ${found.reason}`, purpose, remedy: 'VMs run about ten times slower. In a VM, switch on nested virtualisation in the outer hypervisor.' };
+    return {
+      name: 'accelerator',
+      state: 'warning',
+      found: `software emulation (TCG): ${found.reason}`,
+      purpose,
+      remedy: 'VMs run about ten times slower. In a VM, switch on nested virtualisation in the outer hypervisor.',
+    };
   } catch (error) {
     if (!(error instanceof IngotError) || error.class === 'interrupted') throw error;
     return { name: 'accelerator', state: 'missing', found: error.message, purpose, ...(error.hint === undefined ? {} : { remedy: error.hint }) };

@@ -54,7 +54,12 @@ async function spaceFinding({ host, home }: CheckContext): Promise<Finding> {
   const free = await host.files.freeSpace(folder);
   const found = `${formatSize(free)} free at ${home.root}`;
   if (free >= BUILD_SPACE) return { name: 'disk space', state: 'ok', found };
-  return { name: 'disk space', state: 'warning', found, remedy: `A build wants ${formatSize(BUILD_SPACE)}: run \`ingot image prune\`, or set INGOT_HOME to a folder on another disk.` };
+  return {
+    name: 'disk space',
+    state: 'warning',
+    found,
+    remedy: `A build wants ${formatSize(BUILD_SPACE)}: run \`ingot image prune\`, or set INGOT_HOME to a folder on another disk.`,
+  };
 }
 
 async function rootFinding(host: Host): Promise<Finding> {
@@ -82,7 +87,11 @@ async function deviceFindings(host: Host): Promise<Finding[]> {
 
 /** Each tool of the table: its version, or the command that installs it. */
 export async function checkTools(host: Host): Promise<Finding[]> {
-  return Promise.all(Object.keys(HOST_TOOLS).filter(isToolName).map((name) => toolFinding(host, name)));
+  return Promise.all(
+    Object.keys(HOST_TOOLS)
+      .filter(isToolName)
+      .map((name) => toolFinding(host, name)),
+  );
 }
 
 /** Whether a text names a tool of the table. */
@@ -103,7 +112,13 @@ async function toolFinding(host: Host, name: ToolName): Promise<Finding> {
     return { name: tool.name, state: 'ok', found: versionIn(`${stdout}\n${stderr}`), purpose };
   } catch (error) {
     const why = error instanceof IngotError ? error.message : String(error);
-    return { name: tool.name, state: 'missing', found: `does not start: ${why}`, purpose, remedy: installCommand(['--reinstall', tool.package], host.machine.uid) };
+    return {
+      name: tool.name,
+      state: 'missing',
+      found: `does not start: ${why}`,
+      purpose,
+      remedy: installCommand(['--reinstall', tool.package], host.machine.uid),
+    };
   }
 }
 

@@ -24,7 +24,10 @@ const found = new Set<ToolName>();
  */
 export async function requireTools(context: InstallContext, names: readonly ToolName[]): Promise<void> {
   const { host } = context;
-  const missing = await missingTools(host, names.filter((name) => !found.has(name)));
+  const missing = await missingTools(
+    host,
+    names.filter((name) => !found.has(name)),
+  );
   if (missing.length > 0) await installTools(context, missing);
   for (const name of names) found.add(name);
 }
@@ -36,7 +39,8 @@ export async function installTools(context: InstallContext, missing: readonly To
   const packages = packagesOf(missing, arch);
   const what = missing.map((name) => `${hostTool(name, arch).name} (${hostTool(name, arch).purpose})`).join(', ');
   const command = installCommand(packages, uid);
-  const refuse = (reason: string): IngotError => new IngotError('host', 'tools-missing', `This host lacks ${what}${reason}`, { hint: `To install it, run: ${command}` });
+  const refuse = (reason: string): IngotError =>
+    new IngotError('host', 'tools-missing', `This host lacks ${what}${reason}`, { hint: `To install it, run: ${command}` });
   if ((await findTool(host, 'apt-get')) === undefined) {
     throw new IngotError('host', 'tools-missing', `This host lacks ${what}, and has no apt-get to install it`, {
       hint: `Install what Debian calls ${packages.join(', ')} with the package manager of this host.`,
@@ -47,14 +51,22 @@ export async function installTools(context: InstallContext, missing: readonly To
   if (root === undefined) throw refuse(', and installing it needs root');
   const apt = (...words: string[]): Argv => [...root, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=120', ...words] as const;
   await context.events.stage(`install ${packages.join(' ')}`, async (span) => {
-    const options = { timeout: INSTALL_SECONDS, signal: context.signal, onLine: (line: string, stream: 'stdout' | 'stderr') => span.output(`${line}\n`, stream) };
+    const options = {
+      timeout: INSTALL_SECONDS,
+      signal: context.signal,
+      onLine: (line: string, stream: 'stdout' | 'stderr') => span.output(`${line}\n`, stream),
+    };
     // A fresh machine has no package lists, an old one names versions that are gone.
     await host.processes.run(apt('update'), options);
     await host.processes.run(apt('install', '-y', '--no-install-recommends', ...packages), options);
   });
   const still = await missingTools(host, missing);
   if (still.length > 0) {
-    throw new IngotError('host', 'tools-missing', `${still.map((name) => hostTool(name, arch).name).join(', ')} is missing after ${packages.join(', ')} was installed`);
+    throw new IngotError(
+      'host',
+      'tools-missing',
+      `${still.map((name) => hostTool(name, arch).name).join(', ')} is missing after ${packages.join(', ')} was installed`,
+    );
   }
   return packages;
 }

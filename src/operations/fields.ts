@@ -109,7 +109,8 @@ function unwrap(schema: z.core.$ZodType): Unwrapped {
     return { core: rest.core, meta: { ...rest.meta, ...meta }, optional: optional || rest.optional, default: value ?? rest.default };
   };
   if (schema instanceof z.core.$ZodOptional || schema instanceof z.core.$ZodNullable) return under(schema._zod.def.innerType, true);
-  if (schema instanceof z.core.$ZodDefault || schema instanceof z.core.$ZodPrefault) return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
+  if (schema instanceof z.core.$ZodDefault || schema instanceof z.core.$ZodPrefault)
+    return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
   if (schema instanceof z.core.$ZodReadonly || schema instanceof z.core.$ZodNonOptional || schema instanceof z.core.$ZodCatch) {
     return under(schema._zod.def.innerType, false);
   }

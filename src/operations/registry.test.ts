@@ -10,7 +10,9 @@ const fileOf = (name: string): string => `${name.replace(' ', '-')}.ts`;
 
 describe('the registry', () => {
   test('holds every file that declares an operation, and nothing else', () => {
-    const declaring = readdirSync(folder).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && /^export default defineOperation\(/m.test(readFileSync(join(folder, name), 'utf8')));
+    const declaring = readdirSync(folder).filter(
+      (name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && /^export default defineOperation\(/m.test(readFileSync(join(folder, name), 'utf8')),
+    );
     expect(Object.keys(REGISTRY).map(fileOf).toSorted()).toEqual(declaring.toSorted());
   });
 

@@ -55,7 +55,25 @@ beforeEach(() => {
   writeFileSync(join(root, 'package-lock.json'), '{}');
   writeFileSync(join(root, 'src', 'cli', 'start.ts'), '');
   // The programs of the base system, and nothing else: no node, no npm, no apt-get.
-  for (const name of ['sh', 'readlink', 'find', 'id', 'mkdir', 'mv', 'rm', 'touch', 'tar', 'gzip', 'sha256sum', 'flock', 'sleep', 'env', 'chmod', 'cat', 'cp']) {
+  for (const name of [
+    'sh',
+    'readlink',
+    'find',
+    'id',
+    'mkdir',
+    'mv',
+    'rm',
+    'touch',
+    'tar',
+    'gzip',
+    'sha256sum',
+    'flock',
+    'sleep',
+    'env',
+    'chmod',
+    'cat',
+    'cp',
+  ]) {
     for (const path of [`/usr/bin/${name}`, `/bin/${name}`]) {
       if (existsSync(path) && !existsSync(join(bin, name))) symlinkSync(path, join(bin, name));
     }
@@ -80,7 +98,10 @@ describe('the launcher', () => {
     expect(readFileSync(join(folder, 'log'), 'utf8')).toMatch(/^npm install --no-save --omit=dev --ignore-scripts/);
     symlinkSync('the project/ingot', join(folder, 'link'));
     symlinkSync(join(folder, 'link'), join(folder, 'second link'));
-    expect(launch(['a b'], { file: join(folder, 'second link'), cwd: '/' })).toMatchObject({ status: 0, stdout: expect.stringContaining('src/cli/start.ts a b') });
+    expect(launch(['a b'], { file: join(folder, 'second link'), cwd: '/' })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('src/cli/start.ts a b'),
+    });
     expect(readFileSync(join(folder, 'log'), 'utf8').match(/npm/g)).toHaveLength(1);
   });
 
