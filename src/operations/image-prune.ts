@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { formatSize } from '../base/types.ts';
 import { imageUsers } from '../platforms/local/vms.ts';
 import { openStore } from '../store/store.ts';
-import { shortDigest } from './image-text.ts';
+import { countOf, shortDigest } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 
 export default defineOperation({
@@ -35,7 +35,7 @@ export default defineOperation({
       ...report.images.map((image) => `image  ${image.name}@sha256:${shortDigest(image.digest)}`),
       ...report.layers.map((layer) => `layer  ${layer.name} (key ${shortDigest(layer.key)})`),
     ];
-    const sum = `${report.images.length} images, ${report.layers.length} layers, ${report.files.length} files: ${formatSize(report.freed)} ${report.dryRun ? 'would be freed' : 'freed'}`;
+    const sum = `${countOf(report.images.length, 'image')}, ${countOf(report.layers.length, 'layer')}, ${countOf(report.files.length, 'file')}: ${formatSize(report.freed)} ${report.dryRun ? 'would be freed' : 'freed'}`;
     return [...lines, ...report.kept.map((reason) => `kept: ${reason}`), report.files.length === 0 && lines.length === 0 ? 'Nothing to remove' : sum].join('\n');
   },
 });

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { formatDuration, formatSize } from '../base/types.ts';
 import { gateStatementSchema, imageConfigSchema } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
-import { gateCell, shortDigest } from './image-text.ts';
+import { countOf, gateCell, shortDigest } from './image-text.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 import { renderTable, styled } from './table.ts';
 
@@ -57,7 +57,7 @@ export default defineOperation({
       ['Created', image.created],
       ['Release', `${details.release}, ${image.config.architecture}, kernel ${details.kernel}`],
       ['Disk', `${formatSize(details.disk.size)}, ${details.disk.filesystem}`],
-      ['Stored', `${formatSize(image.storedSize)} in ${image.layers.length} ${image.layers.length === 1 ? 'layer' : 'layers'}`],
+      ['Stored', `${formatSize(image.storedSize)} in ${countOf(image.layers.length, 'layer')}`],
       ['User', details.defaultUser],
       ...details.repositories.map((repository, i) => [i === 0 ? 'Repositories' : '', repository] as const),
       ...(details.expiredMetadata ? [['Warning', 'made from repository metadata past its Valid-Until'] as const] : []),

@@ -21,6 +21,11 @@ export function formatAge(seconds: number): string {
   return 'just now';
 }
 
+/** A number of things: `1 image`, `3 images`. */
+export function countOf(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
 /** A gate's result as a cell. */
 export function gateCell(gate: string): Cell {
   const styles: Readonly<Record<string, CellStyle>> = { passed: 'green', failed: 'red', damaged: 'red' };

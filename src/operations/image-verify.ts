@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { EXIT_CODES } from '../base/errors.ts';
 import { formatSize } from '../base/types.ts';
 import { openStore } from '../store/store.ts';
+import { countOf } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 import { styled } from './table.ts';
 
@@ -39,7 +40,7 @@ export default defineOperation({
   },
   exitCode: ({ problems }) => (problems.every((problem) => problem.repaired !== undefined) ? 0 : EXIT_CODES.verification),
   render(report, options) {
-    const sum = `${report.images} images, ${report.blobs} files, ${formatSize(report.bytes)}`;
+    const sum = `${countOf(report.images, 'image')}, ${countOf(report.blobs, 'file')}, ${formatSize(report.bytes)}`;
     if (report.problems.length === 0) return `${styled('Everything is whole', 'green', options)}: ${sum}`;
     const lines = report.problems.flatMap((problem) => [
       `${styled('✘', 'red', options)} ${problem.file}: ${problem.message}`,
