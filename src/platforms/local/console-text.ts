@@ -4,7 +4,7 @@ import type { HostPath } from '../../base/types.ts';
 // eslint-disable-next-line no-control-regex -- escape sequences of terminals are what is removed
 const ESCAPES = /\u001B(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)|[@-Z\\-_=>c78])/g;
 // eslint-disable-next-line no-control-regex -- control characters are what is removed
-const CONTROLS = /[\u0000-\u0008\u000B-\u001F\u007F]/g;
+const CONTROLS = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
 /** A line is rarely longer than this; enough is read for the lines asked for. */
 const LINE_BYTES = 400;
 

@@ -29,8 +29,9 @@ export async function followLog(host: Host, log: HostPath, options: FollowOption
       inode = status.inode;
       position = 0;
     }
-    while (status !== undefined && position < status.size) {
-      const bytes = await host.files.readPart(log, position, Math.min(PIECE, status.size - position));
+    const size = status?.size ?? 0;
+    while (position < size) {
+      const bytes = await host.files.readPart(log, position, Math.min(PIECE, size - position));
       if (bytes.length === 0) break;
       position += bytes.length;
       cleaner.add(bytes);
