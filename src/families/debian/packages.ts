@@ -30,8 +30,11 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     'dbus',
     'fdisk',
     'initramfs-tools',
+    // Essential, or needed by what is, until Debian 13; cloud-init makes users with the tools of `passwd`.
+    'login',
     'netplan.io',
     'openssh-server',
+    'passwd',
     'qemu-guest-agent',
     'sudo',
     'systemd-resolved',
