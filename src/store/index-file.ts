@@ -54,7 +54,7 @@ export function parseIndex(text: string, path: string): IndexEntry[] {
 
 /** Replaces index.json, and then its copy. The caller holds the store's lock. */
 export async function writeIndex(host: Pick<Host, 'files'>, home: Home, entries: readonly IndexEntry[]): Promise<void> {
-  const text = `${JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: entries }, undefined, 1)}\n`;
+  const text = `${JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: entries })}\n`;
   await replaceFile(host.files, indexPath(home), text);
   await replaceFile(host.files, indexCopyPath(home), text);
 }
@@ -111,9 +111,11 @@ export function withoutReference(entry: IndexEntry): IndexEntry {
   return { ...entry, annotations };
 }
 
+const NO_ANNOTATIONS: Readonly<Record<string, string>> = {};
+
 function checkEntry(value: unknown): IndexEntry | undefined {
   if (!isRecord(value)) return undefined;
-  const { mediaType, digest, size, artifactType, annotations = {} } = value;
+  const { mediaType, digest, size, artifactType, annotations = NO_ANNOTATIONS } = value;
   if (typeof mediaType !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return undefined;
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || !isTexts(annotations)) return undefined;
   if (artifactType !== undefined && typeof artifactType !== 'string') return undefined;
@@ -126,7 +128,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isTexts(value: unknown): value is Record<string, string> {
-  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+  if (!isRecord(value)) return false;
+  for (const key in value) if (typeof value[key] !== 'string') return false;
+  return true;
 }
 
 function indexDamaged(path: string, why: string, cause?: unknown): IngotError {
