@@ -13,7 +13,7 @@ export const HOME_VERSION = 1;
  *
  *     version                 the layout's version, one number
  *     settings.yaml           the user's settings
- *     store/                  OCI image layout: oci-layout, index.json, blobs/sha256/
+ *     store/                  OCI image layout: oci-layout, index.json (and index.copy.json, to repair it from), blobs/sha256/
  *     store/layers/           layer cache: one record per key
  *     cache/packages/         downloaded packages, by SHA-256
  *     cache/upstream/         repository metadata per release and architecture
