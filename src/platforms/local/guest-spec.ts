@@ -67,6 +67,8 @@ export interface GuestFiles {
   readonly log: HostPath;
   /** The UEFI variables of this guest. */
   readonly efiVariables: HostPath;
+  /** The process id of the QEMU whose guest has let somebody log in. */
+  readonly ready: HostPath;
 }
 
 /** Names the files in a guest's folder. */
@@ -81,5 +83,6 @@ export function guestFiles(folder: HostPath): GuestFiles {
     pid: at('qemu.pid'),
     log: at('qemu.log'),
     efiVariables: at('efivars.fd'),
+    ready: at('ssh-ready'),
   };
 }

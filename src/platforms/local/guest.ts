@@ -1,4 +1,5 @@
 import { IngotError } from '../../base/errors.ts';
+import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
 import type { CommandOptions, CommandResult } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
@@ -64,7 +65,7 @@ export async function startGuest(host: Host, spec: GuestSpec, options: { readonl
   }
   if ((await host.files.status(files.console)) !== undefined) await host.files.rename(files.console, files.previousConsole);
   // A socket or pid file of an earlier start must not be taken for this one's.
-  for (const stale of [files.qmp, files.serial, files.agent, files.pid]) await host.files.remove(stale);
+  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready]) await host.files.remove(stale);
   const argv = qemuArguments(spec, { firmware, disposable: options.lifetime === 'process', sandbox: host.machine.platform === 'linux' });
   const launched = await launch(host, files, argv, options.lifetime, options.signal);
   return makeGuest(host, spec, launched.pid, launched.ended);
@@ -121,8 +122,13 @@ function makeGuest(host: Host, spec: GuestSpec, pid: number, process: Promise<{ 
       return ended;
     },
     ssh: (argv, options) => host.processes.run(sshCommand(spec.name, spec.ssh, argv), { ...options, accept: ANY_EXIT_CODE }),
-    waitForSsh: (options = {}) =>
-      waitForLogin(host, spec.name, spec.ssh, { limit: loginLimit(spec.accelerator.kind), checkAlive, consoleTail: () => tail(CONSOLE_LINES), ...options }),
+    async waitForSsh(options = {}) {
+      // A trial login costs as much as the real one: one per start of the guest is enough.
+      const wasReady = (await readTextIfThere(host.files, files.ready)) === String(pid);
+      const settings = { limit: loginLimit(spec.accelerator.kind), checkAlive, consoleTail: () => tail(CONSOLE_LINES), login: !wasReady, ...options };
+      await waitForLogin(host, spec.name, spec.ssh, settings);
+      if (!wasReady) await host.files.write(files.ready, String(pid), { mode: 0o600 });
+    },
     consoleTail: tail,
     qmp,
     async powerdown({ timeout, signal }) {

@@ -33,7 +33,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:22`],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
-    ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'virtio-gpu-pci'],
+    ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],
     ...['-chardev', socket('agent', files.agent), '-device', 'virtio-serial-pci'],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
     ...['-chardev', `${socket('serial', files.serial)},logfile=${escape(files.console)},logappend=off`, '-serial', 'chardev:serial'],

@@ -77,6 +77,12 @@ describe('waiting', () => {
     expect(waits).toEqual(["web's SSH server to answer", 'a login as debian on web']);
   });
 
+  test('tries no login where one has worked already', async () => {
+    const { host, ran } = hostWith(refused);
+    await waitForLogin(host, 'web', access(await greeter('SSH-2.0-OpenSSH_9.2\r\n')), { ...options, login: false });
+    expect(ran).toEqual([]);
+  });
+
   test('a login that never works ends with the reason and the console', async () => {
     const { host } = hostWith(refused);
     await expect(waitForLogin(host, 'web', access(await greeter('SSH-2.0-x\r\n')), options)).rejects.toMatchObject({

@@ -79,6 +79,8 @@ export interface WaitOptions {
   /** Seconds until `ssh-timeout`. */
   readonly limit: number;
   readonly signal?: AbortSignal;
+  /** Wait for the server only, where false. */
+  readonly login?: boolean;
   /** Called when what is waited for changes. */
   readonly onWait?: (what: string) => void;
   /** Throws where waiting has become pointless: the guest has ended. */
@@ -99,7 +101,7 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
     { what: `${name}'s SSH server to answer`, reached: () => hasBanner(access.port, options.signal) },
     { what: `a login as ${access.user} on ${name}`, reached: () => canLogIn(host, name, access, options.signal) },
   ];
-  for (const stage of stages) {
+  for (const stage of options.login === false ? stages.slice(0, 1) : stages) {
     options.onWait?.(stage.what);
     for (let answer = await stage.reached(); answer !== true; answer = await stage.reached()) {
       options.signal?.throwIfAborted();
