@@ -1,5 +1,5 @@
-import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { chmod, constants, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from './errors.ts';
 

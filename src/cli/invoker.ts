@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { Processes } from '../base/process.ts';
 
 interface Account {
@@ -16,7 +16,7 @@ export async function becomeInvoker(env: NodeJS.ProcessEnv, processes: () => Pro
   const name = env['SUDO_USER'];
   if (process.getuid?.() !== 0 || name === undefined || name === '' || name === 'root') return;
   const account =
-    parsePasswd(readFileSync('/etc/passwd', 'utf8'), name) ??
+    parsePasswd(await readFile('/etc/passwd', 'utf8'), name) ??
     parsePasswd((await (await processes()).run(['getent', 'passwd', name], { accept: [2] })).stdout, name);
   if (account === undefined || account.uid === 0) return;
   // Not in Node's types. Without it, root's groups would stay.

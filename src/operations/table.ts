@@ -20,20 +20,23 @@ export function styled(text: string, style: CellStyle, options: Pick<RenderOptio
 
 /** A table with a heading, columns as wide as their widest cell, and two spaces between them. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], options: Pick<RenderOptions, 'color'>): string {
-  const widths = columns.map((column, i) => rows.reduce((width, row) => Math.max(width, textOf(row[i]).length), column.title.length));
-  const line = (cells: readonly Cell[]): string =>
-    columns
-      .map((column, i) => {
-        const cell = cells[i] ?? '';
-        const text = textOf(cell);
-        // The last column needs no padding, and styles must not count as width.
-        const padding = column.right !== true && i === columns.length - 1 ? '' : ' '.repeat((widths[i] ?? 0) - text.length);
-        const shown = typeof cell === 'string' ? text : styled(text, cell.style, options);
-        return column.right === true ? padding + shown : shown + padding;
-      })
-      .join('  ')
-      .trimEnd();
-  return [line(columns.map(({ title }) => ({ text: title, style: 'bold' as const }))), ...rows.map(line)].join('\n');
+  const heading = columns.map(({ title }) => ({ text: title, style: 'bold' as const }));
+  const widths = columns.map((column) => column.title.length);
+  for (const row of rows) for (let i = 0; i < widths.length; i++) widths[i] = Math.max(widths[i] ?? 0, textOf(row[i]).length);
+  // Plain loops: a listing of a thousand rows is part of what a command's start costs.
+  let table = '';
+  for (const row of [heading, ...rows]) {
+    let line = '';
+    for (let i = 0; i < columns.length; i++) {
+      const cell = row[i] ?? '';
+      const text = textOf(cell);
+      const padding = ' '.repeat((widths[i] ?? 0) - text.length);
+      const shown = typeof cell === 'string' ? text : styled(text, cell.style, options);
+      line += `${i === 0 ? '' : '  '}${columns[i]?.right === true ? padding + shown : shown + padding}`;
+    }
+    table += `${table === '' ? '' : '\n'}${line.trimEnd()}`;
+  }
+  return table;
 }
 
 function textOf(cell: Cell | undefined): string {
