@@ -17,7 +17,8 @@ const FILESYSTEM_PACKAGES: Readonly<Record<Filesystem, readonly string[]>> = { e
 
 /**
  * The packages that every Debian image holds besides the essential ones: light, and enough for the lab, Proxmox VE
- * and CloudStack on KVM, so that one digest serves all three.
+ * and CloudStack on KVM, so that one digest serves all three. login, mount, passwd and tzdata are of priority
+ * "required", so every Debian has them; that something essential pulls them in is true of older releases only.
  */
 export function basePackages(release: Release, options: BaseOptions): string[] {
   const kernel = release.architectures[options.arch]?.kernels[options.kernel];
@@ -30,8 +31,8 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     'dbus',
     'fdisk',
     'initramfs-tools',
-    // Essential, or needed by what is, until Debian 13; cloud-init makes users with the tools of `passwd`.
     'login',
+    'mount',
     'netplan.io',
     'openssh-server',
     'passwd',
@@ -40,6 +41,7 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     'systemd-resolved',
     'systemd-sysv',
     'systemd-timesyncd',
+    'tzdata',
     'usr-is-merged',
     'zstd',
     ...(kernel === undefined ? [] : [kernel]),
