@@ -13,6 +13,8 @@ export interface WriteDiskOptions {
   readonly onProgress?: (percent: number) => void;
 }
 
+/** Where the four entries of a partition table are in a boot sector. */
+const NESTED_TABLE = { start: 446, size: 64 };
 const DISK_INSIDE = '/tmp/disk.raw';
 
 /**
@@ -42,6 +44,8 @@ async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: Dis
   const partition = `${raw}@@${disk.efi.start}`;
   const mtools = { MTOOLS_SKIP_CHECK: '1' };
   await executor.run(['mformat', '-i', partition, '-F', '-T', String(disk.efi.size / SECTOR), '-h', '255', '-s', '63', '-H', String(disk.efi.start / SECTOR), '-N', disk.efiSerial, '-v', 'EFI', '::'], { env: mtools });
+  // mformat leaves a partition table in the boot sector, of which every update-grub in the guest would complain.
+  await executor.run(['dd', 'if=/dev/zero', `of=${raw}`, 'bs=1', `seek=${disk.efi.start + NESTED_TABLE.start}`, `count=${NESTED_TABLE.size}`, 'conv=notrunc', 'status=none']);
   const folders = new Set([boot.efiConfig.path, ...Object.keys(boot.efi)].flatMap((path) => parents(path)));
   await executor.run(['mmd', '-i', partition, ...[...folders].map((folder) => `::/${folder}`)], { env: mtools });
   for (const [path, source] of Object.entries(boot.efi)) await executor.run(['mcopy', '-i', partition, `${root.path}${source}`, `::/${path}`], { env: mtools });
