@@ -25,10 +25,10 @@ const summaries = JSON.stringify(
 const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [SUMMARIES_MODULE]: summaries };
 
 const CORE = [
-  /node_modules\/zod\//,
-  /src\/base\/(?!lock|scratch|download|hash)/,
+  /node_modules\/zod\/(v4\/)?(core|mini)\//,
+  /src\/base\/(?!lock|scratch|download|hash|event-schema|settings-schema)/,
   /src\/cli\/(?!start|main|version|help)/,
-  /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table|vm-list)\.ts/,
+  /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table)\.ts/,
   /src\/store\/(store|list|index-file|media)\.ts/,
 ];
 const isCore = (id: string): boolean => CORE.some((pattern) => pattern.test(id));

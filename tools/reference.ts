@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT_CODES } from '../src/base/errors.ts';
-import { settingsSchema } from '../src/base/settings.ts';
+import { settingsSchema } from '../src/base/settings-schema.ts';
 import { fieldText, flagText, usageLine } from '../src/cli/help.ts';
 import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';

@@ -1,30 +1,11 @@
-import * as z from 'zod';
+import type { Event, SpanStatus } from './event-schema.ts';
 import { randomId, type Clock, type Random } from './host.ts';
+
+export type { Event, SpanStatus } from './event-schema.ts';
 
 /** Version of the event format; readers refuse newer ones. */
 export const EVENT_VERSION = 1;
 
-const common = {
-  v: z.literal(EVENT_VERSION),
-  seq: z.int().nonnegative(),
-  time: z.iso.datetime(),
-  operation: z.string(),
-};
-
-/** How a span ended. `not-run` is a check that could not run: never the same as passed. */
-export const spanStatus = z.enum(['done', 'cached', 'failed', 'not-run']);
-export type SpanStatus = z.output<typeof spanStatus>;
-
-/** Everything that a running operation tells: progress bars, build log, journal and HTTP stream are all made of these. */
-export const eventSchema = z.discriminatedUnion('type', [
-  z.object({ ...common, type: z.literal('span-start'), span: z.string(), parent: z.string().optional(), kind: z.enum(['layer', 'stage', 'check']), label: z.string() }),
-  z.object({ ...common, type: z.literal('span-progress'), span: z.string(), done: z.number(), total: z.number().optional(), unit: z.enum(['bytes', 'items']), note: z.string().optional() }),
-  z.object({ ...common, type: z.literal('span-end'), span: z.string(), status: spanStatus, seconds: z.number(), note: z.string().optional() }),
-  z.object({ ...common, type: z.literal('output'), span: z.string().optional(), stream: z.enum(['stdout', 'stderr']), text: z.string() }),
-  z.object({ ...common, type: z.literal('message'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),
-]);
-
-export type Event = z.output<typeof eventSchema>;
 type Payload<T> = T extends Event ? Omit<T, 'v' | 'seq' | 'time' | 'operation'> : never;
 
 /** A stretch of work that is shown while it lasts. */

@@ -1,28 +1,30 @@
-import * as z from 'zod';
 import { IngotError } from './errors.ts';
 import { readTextIfThere } from './files.ts';
 import type { Home } from './home.ts';
 import type { Host } from './host.ts';
+import type { Settings } from './settings-schema.ts';
 
-/** The user's settings, `settings.yaml` in the home. Every setting has an environment variable INGOT_<NAME>. */
-export const settingsSchema = z.strictObject({
-  mirror: z.url({ protocol: /^https?$/ }).optional().describe('Package mirror that builds download from; the image itself keeps a public one'),
-  'security-mirror': z.url({ protocol: /^https?$/ }).optional().describe('Mirror of the security archive; default: the one of the host, else the public one'),
-});
+export type { Settings } from './settings-schema.ts';
 
-export type Settings = z.output<typeof settingsSchema>;
+const VARIABLE = 'INGOT_';
+/** Variables that are no settings: where things are, and what the launcher tells. */
+const OTHER_VARIABLES = new Set(['INGOT_HOME', 'INGOT_NODE', 'INGOT_NODE_MIRROR', 'INGOT_COMMAND', 'INGOT_DEVELOPMENT']);
 
 /** Reads the settings, with the environment above the file; throws `settings-invalid` with every problem. */
 export async function loadSettings(host: Pick<Host, 'files' | 'env'>, home: Home): Promise<Settings> {
   const text = await readTextIfThere(host.files, home.settings);
-  let fromFile: unknown = {};
+  const variables = Object.keys(host.env).filter((name) => name.startsWith(VARIABLE) && !OTHER_VARIABLES.has(name));
+  // The schema is loaded only where something is set: start-up is felt at every command.
+  if (text === undefined && variables.length === 0) return {};
+  const { settingsSchema } = await import('./settings-schema.ts');
+  const values: Record<string, unknown> = {};
   if (text !== undefined) {
     const { parse } = await import('yaml');
-    fromFile = parse(text) ?? {};
+    const fromFile: unknown = parse(text);
+    if (typeof fromFile === 'object' && fromFile !== null) Object.assign(values, fromFile);
   }
-  const values: Record<string, unknown> = { ...z.record(z.string(), z.unknown()).catch({}).parse(fromFile, { jitless: true }) };
   for (const name of Object.keys(settingsSchema.shape)) {
-    const fromEnvironment = host.env[`INGOT_${name.toUpperCase().replaceAll('-', '_')}`];
+    const fromEnvironment = host.env[`${VARIABLE}${name.toUpperCase().replaceAll('-', '_')}`];
     if (fromEnvironment !== undefined && fromEnvironment !== '') values[name] = fromEnvironment;
   }
   const parsed = settingsSchema.safeParse(values, { jitless: true });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
-import { clientFile } from '../operations/operation.ts';
+import { clientFile } from '../operations/client-file.ts';
 import { parseArguments } from './arguments.ts';
 
 const operation = {

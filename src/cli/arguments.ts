@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type * as z from 'zod';
+import * as z from 'zod/v4/core';
 import { IngotError, nearest, type Problem } from '../base/errors.ts';
 import { fieldsOf, type Field } from '../operations/fields.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -8,7 +8,7 @@ import type { Operation } from '../operations/operation.ts';
  * Reads the words after a command into the operation's input, checked by its schema. Paths of client files become
  * absolute. Throws `arguments-invalid` with all problems at once.
  */
-export function parseArguments<Input extends z.ZodObject>(
+export function parseArguments<Input extends z.$ZodObject>(
   operation: Pick<Operation<Input>, 'name' | 'input'>,
   words: readonly string[],
   cwd: string,
@@ -23,7 +23,7 @@ export function parseArguments<Input extends z.ZodObject>(
     const converted = given.map((text) => convert(field, text, cwd));
     values[field.key] = field.many ? converted : converted[0];
   }
-  const parsed = operation.input.safeParse(values, { jitless: true }); // parsed once: compiling it would cost more
+  const parsed = z.safeParse(operation.input, values, { jitless: true }); // parsed once: compiling it would cost more
   const problems = [...reader.problems];
   if (!parsed.success) problems.push(...schemaProblems(parsed.error.issues, fields, reader));
   if (parsed.success && problems.length === 0) return parsed.data;
@@ -166,7 +166,7 @@ function convert(field: Field, text: string, cwd: string): unknown {
   return field.clientFile && text !== '' ? resolve(cwd, text) : text;
 }
 
-function schemaProblems(issues: readonly z.core.$ZodIssue[], fields: readonly Field[], reader: Reader): Problem[] {
+function schemaProblems(issues: readonly z.$ZodIssue[], fields: readonly Field[], reader: Reader): Problem[] {
   const problems: Problem[] = [];
   for (const issue of issues) {
     const field = fields.find(({ key }) => key === issue.path[0]);
@@ -185,12 +185,12 @@ function schemaProblems(issues: readonly z.core.$ZodIssue[], fields: readonly Fi
   return problems;
 }
 
-function textAt(issue: z.core.$ZodIssue, given: readonly string[] | undefined): string {
+function textAt(issue: z.$ZodIssue, given: readonly string[] | undefined): string {
   const [, index] = issue.path;
   return given?.[typeof index === 'number' ? index : 0] ?? '';
 }
 
-function describeIssue(issue: z.core.$ZodIssue, field: Field, text: string): Omit<Problem, 'path'> {
+function describeIssue(issue: z.$ZodIssue, field: Field, text: string): Omit<Problem, 'path'> {
   if (field.kind === 'choice') {
     const guesses = nearest(text, field.choices);
     const hint = guesses.length > 0 ? { hint: `Did you mean ${guesses.join(' or ')}?` } : {};

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/v4/core';
 import type { Operation } from './operation.ts';
 
 /** What kinds of text a value is written as. */
@@ -45,7 +45,7 @@ interface Meta {
 
 const COMPLETIONS: readonly CompletionKind[] = ['image', 'vm', 'release', 'file'];
 
-function metaOf(schema: z.core.$ZodType): Meta {
+function metaOf(schema: z.$ZodType): Meta {
   const given: Readonly<Record<string, unknown>> = z.globalRegistry.get(schema) ?? {};
   const text = (key: 'short' | 'placeholder' | 'negatable' | 'description'): Partial<Record<typeof key, string>> => {
     const value = given[key];
@@ -64,7 +64,7 @@ function metaOf(schema: z.core.$ZodType): Meta {
 }
 
 interface Unwrapped {
-  readonly core: z.core.$ZodType;
+  readonly core: z.$ZodType;
   readonly meta: Meta;
   readonly optional: boolean;
   readonly default: unknown;
@@ -72,12 +72,12 @@ interface Unwrapped {
 
 /** The fields of an operation's input, in the order of its keys. */
 export function fieldsOf(operation: Pick<Operation, 'input'>): Field[] {
-  return Object.entries(operation.input.shape).map(([key, schema]) => fieldOf(key, schema));
+  return Object.entries(operation.input._zod.def.shape).map(([key, schema]) => fieldOf(key, schema));
 }
 
-function fieldOf(key: string, schema: z.core.$ZodType): Field {
+function fieldOf(key: string, schema: z.$ZodType): Field {
   const outer = unwrap(schema);
-  const array = outer.core instanceof z.core.$ZodArray ? outer.core : undefined;
+  const array = outer.core instanceof z.$ZodArray ? outer.core : undefined;
   const inner = array === undefined ? outer : unwrap(array._zod.def.element);
   const { kind, choices } = kindOf(inner.core);
   const meta = { ...inner.meta, ...outer.meta };
@@ -102,26 +102,26 @@ function fieldOf(key: string, schema: z.core.$ZodType): Field {
 }
 
 /** Takes off the wrappers (optional, default, pipe, …); what an outer one says of itself wins. */
-function unwrap(schema: z.core.$ZodType): Unwrapped {
+function unwrap(schema: z.$ZodType): Unwrapped {
   const meta = metaOf(schema);
-  const under = (inner: z.core.$ZodType, optional: boolean, value?: unknown): Unwrapped => {
+  const under = (inner: z.$ZodType, optional: boolean, value?: unknown): Unwrapped => {
     const rest = unwrap(inner);
     return { core: rest.core, meta: { ...rest.meta, ...meta }, optional: optional || rest.optional, default: value ?? rest.default };
   };
-  if (schema instanceof z.core.$ZodOptional || schema instanceof z.core.$ZodNullable) return under(schema._zod.def.innerType, true);
-  if (schema instanceof z.core.$ZodDefault || schema instanceof z.core.$ZodPrefault)
+  if (schema instanceof z.$ZodOptional || schema instanceof z.$ZodNullable) return under(schema._zod.def.innerType, true);
+  if (schema instanceof z.$ZodDefault || schema instanceof z.$ZodPrefault)
     return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
-  if (schema instanceof z.core.$ZodReadonly || schema instanceof z.core.$ZodNonOptional || schema instanceof z.core.$ZodCatch) {
+  if (schema instanceof z.$ZodReadonly || schema instanceof z.$ZodNonOptional || schema instanceof z.$ZodCatch) {
     return under(schema._zod.def.innerType, false);
   }
-  if (schema instanceof z.core.$ZodPipe) return under(schema._zod.def.in, false);
+  if (schema instanceof z.$ZodPipe) return under(schema._zod.def.in, false);
   return { core: schema, meta, optional: false, default: undefined };
 }
 
-function kindOf(schema: z.core.$ZodType): { kind: FieldKind; choices: string[] } {
-  if (schema instanceof z.core.$ZodBoolean) return { kind: 'boolean', choices: [] };
-  if (schema instanceof z.core.$ZodNumber) return { kind: 'number', choices: [] };
-  if (schema instanceof z.core.$ZodEnum) return { kind: 'choice', choices: Object.values(schema._zod.def.entries).map(String) };
-  if (schema instanceof z.core.$ZodLiteral) return { kind: 'choice', choices: schema._zod.def.values.map(String) };
+function kindOf(schema: z.$ZodType): { kind: FieldKind; choices: string[] } {
+  if (schema instanceof z.$ZodBoolean) return { kind: 'boolean', choices: [] };
+  if (schema instanceof z.$ZodNumber) return { kind: 'number', choices: [] };
+  if (schema instanceof z.$ZodEnum) return { kind: 'choice', choices: Object.values(schema._zod.def.entries).map(String) };
+  if (schema instanceof z.$ZodLiteral) return { kind: 'choice', choices: schema._zod.def.values.map(String) };
   return { kind: 'text', choices: [] };
 }

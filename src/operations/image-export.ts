@@ -3,7 +3,8 @@ import { formatSize, hostPath } from '../base/types.ts';
 import { EXPORT_FORMATS } from '../disk/convert.ts';
 import { exportImage, formatOfFile } from '../disk/export.ts';
 import { openStore } from '../store/store.ts';
-import { clientFile, defineOperation } from './operation.ts';
+import { clientFile } from './client-file.ts';
+import { defineOperation } from './operation.ts';
 
 export default defineOperation({
   name: 'image export',

@@ -1,4 +1,5 @@
-import * as z from 'zod';
+// The smaller half of zod: this command is called in loops, and the whole of it would double what it costs to start.
+import * as z from 'zod/mini';
 import { formatSize } from '../base/types.ts';
 import { openStore } from '../store/store.ts';
 import { formatAge, gateCell, shortDigest } from './image-text.ts';
@@ -20,7 +21,7 @@ const output = z.strictObject({
       /** Seconds since then. */
       age: z.int(),
       gate: z.enum(['passed', 'failed', 'not-run']),
-      damaged: z.string().optional(),
+      damaged: z.optional(z.string()),
     }),
   ),
 });
@@ -31,8 +32,8 @@ export default defineOperation({
   description: 'SIZE is what an image takes in the store, layers that others share included; DISK is the size of the disk that a VM sees.',
   kind: 'query',
   input: z.strictObject({
-    name: z.string().optional().meta({ positional: true, complete: 'image' }).describe('Only images of this name'),
-    all: z.boolean().default(false).meta({ short: 'a' }).describe('Also images that have lost their last tag'),
+    name: z.optional(z.string()).check(z.meta({ positional: true, complete: 'image', description: 'Only images of this name' })),
+    all: z._default(z.boolean(), false).check(z.meta({ short: 'a', description: 'Also images that have lost their last tag' })),
   }),
   output,
   examples: [

@@ -13,7 +13,7 @@ import { formatAge } from './image-text.ts';
 import verifyOperation from './image-verify.ts';
 import type { Context, Operation } from './operation.ts';
 import { renderTable } from './table.ts';
-import type * as z from 'zod';
+import * as z from 'zod';
 
 const PLAIN = { color: false, width: 100 };
 
@@ -32,9 +32,9 @@ function contextOf(at: SampleHome): Context {
 }
 
 /** Runs an operation as a front end does: the input through its schema, the output through its schema, then as text. */
-async function run<I extends z.ZodObject, O extends z.ZodType>(operation: Operation<I, O>, at: SampleHome, input: Record<string, unknown>) {
-  const output = await operation.run(operation.input.parse(input), contextOf(at));
-  const checked = operation.output.parse(output);
+async function run<I extends z.core.$ZodObject, O extends z.core.$ZodType>(operation: Operation<I, O>, at: SampleHome, input: Record<string, unknown>) {
+  const output = await operation.run(z.parse(operation.input, input), contextOf(at));
+  const checked = z.parse(operation.output, output);
   // JSON for scripts is what the output schema says, nothing more and nothing less.
   expect(JSON.parse(JSON.stringify(checked))).toEqual(JSON.parse(JSON.stringify(output)));
   return { output: checked, text: operation.render?.(checked, PLAIN) ?? '', code: operation.exitCode?.(checked) ?? 0 };

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { Events } from '../base/events.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -51,9 +51,9 @@ export interface RenderOptions {
  * schema has `.meta({ positional: true })` is given by position, in the order of the keys; an array that is
  * positional takes all that follow (`-- cmd args` included). `.meta({ short: 'x' })` adds `-x`.
  * `.meta({ complete: 'image' | 'vm' | 'release' })` names what shell completion offers.
- * A value of type {@link clientFile} is a path of the front end's machine, made absolute by the front end.
+ * A value of type `clientFile` (client-file.ts) is a path of the front end's machine, made absolute by the front end.
  */
-export interface Operation<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodType = z.ZodType> {
+export interface Operation<Input extends z.core.$ZodObject = z.core.$ZodObject, Output extends z.core.$ZodType = z.core.$ZodType> {
   /** Words of the command: `image list`. */
   readonly name: string;
   readonly summary: string;
@@ -71,9 +71,6 @@ export interface Operation<Input extends z.ZodObject = z.ZodObject, Output exten
 }
 
 /** Declares an operation; only there for type inference. */
-export function defineOperation<Input extends z.ZodObject, Output extends z.ZodType>(operation: Operation<Input, Output>): Operation<Input, Output> {
+export function defineOperation<Input extends z.core.$ZodObject, Output extends z.core.$ZodType>(operation: Operation<Input, Output>): Operation<Input, Output> {
   return operation;
 }
-
-/** A path on the machine of the front end. The CLI makes it absolute; the HTTP API takes an upload or a download instead. */
-export const clientFile = z.string().min(1).meta({ clientFile: true });

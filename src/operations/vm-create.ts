@@ -5,7 +5,8 @@ import { parseName } from '../base/types.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { firmwareSchema } from '../platforms/local/guest-spec.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
-import { clientFile, defineOperation } from './operation.ts';
+import { clientFile } from './client-file.ts';
+import { defineOperation } from './operation.ts';
 import { sizeInput } from './vm-input.ts';
 
 const MIB = 2 ** 20;
