@@ -90,7 +90,7 @@ function progressTexts(span: RunningSpan): { text: string; bar: string | undefin
   const { progress } = span;
   const note = span.note ?? '';
   const noted = [64, 40, 24, 12].map((columns) => ({ text: cut(note, columns), bar: undefined }));
-  if (progress === undefined) return noted;
+  if (progress === undefined || (progress.done === 0 && progress.total === undefined)) return noted;
   const amount = (value: number): string => (progress.unit === 'bytes' ? formatSize(value) : String(value));
   if (progress.total === undefined || progress.total <= 0)
     return [

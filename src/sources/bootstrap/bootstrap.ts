@@ -46,9 +46,13 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
   });
   const executor = undo.use(await startHostExecutor(context));
   const work = await mountWorkFolder(context, executor, options.scratch);
+  const counter = new DpkgCounter();
   const root = new GuestRoot(executor, join(work, 'root'), {
     readOnly: { [DEBS]: debs.folder },
-    onOutput: (text, stream) => span.output(text, stream),
+    onOutput: (text, stream) => {
+      span.output(text, stream);
+      counter.read(text);
+    },
   });
   try {
     await stage(span, 'essential packages', async () => {
@@ -59,12 +63,14 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
       await root.run(['dpkg', '--no-triggers', '--force-unsafe-io', '--configure', '--pending']);
     });
     await fetching;
-    await stage(span, 'unpack', async () => {
-      const rest = recipe.packages.filter((item) => !item.essential);
+    const rest = recipe.packages.filter((item) => !item.essential);
+    await stage(span, 'unpack', async (unpacking) => {
+      counter.count('Unpacking ', rest.length, unpacking);
       await dpkg(root, recipe, ['--force-depends', '--no-triggers', '--unpack', ...rest.map(insidePath)]);
       await root.writeFiles(recipe.filesBefore);
     });
-    await stage(span, 'configure', async () => {
+    await stage(span, 'configure', async (configuring) => {
+      counter.count('Setting up ', rest.length, configuring);
       await root.withStubs(recipe.deferred.map(({ program }) => program), () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']));
       const { stdout } = await root.run(['dpkg', '--audit']);
       if (stdout.trim() !== '') throw new IngotError('command', 'packages-broken', 'Some packages were not installed completely', { detail: stdout.trim() });
@@ -81,6 +87,28 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
   } catch (error) {
     await options.onFailure?.(root, error);
     throw error;
+  }
+}
+
+/** Turns what dpkg says of each package into progress. */
+class DpkgCounter {
+  #done = 0;
+  #total = 0;
+  #prefix: string | undefined;
+  #span: Span | undefined;
+
+  /** From now on, lines that start so count for this span. */
+  count(prefix: string, total: number, span: Span): void {
+    this.#done = 0;
+    this.#total = total;
+    this.#prefix = prefix;
+    this.#span = span;
+  }
+
+  read(line: string): void {
+    if (this.#prefix === undefined || !line.startsWith(this.#prefix)) return;
+    this.#done += 1;
+    this.#span?.progress(this.#done, this.#total, 'items');
   }
 }
 
