@@ -26,7 +26,9 @@ interface Result {
   readonly measured: Measured | string;
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string' }, 'plain-pipeline': { type: 'string' }, output: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, rounds: { type: 'string' }, 'plain-pipeline': { type: 'string' }, output: { type: 'string' } },
+});
 const wanted = values.only?.split(',');
 const beside = join(PROJECT, '..', 'shared', 'tools', 'plain-pipeline');
 const output = resolve(values.output ?? join(PROJECT, 'bench', 'results', 'latest.json'));
@@ -49,7 +51,10 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 await mkdir(dirname(output), { recursive: true });
-await writeFile(output, `${JSON.stringify({ date: new Date().toISOString(), cpus: cpus().length, memory: totalmem(), node: process.version, rows: results.map(toJson) }, undefined, 2)}\n`);
+await writeFile(
+  output,
+  `${JSON.stringify({ date: new Date().toISOString(), cpus: cpus().length, memory: totalmem(), node: process.version, rows: results.map(toJson) }, undefined, 2)}\n`,
+);
 process.stdout.write(table(results));
 
 function toJson({ row, measured }: Result): object {
@@ -69,9 +74,21 @@ function table(all: readonly Result[]): string {
   const lines = all.map(({ row, measured }) => {
     if (typeof measured === 'string') return [row.what, '', '', 'not run', measured];
     const { ours, theirs, ratio, reached } = summary(row, measured);
-    const show = (value: number | undefined): string => (value === undefined ? '-' : `${value < 10 && measured.unit === 's' ? value.toFixed(3) : value.toFixed(1)} ${measured.unit}`);
-    const target = [row.target.ratio === undefined ? '' : `<= ${row.target.ratio}x`, row.target.value === undefined ? '' : `<= ${row.target.value} ${measured.unit}`].filter((text) => text !== '').join(' and ');
-    return [row.what, show(ours), show(theirs), ratio === undefined ? '-' : `${ratio.toFixed(2)}x`, `${target}: ${reached ? 'reached' : 'MISSED'}${measured.note === undefined ? '' : ` (${measured.note})`}`];
+    const show = (value: number | undefined): string =>
+      value === undefined ? '-' : `${value < 10 && measured.unit === 's' ? value.toFixed(3) : value.toFixed(1)} ${measured.unit}`;
+    const target = [
+      row.target.ratio === undefined ? '' : `<= ${row.target.ratio}x`,
+      row.target.value === undefined ? '' : `<= ${row.target.value} ${measured.unit}`,
+    ]
+      .filter((text) => text !== '')
+      .join(' and ');
+    return [
+      row.what,
+      show(ours),
+      show(theirs),
+      ratio === undefined ? '-' : `${ratio.toFixed(2)}x`,
+      `${target}: ${reached ? 'reached' : 'MISSED'}${measured.note === undefined ? '' : ` (${measured.note})`}`,
+    ];
   });
   const rows = [['what', 'ours', 'theirs', 'ratio', 'target'], ...lines];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];

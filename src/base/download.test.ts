@@ -11,7 +11,11 @@ let folder: HostPath;
 beforeEach(async () => void (folder = hostPath(await mkdtemp(join(tmpdir(), 'ingot-download-')))));
 afterEach(() => rm(folder, { recursive: true }));
 
-const item = (text: string, url = `http://m.example/${text}`): DownloadItem => ({ url, sha256: createHash('sha256').update(text).digest('hex'), size: text.length });
+const item = (text: string, url = `http://m.example/${text}`): DownloadItem => ({
+  url,
+  sha256: createHash('sha256').update(text).digest('hex'),
+  size: text.length,
+});
 
 /** A host whose network answers from a list, one answer for each request, and whose clock does not wait. */
 function hostAnswering(answers: (() => Response | Promise<never>)[]): Host & { readonly requests: string[] } {
@@ -43,7 +47,12 @@ test('fetches what is missing, verifies it, and keeps it under its hash', async 
 });
 
 test('tries again after a broken connection, a server error and a cut answer', async () => {
-  const host = hostAnswering([() => Promise.reject(new TypeError('fetch failed')), () => new Response('busy', { status: 503 }), () => new Response('on'), () => new Response('one')]);
+  const host = hostAnswering([
+    () => Promise.reject(new TypeError('fetch failed')),
+    () => new Response('busy', { status: 503 }),
+    () => new Response('on'),
+    () => new Response('one'),
+  ]);
   await downloadAll(host, [item('one')], options());
   expect(host.requests.length).toBe(4);
 });
@@ -56,7 +65,10 @@ test('wrong bytes are refused at once and leave nothing', async () => {
 
 test('a missing file is an error at once, with its address', async () => {
   const host = hostAnswering([() => new Response('', { status: 404, statusText: 'Not Found' })]);
-  await expect(downloadAll(host, [item('one')], options())).rejects.toMatchObject({ code: 'download-failed', message: expect.stringContaining('m.example/one') });
+  await expect(downloadAll(host, [item('one')], options())).rejects.toMatchObject({
+    code: 'download-failed',
+    message: expect.stringContaining('m.example/one'),
+  });
 });
 
 test('offline, a missing file is an error without any request', async () => {

@@ -33,12 +33,20 @@ const STALL_SECONDS = 30;
  * item, those that were there included, as soon as its file can be used. Network failures are tried again with growing
  * pauses; throws `download-failed`, `download-mismatch`, `offline-missing`.
  */
-export async function downloadAll<T extends DownloadItem>(host: Host, items: readonly T[], options: DownloadOptions, onReady: (item: T, path: string) => Promise<void> | void = () => undefined): Promise<{ fetched: number }> {
+export async function downloadAll<T extends DownloadItem>(
+  host: Host,
+  items: readonly T[],
+  options: DownloadOptions,
+  onReady: (item: T, path: string) => Promise<void> | void = () => undefined,
+): Promise<{ fetched: number }> {
   const present = new Set(await host.files.list(options.folder));
   const missing = items.filter((item) => !present.has(item.sha256));
   if (options.offline && missing.length > 0) {
     throw new IngotError('upstream', 'offline-missing', `${missing.length} files are not in the cache, and --offline forbids to fetch them`, {
-      detail: missing.slice(0, 10).map((item) => item.url).join('\n'),
+      detail: missing
+        .slice(0, 10)
+        .map((item) => item.url)
+        .join('\n'),
       hint: 'Run it once without --offline.',
     });
   }
@@ -67,7 +75,14 @@ export async function downloadAll<T extends DownloadItem>(host: Host, items: rea
   return { fetched: total };
 }
 
-async function downloadOne(host: Host, item: DownloadItem, path: string, signal: AbortSignal, options: DownloadOptions, onBytes: (bytes: number) => void): Promise<void> {
+async function downloadOne(
+  host: Host,
+  item: DownloadItem,
+  path: string,
+  signal: AbortSignal,
+  options: DownloadOptions,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
   const temporary = `${path}.part-${process.pid}`;
   for (let attempt = 1; ; attempt++) {
     let counted = 0;
@@ -85,7 +100,10 @@ async function downloadOne(host: Host, item: DownloadItem, path: string, signal:
       if (!isTransient(error)) throw error;
       const cause = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
       if (attempt === ATTEMPTS) {
-        throw new IngotError('upstream', 'download-failed', `${item.url} could not be downloaded: ${cause}`, { cause: error, hint: 'Check the network, or name another mirror with --mirror.' });
+        throw new IngotError('upstream', 'download-failed', `${item.url} could not be downloaded: ${cause}`, {
+          cause: error,
+          hint: 'Check the network, or name another mirror with --mirror.',
+        });
       }
       options.onRetry?.(item.url, attempt, cause);
       await host.clock.sleep(0.5 * 3 ** (attempt - 1), signal);
@@ -106,7 +124,9 @@ async function fetchTo(host: Host, item: DownloadItem, path: string, signal: Abo
     const response = await host.fetch(item.url, { signal: AbortSignal.any([signal, stalled.signal]), redirect: 'follow' });
     if (response.status >= 500 || response.status === 429) throw new IngotError('upstream', 'download-interrupted', `the server answered ${response.status}`);
     if (!response.ok || response.body === null) {
-      throw new IngotError('upstream', 'download-failed', `${item.url}: the server answered ${response.status} ${response.statusText}`, { hint: 'The mirror may have changed since its metadata was read; run it again.' });
+      throw new IngotError('upstream', 'download-failed', `${item.url}: the server answered ${response.status} ${response.statusText}`, {
+        hint: 'The mirror may have changed since its metadata was read; run it again.',
+      });
     }
     const hash = createHash('sha256');
     await using file = await open(path, 'w', 0o644);

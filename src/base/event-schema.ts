@@ -14,8 +14,23 @@ export type SpanStatus = z.output<typeof spanStatus>;
 
 /** Everything that a running operation tells: progress bars, build log, journal and HTTP stream are all made of these. */
 export const eventSchema = z.discriminatedUnion('type', [
-  z.object({ ...common, type: z.literal('span-start'), span: z.string(), parent: z.string().optional(), kind: z.enum(['layer', 'stage', 'check']), label: z.string() }),
-  z.object({ ...common, type: z.literal('span-progress'), span: z.string(), done: z.number(), total: z.number().optional(), unit: z.enum(['bytes', 'items']), note: z.string().optional() }),
+  z.object({
+    ...common,
+    type: z.literal('span-start'),
+    span: z.string(),
+    parent: z.string().optional(),
+    kind: z.enum(['layer', 'stage', 'check']),
+    label: z.string(),
+  }),
+  z.object({
+    ...common,
+    type: z.literal('span-progress'),
+    span: z.string(),
+    done: z.number(),
+    total: z.number().optional(),
+    unit: z.enum(['bytes', 'items']),
+    note: z.string().optional(),
+  }),
   z.object({ ...common, type: z.literal('span-end'), span: z.string(), status: spanStatus, seconds: z.number(), note: z.string().optional() }),
   z.object({ ...common, type: z.literal('output'), span: z.string().optional(), stream: z.enum(['stdout', 'stderr']), text: z.string() }),
   z.object({ ...common, type: z.literal('message'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),

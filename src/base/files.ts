@@ -76,7 +76,7 @@ export const hostFiles: Files = {
   },
   async writePart(path, position, data) {
     await using file = await open(path, 'r+');
-    for (let written = 0; written < data.length; ) {
+    for (let written = 0; written < data.length;) {
       written += (await file.write(data, written, data.length - written, position + written)).bytesWritten;
     }
     await file.sync();

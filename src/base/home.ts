@@ -102,7 +102,9 @@ export async function openHome(host: Pick<Host, 'files'>, root: HostPath): Promi
   }
   const version = Number(found.trim());
   if (!Number.isInteger(version) || version < 1) {
-    throw new IngotError('internal', 'home-damaged', `${home.version} does not hold a version number`, { hint: `If this home was made by ingot, write ${HOME_VERSION} into that file.` });
+    throw new IngotError('internal', 'home-damaged', `${home.version} does not hold a version number`, {
+      hint: `If this home was made by ingot, write ${HOME_VERSION} into that file.`,
+    });
   }
   if (version > HOME_VERSION) {
     throw new IngotError('host', 'home-newer', `The home ${root} was made by a newer ingot (layout ${version}, this one knows ${HOME_VERSION})`, {

@@ -30,7 +30,10 @@ export async function buildImage(context: Context, plan: Plan, options: BuildOpt
   const layers: (LayerOutcome & { name: string })[] = [];
   for (const layer of plan.layers) layers.push({ name: layer.name, ...(await ensureLayer(context, store, layer, options)) });
   const records = layers.map(({ record }) => record);
-  const config = imageConfig(plan, records.map(({ digest }) => digest));
+  const config = imageConfig(
+    plan,
+    records.map(({ digest }) => digest),
+  );
   const untagged = await store.putImage(config, records, plan.template.name, []);
   const gate = await options.gate(untagged);
   const tag = options.tag ?? immutableTag(context, untagged, plan.template.name);
@@ -44,7 +47,15 @@ async function moveTags(context: Context, store: Store, plan: Plan, records: rea
   const wanted = ['latest', tag];
   if (wanted.every((each) => image.references.includes(`${name}:${each}`))) return image;
   context.events.message('debug', `Tagging ${name}:${wanted.join(` and ${name}:`)}.`);
-  return await store.putImage(imageConfig(plan, records.map(({ digest }) => digest)), records, name, wanted);
+  return await store.putImage(
+    imageConfig(
+      plan,
+      records.map(({ digest }) => digest),
+    ),
+    records,
+    name,
+    wanted,
+  );
 }
 
 /** The tag that an image has already, if it has one besides `latest`; else today's date and the image's short digest. */

@@ -32,11 +32,22 @@ export async function explainLayer(context: Pick<Context, 'host' | 'home'>, laye
   const same = records.find((record) => record.key === key);
   if (same !== undefined) return { name, key, cached: false, reason: 'it was made before, but its blob is gone or damaged', differs: [] };
   const previous = records[0];
-  if (previous === undefined) return { name, key, cached: false, reason: `no ${name} layer of ${layer.recipe.release} (${layer.recipe.arch}) has been made yet`, differs: [] };
+  if (previous === undefined)
+    return { name, key, cached: false, reason: `no ${name} layer of ${layer.recipe.release} (${layer.recipe.arch}) has been made yet`, differs: [] };
   const names = new Set([...Object.keys(layer.inputs), ...Object.keys(previous.inputs)]);
   const differs = [...names].filter((input) => layer.inputs[input] !== previous.inputs[input]).toSorted();
-  const reason = differs.length === 0 ? 'the form of keys has changed since it was last made' : `${differs.join(', ')} differ${differs.length === 1 ? 's' : ''} from the layer made ${previous.created.slice(0, 16).replace('T', ' ')}`;
-  return { name, key, cached: false, reason, differs, ...(differs.includes('packages') ? { packages: comparePackages(previous.packages, layer.packages) } : {}) };
+  const reason =
+    differs.length === 0
+      ? 'the form of keys has changed since it was last made'
+      : `${differs.join(', ')} differ${differs.length === 1 ? 's' : ''} from the layer made ${previous.created.slice(0, 16).replace('T', ' ')}`;
+  return {
+    name,
+    key,
+    cached: false,
+    reason,
+    differs,
+    ...(differs.includes('packages') ? { packages: comparePackages(previous.packages, layer.packages) } : {}),
+  };
 }
 
 /** Records of layers with the same name, release and architecture, the newest first. */

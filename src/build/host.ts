@@ -18,13 +18,29 @@ const EMULATORS: Readonly<Record<string, { readonly format: string; readonly pac
 export async function requireBuildHost(context: Context, arch: string): Promise<void> {
   const { host, home } = context;
   if (host.machine.platform !== 'linux') {
-    throw new IngotError('host', 'host-unsupported', `Images cannot be built on ${host.machine.platform}: opening their disks needs Linux`, { hint: 'Build on a Linux machine.' });
+    throw new IngotError('host', 'host-unsupported', `Images cannot be built on ${host.machine.platform}: opening their disks needs Linux`, {
+      hint: 'Build on a Linux machine.',
+    });
   }
-  await requireTools(context, ['bwrap', 'mount', 'unshare', 'nsenter', 'apt-get', 'dpkg-deb', 'xz', 'mformat', 'qemu-img', 'qemu-storage-daemon', 'fusermount3']);
+  await requireTools(context, [
+    'bwrap',
+    'mount',
+    'unshare',
+    'nsenter',
+    'apt-get',
+    'dpkg-deb',
+    'xz',
+    'mformat',
+    'qemu-img',
+    'qemu-storage-daemon',
+    'fusermount3',
+  ]);
   if (arch !== host.machine.arch) await requireEmulation(context, arch);
   const free = await host.files.freeSpace(home.root);
   if (free < SPACE_NEEDED) {
-    throw new IngotError('space', 'disk-full', `${home.root} has ${formatSize(free)} free; a build needs ${formatSize(SPACE_NEEDED)}`, { hint: 'Free some space there (ingot image prune), or set INGOT_HOME to a larger disk.' });
+    throw new IngotError('space', 'disk-full', `${home.root} has ${formatSize(free)} free; a build needs ${formatSize(SPACE_NEEDED)}`, {
+      hint: 'Free some space there (ingot image prune), or set INGOT_HOME to a larger disk.',
+    });
   }
 }
 

@@ -53,10 +53,15 @@ export async function ensureLayer(context: Context, store: Store, layer: LayerPl
 /** Says which disk is full and how much a build needs there; undoing has made room again by now. */
 async function diskFull({ host, home }: Context, error: unknown): Promise<IngotError> {
   const free = await host.files.freeSpace(home.root);
-  return new IngotError('space', 'disk-full', `The disk of ${home.root} became full; a build needs ${formatSize(SPACE_NEEDED)} there and had ${formatSize(free)} left after cleaning up`, {
-    cause: error,
-    hint: 'Free some space there (`ingot image prune`), or set INGOT_HOME to a larger disk. Nothing half-made was kept.',
-  });
+  return new IngotError(
+    'space',
+    'disk-full',
+    `The disk of ${home.root} became full; a build needs ${formatSize(SPACE_NEEDED)} there and had ${formatSize(free)} left after cleaning up`,
+    {
+      cause: error,
+      hint: 'Free some space there (`ingot image prune`), or set INGOT_HOME to a larger disk. Nothing half-made was kept.',
+    },
+  );
 }
 
 async function makeLayer(context: Context, store: Store, layer: LayerPlan, options: LayerOptions, span: Span): Promise<LayerRecord> {

@@ -19,7 +19,13 @@ export function chainArguments(chain: readonly HostPath[], options: ChainOptions
     const last = i === chain.length - 1;
     const name = last ? options.top : `layer${i}`;
     const readOnly = !(last && options.writable);
-    const file = { driver: 'file', 'node-name': `${name}-file`, filename: path, 'read-only': readOnly, ...(last && options.cache === 'unsafe' ? { cache: { 'no-flush': true } } : {}) };
+    const file = {
+      driver: 'file',
+      'node-name': `${name}-file`,
+      filename: path,
+      'read-only': readOnly,
+      ...(last && options.cache === 'unsafe' ? { cache: { 'no-flush': true } } : {}),
+    };
     const format = {
       driver: 'qcow2',
       'node-name': name,

@@ -20,7 +20,12 @@ const CLUSTER_SIZE = '256k';
 export function chainGraph(chain: readonly HostPath[]): object {
   const [bottom, ...above] = chain;
   if (bottom === undefined) throw new IngotError('internal', 'chain-empty', 'A chain of no files cannot be opened');
-  const node = (path: HostPath, backing: object | null): object => ({ driver: 'qcow2', 'read-only': true, file: { driver: 'file', filename: path, 'read-only': true }, backing });
+  const node = (path: HostPath, backing: object | null): object => ({
+    driver: 'qcow2',
+    'read-only': true,
+    file: { driver: 'file', filename: path, 'read-only': true },
+    backing,
+  });
   return above.reduce<object>((below, path) => node(path, below), node(bottom, null));
 }
 
@@ -56,7 +61,11 @@ export async function convertChain(host: Host, chain: readonly HostPath[], targe
   if (exitCode === 0) return;
   if (options.signal?.aborted === true) throw new IngotError('interrupted', 'interrupted', 'Stopped while the image was exported');
   if (running.pid === undefined || (exitCode === 127 && /failed to execute/.test(errors))) {
-    throw new IngotError('host', 'command-missing', 'The program qemu-img is not installed', { hint: 'Run `ingot doctor` to see what is missing and `ingot setup` to install it.' });
+    throw new IngotError('host', 'command-missing', 'The program qemu-img is not installed', {
+      hint: 'Run `ingot doctor` to see what is missing and `ingot setup` to install it.',
+    });
   }
-  throw new IngotError('command', 'command-failed', `qemu-img ${signal === undefined ? `ended with exit code ${exitCode}` : `was ended by ${signal}`}`, { detail: `$ ${quoteCommand(convert)}\n${errors.trim()}` });
+  throw new IngotError('command', 'command-failed', `qemu-img ${signal === undefined ? `ended with exit code ${exitCode}` : `was ended by ${signal}`}`, {
+    detail: `$ ${quoteCommand(convert)}\n${errors.trim()}`,
+  });
 }

@@ -26,19 +26,31 @@ export function formatOfFile(path: string): ExportFormat {
   const format = EXPORT_FORMATS.find((one) => one === extension);
   if (format !== undefined) return format;
   const near = nearest(extension, EXPORT_FORMATS);
-  throw new IngotError('usage', 'format-unknown', extension === '' ? `"${basename(path)}" has no extension that names a format` : `".${extension}" names no format that ingot exports`, {
-    hint: near.length > 0 ? `Did you mean .${near.join(' or .')}?` : `Name the file .${EXPORT_FORMATS.join(' or .')}, or give --format.`,
-  });
+  throw new IngotError(
+    'usage',
+    'format-unknown',
+    extension === '' ? `"${basename(path)}" has no extension that names a format` : `".${extension}" names no format that ingot exports`,
+    {
+      hint: near.length > 0 ? `Did you mean .${near.join(' or .')}?` : `Name the file .${EXPORT_FORMATS.join(' or .')}, or give --format.`,
+    },
+  );
 }
 
 /**
  * Writes an image as one flat file: to a temporary file beside the target, which becomes the target when it is whole and on the disk.
  * Returns its size and what it takes on the disk. Throws `file-exists`, `folder-missing`, `store-full`.
  */
-export async function exportImage(host: Host, home: Home, image: Image, target: HostPath, options: ExportOptions): Promise<{ size: number; allocated: number }> {
+export async function exportImage(
+  host: Host,
+  home: Home,
+  image: Image,
+  target: HostPath,
+  options: ExportOptions,
+): Promise<{ size: number; allocated: number }> {
   const { files } = host;
   const folder = dirname(target);
-  if ((await files.status(folder)) === undefined) throw new IngotError('not-found', 'folder-missing', `There is no folder ${folder}`, { hint: 'Make it first.' });
+  if ((await files.status(folder)) === undefined)
+    throw new IngotError('not-found', 'folder-missing', `There is no folder ${folder}`, { hint: 'Make it first.' });
   const there = await files.status(target);
   if (there !== undefined && (there.kind === 'directory' || !options.force)) throw fileExists(target, there.kind === 'directory');
   await removeDeadParts(host, home, target);
@@ -77,7 +89,10 @@ async function removeDeadParts(host: Host, home: Home, target: string): Promise<
 async function checkResult(host: Host, part: string, image: Image, format: ExportFormat): Promise<void> {
   const size = image.config['dev.ingot.image'].disk.size;
   const written = format === 'raw' ? (await host.files.status(part))?.size : (await readQcow2Header(host.files, part)).virtualSize;
-  if (written !== size) throw new IngotError('verification', 'export-incomplete', `The exported disk has ${written ?? 0} bytes instead of ${size}`, { hint: 'Check the image with `ingot image verify`, then export it again.' });
+  if (written !== size)
+    throw new IngotError('verification', 'export-incomplete', `The exported disk has ${written ?? 0} bytes instead of ${size}`, {
+      hint: 'Check the image with `ingot image verify`, then export it again.',
+    });
 }
 
 async function publish(host: Host, part: string, target: string, force: boolean): Promise<void> {

@@ -43,7 +43,8 @@ export async function biosBootImages(root: GuestRoot, bios: NonNullable<BootReci
   const start = BigInt(disk.biosBoot.start / SECTOR);
   const folder = `/usr/lib/grub/${bios.platform}`;
   const early = `search.fs_uuid ${disk.filesystemUuid} root\nset prefix=($root)/boot/grub\n`;
-  const script = 'cat >/tmp/early.cfg; platform=$1; shift; grub-mkimage -O "$platform" -c /tmp/early.cfg -p /boot/grub -o /tmp/core.img "$@"; base64 -w0 /tmp/core.img';
+  const script =
+    'cat >/tmp/early.cfg; platform=$1; shift; grub-mkimage -O "$platform" -c /tmp/early.cfg -p /boot/grub -o /tmp/core.img "$@"; base64 -w0 /tmp/core.img';
   const core = Buffer.from((await root.run(['sh', '-ec', script, 'sh', bios.platform, ...bios.modules], { stdin: early })).stdout, 'base64');
   if (core.length > disk.biosBoot.size) throw new Error('the boot loader is larger than its partition');
   core.writeBigUInt64LE(start + 1n, CORE_BLOCKLIST);

@@ -39,7 +39,9 @@ describe('a disk', () => {
   });
 
   test('that is too small is refused', () => {
-    expect(() => planDisk({ size: MINIMUM_DISK - 1, filesystem: 'ext4', arch: 'amd64', seed: '' })).toThrow(expect.objectContaining({ code: 'disk-too-small' }));
+    expect(() => planDisk({ size: MINIMUM_DISK - 1, filesystem: 'ext4', arch: 'amd64', seed: '' })).toThrow(
+      expect.objectContaining({ code: 'disk-too-small' }),
+    );
   });
 });
 

@@ -53,10 +53,13 @@ const EFI_SIZE = 64 * MIB;
 export function planDisk(options: { size: number; filesystem: Filesystem; arch: string; seed: string }): DiskLayout {
   const size = Math.floor(options.size / MIB) * MIB;
   if (size < MINIMUM_DISK) {
-    throw new IngotError('usage', 'disk-too-small', `A disk of ${formatSize(options.size)} is too small for an image`, { hint: `It needs ${formatSize(MINIMUM_DISK)} at least.` });
+    throw new IngotError('usage', 'disk-too-small', `A disk of ${formatSize(options.size)} is too small for an image`, {
+      hint: `It needs ${formatSize(MINIMUM_DISK)} at least.`,
+    });
   }
   const rootType = options.arch === 'amd64' ? TYPES.root.amd64 : options.arch === 'arm64' ? TYPES.root.arm64 : undefined;
-  if (rootType === undefined) throw new IngotError('usage', 'arch-unsupported', `Images for ${options.arch} cannot be built`, { hint: 'Supported: amd64, arm64.' });
+  if (rootType === undefined)
+    throw new IngotError('usage', 'arch-unsupported', `Images for ${options.arch} cannot be built`, { hint: 'Supported: amd64, arm64.' });
   const uuid = (name: string): string => uuidFrom(`${options.seed}/${name}`);
   const biosBoot = options.arch === 'amd64' ? { number: 14, name: 'bios', type: TYPES.biosBoot, uuid: uuid('bios'), start: MIB, size: MIB } : undefined;
   const efi = { number: 15, name: 'efi', type: TYPES.efi, uuid: uuid('efi'), start: 2 * MIB, size: EFI_SIZE };
@@ -76,7 +79,15 @@ export function planDisk(options: { size: number; filesystem: Filesystem; arch: 
 /** The layout as a script for sfdisk. */
 export function sfdiskScript(layout: DiskLayout): string {
   const line = (p: Partition): string => `${p.number} : start=${p.start / SECTOR}, size=${p.size / SECTOR}, type=${p.type}, uuid=${p.uuid}, name="${p.name}"`;
-  return ['label: gpt', `label-id: ${layout.uuid}`, 'unit: sectors', 'first-lba: 34', '', ...[layout.root, layout.biosBoot, layout.efi].filter((p) => p !== undefined).map(line), ''].join('\n');
+  return [
+    'label: gpt',
+    `label-id: ${layout.uuid}`,
+    'unit: sectors',
+    'first-lba: 34',
+    '',
+    ...[layout.root, layout.biosBoot, layout.efi].filter((p) => p !== undefined).map(line),
+    '',
+  ].join('\n');
 }
 
 /** A version 4 UUID made from text, upper case as GPT tools print it. */

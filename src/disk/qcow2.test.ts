@@ -14,18 +14,33 @@ function changed(change: (header: Buffer) => void): () => unknown {
 
 describe('a header that is fine', () => {
   test('is read', () => {
-    expect(parseQcow2Header(plain(), plain().length)).toEqual({ version: 3, clusterBits: 16, virtualSize: 2 ** 30, backing: undefined, compression: 'zlib', extendedL2: false, snapshots: 0 });
+    expect(parseQcow2Header(plain(), plain().length)).toEqual({
+      version: 3,
+      clusterBits: 16,
+      virtualSize: 2 ** 30,
+      backing: undefined,
+      compression: 'zlib',
+      extendedL2: false,
+      snapshots: 0,
+    });
   });
 
   test('with any backing name, size and cluster size comes back as it was written', () => {
-    const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 100 }).filter((text) => Buffer.byteLength(text) <= 300 && ![...text].some((c) => c < ' ' || c === '\u007f') && text.isWellFormed());
+    const name = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 100 })
+      .filter((text) => Buffer.byteLength(text) <= 300 && ![...text].some((c) => c < ' ' || c === '\u007f') && text.isWellFormed());
     fc.assert(
-      fc.property(fc.integer({ min: 10, max: 21 }), fc.integer({ min: 1, max: 2 ** 20 }), fc.option(name, { nil: undefined }), (clusterBits, virtualSize, backing) => {
-        const bytes = emptyQcow2({ virtualSize, clusterBits, ...(backing === undefined ? {} : { backing: { name: backing, format: 'qcow2' } }) });
-        const header = parseQcow2Header(bytes, bytes.length);
-        expect(header).toMatchObject({ clusterBits, virtualSize });
-        expect(header.backing).toEqual(backing === undefined ? undefined : { name: backing, format: 'qcow2' });
-      }),
+      fc.property(
+        fc.integer({ min: 10, max: 21 }),
+        fc.integer({ min: 1, max: 2 ** 20 }),
+        fc.option(name, { nil: undefined }),
+        (clusterBits, virtualSize, backing) => {
+          const bytes = emptyQcow2({ virtualSize, clusterBits, ...(backing === undefined ? {} : { backing: { name: backing, format: 'qcow2' } }) });
+          const header = parseQcow2Header(bytes, bytes.length);
+          expect(header).toMatchObject({ clusterBits, virtualSize });
+          expect(header.backing).toEqual(backing === undefined ? undefined : { name: backing, format: 'qcow2' });
+        },
+      ),
       { numRuns: 60 },
     );
   });

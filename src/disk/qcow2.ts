@@ -107,7 +107,11 @@ export function withBacking(bytes: Uint8Array, backing: { readonly name: string;
  * A whole, empty qcow2 file (version 3): header, refcount table and block, L1 table. For small files made without QEMU, as tests and
  * samples need them. The L1 table must fit into one cluster.
  */
-export function emptyQcow2(options: { readonly virtualSize: number; readonly clusterBits?: number; readonly backing?: { readonly name: string; readonly format: string } }): Uint8Array {
+export function emptyQcow2(options: {
+  readonly virtualSize: number;
+  readonly clusterBits?: number;
+  readonly backing?: { readonly name: string; readonly format: string };
+}): Uint8Array {
   const { virtualSize, clusterBits = 16, backing } = options;
   const cluster = 2 ** clusterBits;
   const l1Size = Math.max(1, Math.ceil(virtualSize / (cluster * (cluster / 8))));
@@ -174,7 +178,17 @@ function parseRaw(input: Uint8Array, fileSize?: number): RawHeader {
   const extensions = parseExtensions(bytes.subarray(0, nameOffset === 0 ? room : Math.min(nameOffset, room)), headerLength);
   if (extensions.some(({ type }) => type === EXTENSION.externalData)) throw invalid('its data lie in another file');
   const format = extensions.find(({ type }) => type === EXTENSION.backingFormat)?.data.toString('latin1');
-  return { version, headerLength, clusterBits, virtualSize, incompatible, zstd, snapshots, extensions, backing: parseBacking(bytes, nameOffset, nameLength, room, headerLength, format) };
+  return {
+    version,
+    headerLength,
+    clusterBits,
+    virtualSize,
+    incompatible,
+    zstd,
+    snapshots,
+    extensions,
+    backing: parseBacking(bytes, nameOffset, nameLength, room, headerLength, format),
+  };
 }
 
 function parseBacking(bytes: Buffer, offset: number, length: number, room: number, headerLength: number, format: string | undefined): Backing | undefined {
@@ -203,7 +217,13 @@ function checkCompression(incompatible: bigint, type: number): boolean {
 
 function checkTables(
   bytes: Buffer,
-  at: { readonly cluster: number; readonly virtualSize: number; readonly incompatible: bigint; readonly fileSize: number | undefined; readonly refcountOrder: number },
+  at: {
+    readonly cluster: number;
+    readonly virtualSize: number;
+    readonly incompatible: bigint;
+    readonly fileSize: number | undefined;
+    readonly refcountOrder: number;
+  },
 ): void {
   if (at.refcountOrder > 6) throw invalid(`refcounts of 2^${at.refcountOrder} bits`);
   const l1Bytes = bytes.readUInt32BE(36) * 8;
@@ -224,7 +244,7 @@ function checkTable(what: string, rawOffset: bigint, length: number, at: { reado
 
 function parseExtensions(area: Buffer, start: number): Extension[] {
   const extensions: Extension[] = [];
-  for (let position = start; position + 8 <= area.length; ) {
+  for (let position = start; position + 8 <= area.length;) {
     const type = area.readUInt32BE(position);
     const length = area.readUInt32BE(position + 4);
     if (type === EXTENSION.end) return extensions;

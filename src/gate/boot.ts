@@ -115,7 +115,9 @@ printf 'random %s\\n' "$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' ')"
 
 async function readIdentity(guest: Guest): Promise<Record<string, string>> {
   const { stdout } = await guest.ssh(['sudo', 'sh'], { stdin: IDENTITY, timeout: 120 });
-  return Object.fromEntries(stdout.split('\n').flatMap((line) => (line.includes(' ') ? [[line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]] : [])));
+  return Object.fromEntries(
+    stdout.split('\n').flatMap((line) => (line.includes(' ') ? [[line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]] : [])),
+  );
 }
 
 /** Seconds between looks whether the guest is back. */
@@ -126,7 +128,7 @@ async function reboot(guest: Guest, context: Context): Promise<CheckResult> {
   const before = await bootId();
   await guest.ssh(['sudo', 'systemctl', 'reboot'], { timeout: 120 });
   // The old system answers until it goes down: only another boot's identifier shows that it came back.
-  for (let after = before; after === before || after === ''; ) {
+  for (let after = before; after === before || after === '';) {
     await context.host.clock.sleep(LOOK_AGAIN, context.signal);
     await guest.waitForSsh({ signal: context.signal });
     after = await bootId();

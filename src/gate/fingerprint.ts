@@ -60,7 +60,11 @@ class FileDigests {
     const status = path === undefined ? undefined : await this.#host.files.status(path);
     if (path === undefined || status === undefined) return '';
     const identity = `${path} ${status.size} ${status.modified.getTime()} ${status.inode}`;
-    const digest = this.#known[identity] ?? `sha256:${createHash('sha256').update(await this.#host.files.read(path)).digest('hex')}`;
+    const digest =
+      this.#known[identity] ??
+      `sha256:${createHash('sha256')
+        .update(await this.#host.files.read(path))
+        .digest('hex')}`;
     this.#used[identity] = digest;
     return digest;
   }

@@ -32,7 +32,15 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
   try {
     const checks = await runChecks(context, image, level, { span });
     const result = checks.some((check) => check.result === 'failed') ? 'failed' : checks.every((check) => check.result === 'passed') ? 'passed' : 'not-run';
-    const statement: GateStatement = { v: 1, ...fingerprint, result, level, accelerator: runner.kind, checks, finished: context.host.clock.now().toISOString() };
+    const statement: GateStatement = {
+      v: 1,
+      ...fingerprint,
+      result,
+      level,
+      accelerator: runner.kind,
+      checks,
+      finished: context.host.clock.now().toISOString(),
+    };
     await openStore(context.host, context.home).addGate(image, statement);
     const passed = checks.filter((check) => check.result === 'passed').length;
     span.end(result === 'passed' ? 'done' : result === 'failed' ? 'failed' : 'not-run', `${passed} of ${checks.length} checks passed`);
@@ -47,7 +55,16 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
 export async function notRun(context: Context, image: Image, reason: string): Promise<GateStatement> {
   if (image.gate !== undefined && image.gate.result !== 'not-run') return image.gate;
   const statement: GateStatement = {
-    v: 1, result: 'not-run', level: 'quick', suite: '', qemu: '', firmware: [], accelerator: '', reason, checks: [], finished: context.host.clock.now().toISOString(),
+    v: 1,
+    result: 'not-run',
+    level: 'quick',
+    suite: '',
+    qemu: '',
+    firmware: [],
+    accelerator: '',
+    reason,
+    checks: [],
+    finished: context.host.clock.now().toISOString(),
   };
   if (image.gate === undefined || image.gate.reason !== reason) await openStore(context.host, context.home).addGate(image, statement);
   return statement;
@@ -82,5 +99,7 @@ function compareClones(one: BootReport, two: BootReport): CheckResult {
   const names = Object.keys(one.identity);
   const shared = names.filter((name) => one.identity[name] === '' || one.identity[name] === two.identity[name]);
   if (names.length === 0) return { name: 'clones', result: 'not-run', detail: 'the guests told nothing of themselves' };
-  return shared.length === 0 ? { name: 'clones', result: 'passed' } : { name: 'clones', result: 'failed', detail: `two clones share their ${shared.join(', ')}` };
+  return shared.length === 0
+    ? { name: 'clones', result: 'passed' }
+    : { name: 'clones', result: 'failed', detail: `two clones share their ${shared.join(', ')}` };
 }

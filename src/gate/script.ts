@@ -17,10 +17,13 @@ export function combinedScript(checks: readonly GateCheck[], facts: Readonly<Rec
 /** What each check found; one that is missing from the output, since the script was cut short, has not run. */
 export function readAnswers(checks: readonly GateCheck[], output: string): CheckResult[] {
   const answers = new Map(
-    output.split(SEPARATOR).slice(1).map((part): [string, string] => {
-      const end = part.indexOf('\n');
-      return [part.slice(0, end), part.slice(end + 1).trim()];
-    }),
+    output
+      .split(SEPARATOR)
+      .slice(1)
+      .map((part): [string, string] => {
+        const end = part.indexOf('\n');
+        return [part.slice(0, end), part.slice(end + 1).trim()];
+      }),
   );
   const complete = answers.has('end');
   return checks.map(({ name }, i) => {

@@ -18,7 +18,11 @@ export default defineOperation({
   input: z.object({
     ...requestInput,
     tag: z.string().optional().describe('The tag that never moves again; default: date and short digest'),
-    gate: z.enum(['quick', 'full', 'none']).default('quick').describe('How much is checked by booting; full adds BIOS and UEFI, two clones and a reboot. --no-gate is none').meta({ negatable: 'none' }),
+    gate: z
+      .enum(['quick', 'full', 'none'])
+      .default('quick')
+      .describe('How much is checked by booting; full adds BIOS and UEFI, two clones and a reboot. --no-gate is none')
+      .meta({ negatable: 'none' }),
     debugShell: z.boolean().default(false).describe('Open a shell in the workspace where a step failed'),
   }),
   output: z.object({
@@ -75,7 +79,10 @@ export default defineOperation({
   render(output) {
     const cached = output.layers.filter((layer) => layer.cached).length;
     const passed = output.gate.checks.filter((check) => check.result === 'passed').length;
-    const gate = output.gate.result === 'passed' ? `passed (${output.gate.level}, ${passed} checks)` : `${output.gate.result}${output.gate.reason === undefined ? '' : `: ${output.gate.reason}`}`;
+    const gate =
+      output.gate.result === 'passed'
+        ? `passed (${output.gate.level}, ${passed} checks)`
+        : `${output.gate.result}${output.gate.reason === undefined ? '' : `: ${output.gate.reason}`}`;
     return [
       `${output.name}:${output.tag}`,
       `  digest   ${output.digest}`,

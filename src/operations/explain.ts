@@ -32,8 +32,16 @@ export default defineOperation({
   render(output) {
     return output.layers
       .map((layer) => {
-        const changes = layer.packages === undefined ? [] : [...layer.packages.changed, ...layer.packages.added.map((each) => `${each} (new)`), ...layer.packages.removed.map((each) => `${each} (gone)`)];
-        return [`${layer.name}: ${layer.cached ? 'cached' : 'to be made'}: ${layer.reason}`, ...changes.slice(0, 20).map((line) => `    ${line}`), ...(changes.length > 20 ? [`    and ${changes.length - 20} more`] : []), ''].join('\n');
+        const changes =
+          layer.packages === undefined
+            ? []
+            : [...layer.packages.changed, ...layer.packages.added.map((each) => `${each} (new)`), ...layer.packages.removed.map((each) => `${each} (gone)`)];
+        return [
+          `${layer.name}: ${layer.cached ? 'cached' : 'to be made'}: ${layer.reason}`,
+          ...changes.slice(0, 20).map((line) => `    ${line}`),
+          ...(changes.length > 20 ? [`    and ${changes.length - 20} more`] : []),
+          '',
+        ].join('\n');
       })
       .join('');
   },

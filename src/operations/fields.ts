@@ -109,8 +109,7 @@ function unwrap(schema: z.$ZodType): Unwrapped {
     return { core: rest.core, meta: { ...rest.meta, ...meta }, optional: optional || rest.optional, default: value ?? rest.default };
   };
   if (schema instanceof z.$ZodOptional || schema instanceof z.$ZodNullable) return under(schema._zod.def.innerType, true);
-  if (schema instanceof z.$ZodDefault || schema instanceof z.$ZodPrefault)
-    return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
+  if (schema instanceof z.$ZodDefault || schema instanceof z.$ZodPrefault) return under(schema._zod.def.innerType, true, schema._zod.def.defaultValue);
   if (schema instanceof z.$ZodReadonly || schema instanceof z.$ZodNonOptional || schema instanceof z.$ZodCatch) {
     return under(schema._zod.def.innerType, false);
   }

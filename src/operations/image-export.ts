@@ -31,5 +31,6 @@ export default defineOperation({
     );
     return { file: target, format, digest: image.digest, ...written };
   },
-  render: (result) => `${result.file}: ${result.format}, ${formatSize(result.size)}${result.allocated < result.size ? ` (${formatSize(result.allocated)} on the disk)` : ''}`,
+  render: (result) =>
+    `${result.file}: ${result.format}, ${formatSize(result.size)}${result.allocated < result.size ? ` (${formatSize(result.allocated)} on the disk)` : ''}`,
 });

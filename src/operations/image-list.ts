@@ -51,7 +51,15 @@ export default defineOperation({
   },
   render({ images }, options) {
     if (images.length === 0) return 'There are no images yet. `ingot build debian-12` makes one.';
-    const columns = [{ title: 'NAME' }, { title: 'TAG' }, { title: 'DIGEST' }, { title: 'SIZE', right: true }, { title: 'DISK', right: true }, { title: 'GATE' }, { title: 'AGE' }];
+    const columns = [
+      { title: 'NAME' },
+      { title: 'TAG' },
+      { title: 'DIGEST' },
+      { title: 'SIZE', right: true },
+      { title: 'DISK', right: true },
+      { title: 'GATE' },
+      { title: 'AGE' },
+    ];
     return renderTable(
       columns,
       images.map((image) => [

@@ -8,7 +8,8 @@ import { defineOperation } from './operation.ts';
 export default defineOperation({
   name: 'image prune',
   summary: 'Remove images that nothing names or uses, and files that nothing refers to',
-  description: 'Never what is tagged or what a VM uses. --layers also empties the layer cache of what no image uses: the next build that needs it takes longer.',
+  description:
+    'Never what is tagged or what a VM uses. --layers also empties the layer cache of what no image uses: the next build that needs it takes longer.',
   kind: 'query',
   input: z.strictObject({
     layers: z.boolean().default(false).describe('Also remove cached layers that no image uses'),
@@ -28,7 +29,14 @@ export default defineOperation({
   ],
   async run(input, { host, home }) {
     const report = await openStore(host, home).prune(await imageUsers(host, home), input);
-    return { dryRun: input.dryRun, images: [...report.images], layers: [...report.layers], files: [...report.files], freed: report.freed, kept: [...report.kept] };
+    return {
+      dryRun: input.dryRun,
+      images: [...report.images],
+      layers: [...report.layers],
+      files: [...report.files],
+      freed: report.freed,
+      kept: [...report.kept],
+    };
   },
   render(report) {
     const lines = [
@@ -36,6 +44,8 @@ export default defineOperation({
       ...report.layers.map((layer) => `layer  ${layer.name} (key ${shortDigest(layer.key)})`),
     ];
     const sum = `${countOf(report.images.length, 'image')}, ${countOf(report.layers.length, 'layer')}, ${countOf(report.files.length, 'file')}: ${formatSize(report.freed)} ${report.dryRun ? 'would be freed' : 'freed'}`;
-    return [...lines, ...report.kept.map((reason) => `kept: ${reason}`), report.files.length === 0 && lines.length === 0 ? 'Nothing to remove' : sum].join('\n');
+    return [...lines, ...report.kept.map((reason) => `kept: ${reason}`), report.files.length === 0 && lines.length === 0 ? 'Nothing to remove' : sum].join(
+      '\n',
+    );
   },
 });

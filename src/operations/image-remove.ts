@@ -15,7 +15,9 @@ export default defineOperation({
     allTags: z.boolean().default(false).describe('Remove the image with every tag that it has'),
   }),
   output: z.strictObject({
-    removed: z.array(z.strictObject({ digest: z.string(), untagged: z.array(z.string()), remaining: z.array(z.string()), removed: z.boolean(), freed: z.int() })),
+    removed: z.array(
+      z.strictObject({ digest: z.string(), untagged: z.array(z.string()), remaining: z.array(z.string()), removed: z.boolean(), freed: z.int() }),
+    ),
   }),
   examples: [
     { command: 'ingot image remove debian-12:20260101-0a1b2c3d4e5f', does: 'remove one tag' },
@@ -26,7 +28,7 @@ export default defineOperation({
     const removed = [];
     for (const reference of input.images) {
       signal.throwIfAborted();
-      const wanted = input.allTags ? (await entryDigest(store, reference)) : reference;
+      const wanted = input.allTags ? await entryDigest(store, reference) : reference;
       const { untagged, remaining, ...rest } = await store.remove(wanted, await imageUsers(host, home));
       removed.push({ ...rest, untagged: [...untagged], remaining: [...remaining] });
     }

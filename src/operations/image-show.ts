@@ -68,7 +68,9 @@ export default defineOperation({
       image.layers.map((layer) => [layer.name, shortDigest(layer.key), shortDigest(layer.digest), formatSize(layer.size), String(layer.packages)]),
       options,
     );
-    return [facts.map(([name, value]) => `${styled(name.padEnd(14), 'dim', options)}${value}`).join('\n'), '', layers, '', gateText(image.gate, options)].join('\n');
+    return [facts.map(([name, value]) => `${styled(name.padEnd(14), 'dim', options)}${value}`).join('\n'), '', layers, '', gateText(image.gate, options)].join(
+      '\n',
+    );
   },
 });
 

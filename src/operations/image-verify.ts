@@ -13,14 +13,20 @@ export default defineOperation({
     'Checks the index, manifests, configs, layers with their headers and backing names, and the layer cache. Exit code 7 where something is wrong. --repair takes what is damaged out of use, so that the next build makes it again.',
   kind: 'job',
   input: z.strictObject({
-    images: z.array(z.string()).optional().meta({ positional: true, complete: 'image', placeholder: 'IMAGE' }).describe('Only these images; default: the whole store'),
+    images: z
+      .array(z.string())
+      .optional()
+      .meta({ positional: true, complete: 'image', placeholder: 'IMAGE' })
+      .describe('Only these images; default: the whole store'),
     repair: z.boolean().default(false).describe('Take what is damaged out of use, and put the index back'),
   }),
   output: z.strictObject({
     images: z.int(),
     blobs: z.int(),
     bytes: z.int(),
-    problems: z.array(z.strictObject({ kind: z.string(), file: z.string(), message: z.string(), images: z.array(z.string()), repaired: z.string().optional() })),
+    problems: z.array(
+      z.strictObject({ kind: z.string(), file: z.string(), message: z.string(), images: z.array(z.string()), repaired: z.string().optional() }),
+    ),
   }),
   examples: [
     { command: 'ingot image verify', does: 'verify everything' },
@@ -48,6 +54,10 @@ export default defineOperation({
       ...(problem.repaired === undefined ? [] : [`    ${styled('repaired', 'green', options)}: ${problem.repaired}`]),
     ]);
     const open = report.problems.some((problem) => problem.repaired === undefined);
-    return [...lines, '', `${report.problems.length} found wrong in ${sum}${open ? '. `ingot image verify --repair` takes what is damaged out of use' : ''}`].join('\n');
+    return [
+      ...lines,
+      '',
+      `${report.problems.length} found wrong in ${sum}${open ? '. `ingot image verify --repair` takes what is damaged out of use' : ''}`,
+    ].join('\n');
   },
 });

@@ -65,7 +65,18 @@ test('image show tells layers, labels and each check of the gate', async () => {
   expect((await run(showOperation, at, { image: 'debian-12' })).text).toMatch(/Gate: not run/);
   await at.store.addGate(image, { ...sampleGate('failed'), reason: 'cloud-init did not end' });
   const { text } = await run(showOperation, at, { image: 'debian-12' });
-  for (const part of [image.digest, image.id, 'debian-12:latest', 'base of debian-12', 'purpose=sample', 'kernel cloud', 'Gate: failed', 'cloud-init did not end', '1 min 20 s']) expect(text).toContain(part);
+  for (const part of [
+    image.digest,
+    image.id,
+    'debian-12:latest',
+    'base of debian-12',
+    'purpose=sample',
+    'kernel cloud',
+    'Gate: failed',
+    'cloud-init did not end',
+    '1 min 20 s',
+  ])
+    expect(text).toContain(part);
   await expect(run(showOperation, at, { image: 'debian-13' })).rejects.toMatchObject({ code: 'image-unknown' });
 });
 
@@ -122,7 +133,10 @@ test('ages', () => {
 
 test('a table aligns its columns, styled cells included', () => {
   const columns = [{ title: 'A' }, { title: 'B', right: true }, { title: 'C' }];
-  const rows = [['x', '1', { text: 'red', style: 'red' as const }], ['longer', '22', 'end']];
+  const rows = [
+    ['x', '1', { text: 'red', style: 'red' as const }],
+    ['longer', '22', 'end'],
+  ];
   expect(renderTable(columns, rows, { color: false })).toBe('A        B  C\nx        1  red\nlonger  22  end');
   // eslint-disable-next-line no-control-regex -- the escapes are what must not count
   expect(renderTable(columns, rows, { color: true }).replaceAll(/\u001B\[\d+m/g, '')).toBe(renderTable(columns, rows, { color: false }));

@@ -71,6 +71,8 @@ export interface Operation<Input extends z.core.$ZodObject = z.core.$ZodObject, 
 }
 
 /** Declares an operation; only there for type inference. */
-export function defineOperation<Input extends z.core.$ZodObject, Output extends z.core.$ZodType>(operation: Operation<Input, Output>): Operation<Input, Output> {
+export function defineOperation<Input extends z.core.$ZodObject, Output extends z.core.$ZodType>(
+  operation: Operation<Input, Output>,
+): Operation<Input, Output> {
   return operation;
 }

@@ -18,7 +18,16 @@ export default defineOperation({
     arch: z.string(),
     kernel: z.string(),
     disk: z.object({ size: z.int(), filesystem: z.string() }),
-    layers: z.array(z.object({ name: z.string(), key: keySchema, cached: z.boolean(), packages: z.int(), packageNames: z.array(z.string()), inputs: z.record(z.string(), z.string()) })),
+    layers: z.array(
+      z.object({
+        name: z.string(),
+        key: keySchema,
+        cached: z.boolean(),
+        packages: z.int(),
+        packageNames: z.array(z.string()),
+        inputs: z.record(z.string(), z.string()),
+      }),
+    ),
   }),
   examples: [
     { command: 'ingot plan debian-12', does: 'the layers of a Debian 12 image' },
@@ -28,13 +37,26 @@ export default defineOperation({
     const { plan } = await prepare(context, input);
     const store = openStore(context.host, context.home);
     const layers = await Promise.all(
-      plan.layers.map(async ({ name, key, inputs, packages }) => ({ name, key, cached: (await store.findLayer(key)) !== undefined, packages: packages.length, packageNames: packages.map((item) => item.name), inputs: { ...inputs } })),
+      plan.layers.map(async ({ name, key, inputs, packages }) => ({
+        name,
+        key,
+        cached: (await store.findLayer(key)) !== undefined,
+        packages: packages.length,
+        packageNames: packages.map((item) => item.name),
+        inputs: { ...inputs },
+      })),
     );
     const { template } = plan;
     return { name: template.name, release: template.release, arch: template.arch, kernel: template.kernel, disk: template.disk, layers };
   },
   render(output) {
-    const rows = output.layers.map((layer) => `  ${layer.name.padEnd(12)} ${hexOf(layer.key).slice(0, 12)}  ${layer.cached ? 'cached    ' : 'to be made'}  ${layer.packages} packages`);
-    return [`${output.name}: ${output.release}, ${output.arch}, ${output.kernel} kernel, ${output.disk.filesystem} on ${output.disk.size / 2 ** 30} GiB`, ...rows, ''].join('\n');
+    const rows = output.layers.map(
+      (layer) => `  ${layer.name.padEnd(12)} ${hexOf(layer.key).slice(0, 12)}  ${layer.cached ? 'cached    ' : 'to be made'}  ${layer.packages} packages`,
+    );
+    return [
+      `${output.name}: ${output.release}, ${output.arch}, ${output.kernel} kernel, ${output.disk.filesystem} on ${output.disk.size / 2 ** 30} GiB`,
+      ...rows,
+      '',
+    ].join('\n');
   },
 });

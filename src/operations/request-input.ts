@@ -9,7 +9,11 @@ export const requestInput = {
   size: z.string().optional().describe("Size of the image's disk; default 4GiB. A VM's root grows to the VM's disk").meta({ placeholder: 'SIZE' }),
   filesystem: filesystemSchema.default('ext4').describe('Root file system'),
   name: z.string().optional().describe("The image's name; default: the release, plus what differs from the defaults"),
-  mirror: z.string().optional().describe("Package mirror to download from; default: the setting, the host's own, else the public one").meta({ placeholder: 'URL' }),
+  mirror: z
+    .string()
+    .optional()
+    .describe("Package mirror to download from; default: the setting, the host's own, else the public one")
+    .meta({ placeholder: 'URL' }),
   securityMirror: z.string().optional().describe('Mirror of the security archive').meta({ placeholder: 'URL' }),
   offline: z.boolean().default(false).describe('No network at all: the repositories as they were last seen'),
   allowExpiredMetadata: z.boolean().default(false).describe('Accept repository metadata past its Valid-Until date; the image records it'),

@@ -19,7 +19,8 @@ export default defineOperation({
   async run(input, context) {
     const name = parseName(input.name, 'a VM');
     await requireRunning(context, name);
-    if (!process.stdin.isTTY) throw new IngotError('usage', 'terminal-needed', 'The console needs a terminal', { hint: `\`ingot vm logs ${name} --follow\` shows it without one.` });
+    if (!process.stdin.isTTY)
+      throw new IngotError('usage', 'terminal-needed', 'The console needs a terminal', { hint: `\`ingot vm logs ${name} --follow\` shows it without one.` });
     await using _lock = await takeLock(context.host, context.home, `console-${name}`, { what: `vm console ${name}`, whenTaken: 'fail' });
     context.events.message('info', `Attached to ${name}. Ctrl-] detaches; press Enter for a prompt.`);
     const result = await bridgeConsole(guestFiles(context.home.vm(name)).serial, process.stdin, (text) => context.write(text), context.signal);

@@ -26,7 +26,13 @@ export default defineOperation({
     memory: sizeInput('Memory', LEAST_MEMORY).prefault('1GiB'),
     disk: sizeInput("Size of the disk; default 10GiB, or the image's where that is more").optional(),
     firmware: firmwareSchema.optional().describe('What starts the boot loader; default bios on amd64, uefi on arm64'),
-    sshPort: z.int().min(1).max(65_535).optional().describe('Port of 127.0.0.1 that leads to its SSH server; default: one that is free').meta({ placeholder: 'PORT' }),
+    sshPort: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .optional()
+      .describe('Port of 127.0.0.1 that leads to its SSH server; default: one that is free')
+      .meta({ placeholder: 'PORT' }),
     userData: clientFile.optional().describe('cloud-init user-data of your own'),
     start: z.boolean().default(true).describe('Start it at once'),
     force: z.boolean().default(false).describe('Start it although memory is short'),
@@ -34,7 +40,10 @@ export default defineOperation({
   output: vmViewSchema,
   examples: [
     { command: 'ingot vm create web --image debian-12', does: 'makes and starts a VM with 2 processors, 1 GiB of memory and 10 GiB of disk' },
-    { command: 'ingot vm create db --image debian-12:20260101-0123abcd --cpus 4 --memory 4GiB --disk 40GiB --no-start', does: 'makes a larger one from a certain build, and leaves it off' },
+    {
+      command: 'ingot vm create db --image debian-12:20260101-0123abcd --cpus 4 --memory 4GiB --disk 40GiB --no-start',
+      does: 'makes a larger one from a certain build, and leaves it off',
+    },
   ],
   async run(input, context) {
     const { userData: userDataFile, ...rest } = input;
@@ -48,7 +57,10 @@ export default defineOperation({
     });
     return viewVm(context, vm);
   },
-  render: (vm) => (vm.state === 'running' ? `${vm.name} is starting. \`ingot vm ssh ${vm.name}\` logs in as soon as it can.` : `${vm.name} is made. \`ingot vm start ${vm.name}\` starts it.`),
+  render: (vm) =>
+    vm.state === 'running'
+      ? `${vm.name} is starting. \`ingot vm ssh ${vm.name}\` logs in as soon as it can.`
+      : `${vm.name} is made. \`ingot vm start ${vm.name}\` starts it.`,
 });
 
 async function readUserData(host: Parameters<typeof viewVm>[0]['host'], path: string): Promise<string> {

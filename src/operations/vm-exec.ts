@@ -8,7 +8,8 @@ import { vmNameInput } from './vm-input.ts';
 export default defineOperation({
   name: 'vm exec',
   summary: 'Run a command in a virtual machine',
-  description: "Waits until one can log in. The words reach the command as they are; no shell of the guest reads them. Standard input and output are the command's, and so is the exit code (255 is also ssh's own, where the connection breaks).",
+  description:
+    "Waits until one can log in. The words reach the command as they are; no shell of the guest reads them. Standard input and output are the command's, and so is the exit code (255 is also ssh's own, where the connection breaks).",
   kind: 'terminal',
   input: z.object({
     name: vmNameInput,

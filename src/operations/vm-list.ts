@@ -19,7 +19,15 @@ export default defineOperation({
   },
   render(vms) {
     if (vms.length === 0) return 'There is no VM yet. `ingot vm create NAME --image IMAGE` makes one.';
-    const rows = vms.map((vm) => [vm.name, vm.state, vm.image.reference, String(vm.cpus), formatSize(vm.memory), formatSize(vm.disk), `${vm.ssh.user}@127.0.0.1:${vm.ssh.port}`]);
+    const rows = vms.map((vm) => [
+      vm.name,
+      vm.state,
+      vm.image.reference,
+      String(vm.cpus),
+      formatSize(vm.memory),
+      formatSize(vm.disk),
+      `${vm.ssh.user}@127.0.0.1:${vm.ssh.port}`,
+    ]);
     return columns([['NAME', 'STATE', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'SSH'], ...rows]);
   },
 });
@@ -27,5 +35,12 @@ export default defineOperation({
 /** Rows of cells as aligned columns. */
 function columns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -8,7 +8,8 @@ import { vmNameInput } from './vm-input.ts';
 export default defineOperation({
   name: 'vm ssh',
   summary: 'Open a shell in a virtual machine',
-  description: 'Waits until one can log in. Key, user, port and host key are taken care of. What follows -- goes to ssh: options, or a command. Ends with the exit code of ssh.',
+  description:
+    'Waits until one can log in. Key, user, port and host key are taken care of. What follows -- goes to ssh: options, or a command. Ends with the exit code of ssh.',
   kind: 'terminal',
   input: z.object({
     name: vmNameInput,

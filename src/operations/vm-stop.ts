@@ -10,7 +10,8 @@ const SENTENCES = { 'shut-down': 'has shut down', forced: 'was ended by force', 
 export default defineOperation({
   name: 'vm stop',
   summary: 'Shut a virtual machine down',
-  description: 'The guest is asked to shut down (power button and guest agent). Where it has not after the timeout, it is ended by force, as by pulling the plug.',
+  description:
+    'The guest is asked to shut down (power button and guest agent). Where it has not after the timeout, it is ended by force, as by pulling the plug.',
   kind: 'job',
   input: z.object({
     name: vmNameInput,

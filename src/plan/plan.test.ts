@@ -26,7 +26,14 @@ function resolved(names: readonly string[], arch: string): ResolvedPackage[] {
 }
 
 function planOf(changes: Partial<ResolvedTemplate> = {}, change: (packages: ResolvedPackage[]) => ResolvedPackage[] = (packages) => packages): Plan {
-  const template: ResolvedTemplate = { name: parseName('web', 'an image'), release: 'debian-12', arch: 'amd64', kernel: 'cloud', disk: { size: 4 * 2 ** 30, filesystem: 'ext4' }, ...changes };
+  const template: ResolvedTemplate = {
+    name: parseName('web', 'an image'),
+    release: 'debian-12',
+    arch: 'amd64',
+    kernel: 'cloud',
+    disk: { size: 4 * 2 ** 30, filesystem: 'ext4' },
+    ...changes,
+  };
   const release = findRelease(catalog, template.release);
   const names = basePackages(release, { arch: template.arch, kernel: template.kernel, filesystem: template.disk.filesystem });
   return planImage(template, release, { packages: change(resolved(['base-files', ...names], template.arch)), expiredMetadata: false });
@@ -54,7 +61,11 @@ describe('a key', () => {
     const key = keyOf(planOf());
     fc.assert(
       fc.property(fc.array(fc.nat(), { minLength: 60, maxLength: 60 }), (order) => {
-        const shuffled = (packages: ResolvedPackage[]): ResolvedPackage[] => packages.map((item, i) => ({ item, at: order[i] ?? 0 })).toSorted((a, b) => a.at - b.at).map(({ item }) => item);
+        const shuffled = (packages: ResolvedPackage[]): ResolvedPackage[] =>
+          packages
+            .map((item, i) => ({ item, at: order[i] ?? 0 }))
+            .toSorted((a, b) => a.at - b.at)
+            .map(({ item }) => item);
         expect(keyOf(planOf({}, shuffled))).toBe(key);
       }),
     );
@@ -65,12 +76,20 @@ describe('a key', () => {
     const key = keyOf(planOf());
     fc.assert(
       fc.property(fc.nat({ max: 20 }), (index) => {
-        expect(keyOf(planOf({}, (packages) => packages.map((item, i) => (i === index ? { ...item, version: '1.0-2', sha256: 'f'.repeat(64) } : item))))).not.toBe(key);
+        expect(
+          keyOf(planOf({}, (packages) => packages.map((item, i) => (i === index ? { ...item, version: '1.0-2', sha256: 'f'.repeat(64) } : item)))),
+        ).not.toBe(key);
       }),
     );
   });
 
-  test.each<Partial<ResolvedTemplate>>([{ arch: 'arm64' }, { kernel: 'generic' }, { disk: { size: 5 * 2 ** 30, filesystem: 'ext4' } }, { disk: { size: 4 * 2 ** 30, filesystem: 'xfs' } }, { release: 'debian-13' }])('changes with %j', (changes) => {
+  test.each<Partial<ResolvedTemplate>>([
+    { arch: 'arm64' },
+    { kernel: 'generic' },
+    { disk: { size: 5 * 2 ** 30, filesystem: 'ext4' } },
+    { disk: { size: 4 * 2 ** 30, filesystem: 'xfs' } },
+    { release: 'debian-13' },
+  ])('changes with %j', (changes) => {
     expect(keyOf(planOf(changes))).not.toBe(keyOf(planOf()));
   });
 

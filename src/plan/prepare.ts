@@ -48,7 +48,9 @@ export async function prepare(context: Context, request: Request): Promise<Prepa
 function resolveTemplate(context: Context, release: Release, request: Request): ResolvedTemplate {
   const arch = request.arch ?? context.host.machine.arch;
   if (release.architectures[arch] === undefined) {
-    throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, { hint: `Supported: ${Object.keys(release.architectures).join(', ')}.` });
+    throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, {
+      hint: `Supported: ${Object.keys(release.architectures).join(', ')}.`,
+    });
   }
   const variant = [
     ...(arch === context.host.machine.arch ? [] : [arch]),

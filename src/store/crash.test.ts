@@ -6,7 +6,18 @@ import { homeAt, type Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { hostPath, parseName, type Digest, type HostPath } from '../base/types.ts';
 import { atEveryEffect, Killed, type Fault } from '../../tests/support/faulty-host.ts';
-import { copyHome, putSampleImage, quickHost, reopen, sampleConfig, sampleGate, sampleHome, sampleLayer, sampleLayerFile, type SampleHome } from '../../tests/support/sample-images.ts';
+import {
+  copyHome,
+  putSampleImage,
+  quickHost,
+  reopen,
+  sampleConfig,
+  sampleGate,
+  sampleHome,
+  sampleLayer,
+  sampleLayerFile,
+  type SampleHome,
+} from '../../tests/support/sample-images.ts';
 import type { Image, LayerRecord } from './model.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -39,7 +50,8 @@ const OPERATIONS: Record<string, (store: Store, state: State) => Promise<unknown
     await store.commitLayer(state.file, sampleLayer('new', state.base.digest));
   },
   putImage: async (store, state) => {
-    const layer = (await store.findLayer(sampleLayer('new', state.base.digest).key)) ?? (await store.commitLayer(state.file, sampleLayer('new', state.base.digest)));
+    const layer =
+      (await store.findLayer(sampleLayer('new', state.base.digest).key)) ?? (await store.commitLayer(state.file, sampleLayer('new', state.base.digest)));
     await store.putImage(sampleConfig([state.base, layer], 'old'), [state.base, layer], parseName('old', 'an image'), ['latest', 'v2']);
   },
   addGate: (store, state) => store.addGate(state.old, sampleGate('failed', '2026-05-05T05:05:05.000Z')),
@@ -53,7 +65,8 @@ const OPERATIONS: Record<string, (store: Store, state: State) => Promise<unknown
 
 const DONE: Record<string, (store: Store, state: State) => Promise<boolean>> = {
   commitLayer: async (store, state) => (await store.findLayer(sampleLayer('new', state.base.digest).key)) !== undefined,
-  putImage: async (store, state) => (await store.resolve('old:v2')).digest === (await store.resolve('old')).digest && (await store.resolve('old')).digest !== state.old.digest,
+  putImage: async (store, state) =>
+    (await store.resolve('old:v2')).digest === (await store.resolve('old')).digest && (await store.resolve('old')).digest !== state.old.digest,
   addGate: async (store) => (await store.resolve('old')).gate?.result === 'failed' && (await store.list())[0]?.gate === 'failed',
   tag: async (store, state) => (await store.resolve('other:v9')).digest === state.old.digest,
   'remove a reference': async (store) => (await store.list()).map((one) => one.tag).join() === 'latest',
@@ -96,37 +109,48 @@ describe.each(Object.keys(OPERATIONS))('%s', (name) => {
   };
 
   // Torn at one effect is killed before the next, so one operation stands for the clean kill.
-  test.each<Fault>(name === 'putImage' ? ['kill', 'torn', 'full'] : ['torn', 'full'])('%s at every effect leaves the old or the new state, and can be done again', { timeout: 60_000 }, async (fault) => {
-    const faults = await atEveryEffect<State>(quickHost(), fault, {
-      prepare: start,
-      scenario: (host, state) => operation(openStore(host, homeAt(state.at.home.root)), state),
-      check: async (state, { at, effect, error }) => {
-        await using home = state.at;
-        const about = `${fault} at effect ${at}: ${effect}`;
-        if (fault === 'full') {
-          expect(error, about).toBeInstanceOf(IngotError);
-          expect(error, about).toMatchObject({ class: 'space', code: 'store-full', message: expect.stringMatching(/No space left for \/.+: .* needed, .* free/) });
+  test.each<Fault>(name === 'putImage' ? ['kill', 'torn', 'full'] : ['torn', 'full'])(
+    '%s at every effect leaves the old or the new state, and can be done again',
+    { timeout: 60_000 },
+    async (fault) => {
+      const faults = await atEveryEffect<State>(quickHost(), fault, {
+        prepare: start,
+        scenario: (host, state) => operation(openStore(host, homeAt(state.at.home.root)), state),
+        check: async (state, { at, effect, error }) => {
+          await using home = state.at;
+          const about = `${fault} at effect ${at}: ${effect}`;
+          if (fault === 'full') {
+            expect(error, about).toBeInstanceOf(IngotError);
+            expect(error, about).toMatchObject({
+              class: 'space',
+              code: 'store-full',
+              message: expect.stringMatching(/No space left for \/.+: .* needed, .* free/),
+            });
+            expect(await leftovers(home.home), about).toEqual([]);
+          } else expect(error, about).toBeInstanceOf(Killed);
+          const store = await consistent(home.host, home.home, about);
+          // The layer's file is part of what a new attempt makes anew.
+          if ((await home.host.files.status(state.file)) === undefined) state.file = await sampleLayerFile(home.home, state.base.digest, 'new layer');
+          if (!(await done(store, state).catch(() => false))) await operation(store, state);
+          expect(await done(reopen(home.host, home.home.root), state), about).toBe(true);
+          await consistent(home.host, home.home, about);
+          await store.tag(name === 'remove an image' ? (await putSampleImage(store, home.home, 'last', ['latest'])).digest : 'old', 'last:one');
           expect(await leftovers(home.home), about).toEqual([]);
-        } else expect(error, about).toBeInstanceOf(Killed);
-        const store = await consistent(home.host, home.home, about);
-        // The layer's file is part of what a new attempt makes anew.
-        if ((await home.host.files.status(state.file)) === undefined) state.file = await sampleLayerFile(home.home, state.base.digest, 'new layer');
-        if (!(await done(store, state).catch(() => false))) await operation(store, state);
-        expect(await done(reopen(home.host, home.home.root), state), about).toBe(true);
-        await consistent(home.host, home.home, about);
-        await store.tag(name === 'remove an image' ? (await putSampleImage(store, home.home, 'last', ['latest'])).digest : 'old', 'last:one');
-        expect(await leftovers(home.home), about).toEqual([]);
-      },
-    });
-    expect(faults).toBeGreaterThan(1);
-  });
+        },
+      });
+      expect(faults).toBeGreaterThan(1);
+    },
+  );
 });
 
 test('a full disk while a layer is taken in names the file and the bytes', async () => {
   await using at = await sampleHome();
   const file = await sampleLayerFile(at.home);
   const size = (await at.host.files.status(file))!.size;
-  const host: Host = { ...at.host, files: { ...at.host.files, sync: async () => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, fsync'), { code: 'ENOSPC' })) } };
+  const host: Host = {
+    ...at.host,
+    files: { ...at.host.files, sync: async () => Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, fsync'), { code: 'ENOSPC' })) },
+  };
   await expect(openStore(host, at.home).commitLayer(file, sampleLayer('a'))).rejects.toMatchObject({
     class: 'space',
     message: expect.stringContaining(file),

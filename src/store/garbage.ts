@@ -85,7 +85,8 @@ async function heldBlobs(host: Host, home: Home, entries: readonly IndexEntry[],
   };
   for (const entry of new Map(entries.map((one) => [one.digest, one])).values()) {
     const manifest = await manifestOf(host, home, entry);
-    if (manifest === undefined) return `Nothing was removed: the manifest ${entry.digest} cannot be read, so what its image needs is not known. \`ingot image verify\` tells more.`;
+    if (manifest === undefined)
+      return `Nothing was removed: the manifest ${entry.digest} cannot be read, so what its image needs is not known. \`ingot image verify\` tells more.`;
     hold(entry.digest, manifest);
   }
   // A VM can stand on an image that the index has lost.

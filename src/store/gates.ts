@@ -14,7 +14,9 @@ export async function addGate(host: Host, home: Home, image: Image, statement: G
     const entries = await readIndex(host, home);
     const subject = entries.find((entry) => isImage(entry) && entry.digest === image.digest);
     if (subject === undefined) {
-      throw new IngotError('not-found', 'image-unknown', `The image ${image.digest} is no longer in the store`, { hint: 'It was removed while its gate ran: build it again.' });
+      throw new IngotError('not-found', 'image-unknown', `The image ${image.digest} is no longer in the store`, {
+        hint: 'It was removed while its gate ran: build it again.',
+      });
     }
     const content = await writeBlob(host, home, canonicalJson(statement));
     const empty = await writeBlob(host, home, '{}');
@@ -35,7 +37,12 @@ export async function addGate(host: Host, home: Home, image: Image, statement: G
       mediaType: MEDIA_TYPES.manifest,
       artifactType: MEDIA_TYPES.statement,
       ...manifest,
-      annotations: { [ANNOTATIONS.subject]: subject.digest, [ANNOTATIONS.statementKind]: 'gate', [ANNOTATIONS.created]: statement.finished, [ANNOTATIONS.gate]: statement.result },
+      annotations: {
+        [ANNOTATIONS.subject]: subject.digest,
+        [ANNOTATIONS.statementKind]: 'gate',
+        [ANNOTATIONS.created]: statement.finished,
+        [ANNOTATIONS.gate]: statement.result,
+      },
     };
     const others = entries.filter((entry) => entry.digest !== added.digest);
     const result = newestOf([...others, added], subject.digest)?.annotations[ANNOTATIONS.gate] ?? statement.result;

@@ -11,7 +11,14 @@ import { parseNameTag, parseReference, parseTag } from './reference.ts';
 import { changeStore, saveIndex, writeBlob } from './writing.ts';
 
 /** {@link Store.putImage} */
-export async function putImage(host: Host, home: Home, config: ImageConfig, layers: readonly LayerRecord[], name: Name, tags: readonly string[]): Promise<Image> {
+export async function putImage(
+  host: Host,
+  home: Home,
+  config: ImageConfig,
+  layers: readonly LayerRecord[],
+  name: Name,
+  tags: readonly string[],
+): Promise<Image> {
   const parts = imageParts(config, layers, name, host.clock.now().toISOString());
   const references = tags.map((tag) => `${name}:${parseTag(tag)}`);
   return await changeStore(host, home, `storing image ${name}`, async () => {
@@ -81,7 +88,10 @@ export function findEntry(entries: readonly IndexEntry[], reference: string): In
   if (first === undefined) throw unknownImage(images, reference, reference);
   const digests = new Set(found.map((entry) => entry.digest));
   if (digests.size > 1) {
-    throw new IngotError('usage', 'image-ambiguous', `"${reference}" can be any of ${digests.size} images`, { hint: 'Give more digits of the digest.', detail: [...digests].join('\n') });
+    throw new IngotError('usage', 'image-ambiguous', `"${reference}" can be any of ${digests.size} images`, {
+      hint: 'Give more digits of the digest.',
+      detail: [...digests].join('\n'),
+    });
   }
   return first;
 }
@@ -109,7 +119,8 @@ export async function readImage(host: Pick<Host, 'files'>, home: Home, entries: 
   if (mark !== undefined) throw damaged(home.blob(entry.digest), mark);
   const manifest = await readJsonBlob(host, home, entry, manifestSchema);
   const config = await readJsonBlob(host, home, manifest.config, imageConfigSchema);
-  for (const layer of manifest.layers) if (!(await isWhole(host, home, layer))) throw damaged(home.blob(layer.digest), 'this layer is missing, or not of its size');
+  for (const layer of manifest.layers)
+    if (!(await isWhole(host, home, layer))) throw damaged(home.blob(layer.digest), 'this layer is missing, or not of its size');
   return {
     digest: entry.digest,
     id: manifest.config.digest,

@@ -6,10 +6,18 @@ import { isImage, parseIndex, pointReferences, referenceOf, type IndexEntry } fr
 import { ANNOTATIONS, MEDIA_TYPES } from './media.ts';
 
 function image(digit: string): IndexEntry {
-  return { mediaType: MEDIA_TYPES.manifest, digest: parseDigest(`sha256:${digit.repeat(64)}`), size: 1, annotations: { [ANNOTATIONS.config]: 'x', [ANNOTATIONS.name]: 'a' } };
+  return {
+    mediaType: MEDIA_TYPES.manifest,
+    digest: parseDigest(`sha256:${digit.repeat(64)}`),
+    size: 1,
+    annotations: { [ANNOTATIONS.config]: 'x', [ANNOTATIONS.name]: 'a' },
+  };
 }
 
-const moves = array(record({ digit: constantFrom('1', '2', '3'), references: uniqueArray(constantFrom('a:latest', 'a:v1', 'b:latest', 'b:v1'), { maxLength: 3 }) }), { maxLength: 12 });
+const moves = array(
+  record({ digit: constantFrom('1', '2', '3'), references: uniqueArray(constantFrom('a:latest', 'a:v1', 'b:latest', 'b:v1'), { maxLength: 3 }) }),
+  { maxLength: 12 },
+);
 
 test('however tags move, a reference is at one image, the last one that got it, and no image is lost', () => {
   assert(

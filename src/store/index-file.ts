@@ -61,7 +61,9 @@ export async function writeIndex(host: Pick<Host, 'files'>, home: Home, entries:
 
 /** Whether the entry is an image, and not a statement or what another tool put into the layout. */
 export function isImage(entry: IndexEntry): boolean {
-  return entry.mediaType === MEDIA_TYPES.manifest && entry.annotations[ANNOTATIONS.config] !== undefined && entry.annotations[ANNOTATIONS.subject] === undefined;
+  return (
+    entry.mediaType === MEDIA_TYPES.manifest && entry.annotations[ANNOTATIONS.config] !== undefined && entry.annotations[ANNOTATIONS.subject] === undefined
+  );
 }
 
 /** `name:tag` of an entry, where it has one. */
@@ -102,7 +104,9 @@ export function nameOfReference(reference: string): string {
 }
 
 function namesOf(entry: IndexEntry): Record<string, string> {
-  return Object.fromEntries([ANNOTATIONS.reference, ANNOTATIONS.name].flatMap((key) => (entry.annotations[key] === undefined ? [] : [[key, entry.annotations[key]]])));
+  return Object.fromEntries(
+    [ANNOTATIONS.reference, ANNOTATIONS.name].flatMap((key) => (entry.annotations[key] === undefined ? [] : [[key, entry.annotations[key]]])),
+  );
 }
 
 /** The same image, without a reference. */

@@ -88,6 +88,7 @@ async function checkHeader(host: Host, home: Home, file: HostPath, layer: NewLay
   }
   const parent = hexOf(layer.parent);
   if (header.backing?.name === parent && header.backing.format === 'qcow2') return;
-  if (header.backing?.name !== parent && header.backing?.name !== home.blob(layer.parent)) throw wrong(`it stands on ${header.backing?.name ?? 'nothing'}, and should stand on ${parent}`);
+  if (header.backing?.name !== parent && header.backing?.name !== home.blob(layer.parent))
+    throw wrong(`it stands on ${header.backing?.name ?? 'nothing'}, and should stand on ${parent}`);
   await setBacking(host.files, file, { name: parent, format: 'qcow2' });
 }

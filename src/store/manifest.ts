@@ -79,7 +79,12 @@ function checkChain(config: ImageConfig, layers: readonly LayerRecord[]): void {
 }
 
 /** Reads a JSON blob and proves its size and digest before parsing. Throws `image-damaged`. */
-export async function readJsonBlob<S extends z.ZodType>(host: Pick<Host, 'files'>, home: Home, blob: { readonly digest: Digest; readonly size: number }, schema: S): Promise<z.output<S>> {
+export async function readJsonBlob<S extends z.ZodType>(
+  host: Pick<Host, 'files'>,
+  home: Home,
+  blob: { readonly digest: Digest; readonly size: number },
+  schema: S,
+): Promise<z.output<S>> {
   const path = home.blob(blob.digest);
   if (blob.size > MAX_JSON) throw damaged(path, `it is said to have ${blob.size} bytes`);
   const status = await host.files.status(path);

@@ -76,7 +76,9 @@ export const gateStatementSchema = z.object({
   firmware: z.array(z.string()),
   accelerator: z.string(),
   reason: z.string().optional(),
-  checks: z.array(z.object({ name: z.string(), result: z.enum(['passed', 'failed', 'not-run']), detail: z.string().optional(), seconds: z.number().optional() })),
+  checks: z.array(
+    z.object({ name: z.string(), result: z.enum(['passed', 'failed', 'not-run']), detail: z.string().optional(), seconds: z.number().optional() }),
+  ),
   finished: z.iso.datetime(),
 });
 export type GateStatement = z.output<typeof gateStatementSchema>;

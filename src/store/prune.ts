@@ -17,10 +17,16 @@ export async function prune(host: Host, home: Home, inUse: ImageUse, options: Pr
     const gone = new Set<IndexEntry>(untagged.filter((entry) => !inUse.has(entry.digest)));
     const next = withoutImages(entries, (entry) => gone.has(entry));
     const layers = await layersOf(host, home, [...gone]);
-    const kept = untagged.filter((entry) => !gone.has(entry)).map((entry) => `${entryName(entry)}@${entry.digest} is used by ${inUse.get(entry.digest)?.join(', ')}`);
+    const kept = untagged
+      .filter((entry) => !gone.has(entry))
+      .map((entry) => `${entryName(entry)}@${entry.digest} is used by ${inUse.get(entry.digest)?.join(', ')}`);
     const building = options.layers === true && (await isBuilding(host, home));
     if (building) kept.push('Cached layers stay while a build is running');
-    const garbage = await findGarbage(host, home, { entries: next, inUse, mayDrop: (record) => (options.layers === true && !building) || layers.has(record.digest) });
+    const garbage = await findGarbage(host, home, {
+      entries: next,
+      inUse,
+      mayDrop: (record) => (options.layers === true && !building) || layers.has(record.digest),
+    });
     if (options.dryRun !== true) {
       if (next.length !== entries.length) await saveIndex(host, home, next);
       await removeGarbage(host, garbage);

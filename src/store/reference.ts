@@ -41,7 +41,8 @@ export function parseNameTag(text: string): { readonly name: Name; readonly tag:
 
 /** Checks a tag; throws `reference-invalid`. */
 export function parseTag(text: string): string {
-  if (!TAG.test(text)) throw invalid(text, 'Tags have letters, digits, dots, dashes and underscores, start with none of . and -, and are at most 128 characters long.');
+  if (!TAG.test(text))
+    throw invalid(text, 'Tags have letters, digits, dots, dashes and underscores, start with none of . and -, and are at most 128 characters long.');
   return text;
 }
 

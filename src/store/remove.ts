@@ -21,7 +21,11 @@ export async function remove(host: Host, home: Home, reference: string, inUse: I
     const untagged = pinned ? all : [referenceOf(entry) ?? ''];
     const remaining = all.filter((other) => !untagged.includes(other));
     if (remaining.length > 0) {
-      await saveIndex(host, home, entries.filter((other) => other !== entry));
+      await saveIndex(
+        host,
+        home,
+        entries.filter((other) => other !== entry),
+      );
       return { digest: entry.digest, untagged, remaining, removed: false, freed: 0 };
     }
     refuseInUse(reference, inUse.get(entry.digest) ?? []);
@@ -48,7 +52,12 @@ export async function layersOf(host: Host, home: Home, images: readonly IndexEnt
 function refuseInUse(reference: string, vms: readonly string[]): void {
   if (vms.length === 0) return;
   const some = vms.slice(0, 10).join(', ');
-  throw new IngotError('conflict', 'image-in-use', `The image ${reference} is used by ${vms.length === 1 ? 'the VM' : `${vms.length} VMs:`} ${some}${vms.length > 10 ? ' …' : ''}`, {
-    hint: `Delete ${vms.length === 1 ? 'it' : 'them'} first: \`ingot vm delete ${vms[0]}\`.`,
-  });
+  throw new IngotError(
+    'conflict',
+    'image-in-use',
+    `The image ${reference} is used by ${vms.length === 1 ? 'the VM' : `${vms.length} VMs:`} ${some}${vms.length > 10 ? ' …' : ''}`,
+    {
+      hint: `Delete ${vms.length === 1 ? 'it' : 'them'} first: \`ingot vm delete ${vms[0]}\`.`,
+    },
+  );
 }

@@ -42,7 +42,11 @@ function mark(entry: IndexEntry, reason: string | undefined, checked: boolean, l
   const reasonNow = reason ?? (checked ? undefined : before);
   return {
     ...entry,
-    annotations: { ...annotations, ...(lostGate ? { [ANNOTATIONS.gate]: 'not-run' } : {}), ...(reasonNow === undefined ? {} : { [ANNOTATIONS.damaged]: reasonNow }) },
+    annotations: {
+      ...annotations,
+      ...(lostGate ? { [ANNOTATIONS.gate]: 'not-run' } : {}),
+      ...(reasonNow === undefined ? {} : { [ANNOTATIONS.damaged]: reasonNow }),
+    },
   };
 }
 
@@ -50,7 +54,7 @@ function mark(entry: IndexEntry, reason: string | undefined, checked: boolean, l
 async function dropRecords(host: Host, home: Home, bad: ReadonlyMap<Digest, Finding>): Promise<Set<Digest>> {
   const records = await allRecords(host, home);
   const gone = new Set<Digest>(bad.keys());
-  for (let before = -1; before !== gone.size; ) {
+  for (let before = -1; before !== gone.size;) {
     before = gone.size;
     for (const record of records) if (record.parent !== undefined && gone.has(record.parent)) gone.add(record.digest);
   }

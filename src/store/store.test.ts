@@ -3,7 +3,18 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { hexOf, hostPath, parseDigest, parseName, type Digest } from '../base/types.ts';
 import { emptyQcow2, parseQcow2Header } from '../disk/qcow2.ts';
-import { commitSampleLayers, fillStore, putSampleImage, reopen, SAMPLE_DISK, sampleConfig, sampleGate, sampleHome, sampleLayer, sampleLayerFile } from '../../tests/support/sample-images.ts';
+import {
+  commitSampleLayers,
+  fillStore,
+  putSampleImage,
+  reopen,
+  SAMPLE_DISK,
+  sampleConfig,
+  sampleGate,
+  sampleHome,
+  sampleLayer,
+  sampleLayerFile,
+} from '../../tests/support/sample-images.ts';
 import { layerPaths } from './store.ts';
 
 const NOBODY: ReadonlyMap<Digest, readonly string[]> = new Map();
@@ -81,7 +92,9 @@ describe('images', () => {
     for (const reference of ['debian-12', 'debian-12:latest', 'debian-12:20260101', `debian-12@${image.digest}`, `debian-12@${short}`, short, image.digest]) {
       expect((await at.store.resolve(reference)).digest).toBe(image.digest);
     }
-    expect(image.config).toEqual(sampleConfig(await Promise.all(image.config['dev.ingot.image'].layers.map(async ({ key }) => (await at.store.findLayer(key))!))));
+    expect(image.config).toEqual(
+      sampleConfig(await Promise.all(image.config['dev.ingot.image'].layers.map(async ({ key }) => (await at.store.findLayer(key))!))),
+    );
     expect(layerPaths(at.home, image)).toEqual(image.layers.map((layer) => at.home.blob(layer.digest)));
   });
 
@@ -93,7 +106,10 @@ describe('images', () => {
     await at.store.addGate(first, sampleGate('passed'));
     const second = await at.store.putImage(sampleConfig(layers), layers, name, ['latest', 'v2']);
     expect(second).toEqual({ ...first, references: ['web:latest', 'web:v2'], gate: sampleGate('passed') });
-    expect((await at.store.list()).map(({ tag, gate }) => [tag, gate])).toEqual([['latest', 'passed'], ['v2', 'passed']]);
+    expect((await at.store.list()).map(({ tag, gate }) => [tag, gate])).toEqual([
+      ['latest', 'passed'],
+      ['v2', 'passed'],
+    ]);
   });
 
   test('a moved tag leaves the old image, untagged', async () => {
@@ -103,7 +119,10 @@ describe('images', () => {
     expect((await at.store.resolve('web')).digest).toBe(young.digest);
     expect((await at.store.resolve(`web@${old.digest}`)).references).toEqual([]);
     expect((await at.store.list()).map((one) => one.digest)).toEqual([young.digest]);
-    expect((await at.store.list({ untagged: true })).map((one) => [one.name, one.tag])).toEqual([['web', ''], ['web', 'latest']]);
+    expect((await at.store.list({ untagged: true })).map((one) => [one.name, one.tag])).toEqual([
+      ['web', ''],
+      ['web', 'latest'],
+    ]);
   });
 
   test('tag gives another name, and moves it', async () => {
@@ -199,7 +218,11 @@ describe('remove', () => {
     const image = await putSampleImage(at.store, at.home, 'a', ['latest', 'v1']);
     const inUse = new Map([[image.digest, ['web', 'db']]]);
     expect(await at.store.remove('a:v1', inUse)).toMatchObject({ removed: false });
-    await expect(at.store.remove('a', inUse)).rejects.toMatchObject({ code: 'image-in-use', class: 'conflict', message: expect.stringMatching(/2 VMs: web, db/) });
+    await expect(at.store.remove('a', inUse)).rejects.toMatchObject({
+      code: 'image-in-use',
+      class: 'conflict',
+      message: expect.stringMatching(/2 VMs: web, db/),
+    });
     expect((await at.store.resolve('a')).digest).toBe(image.digest);
   });
 

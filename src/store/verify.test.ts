@@ -30,7 +30,11 @@ const DAMAGES: Record<string, Damage> = {
   'a flipped bit in a layer': { kind: 'blob-changed', do: (at, image) => change(at.home.blob(top(image)), flip) },
   'a missing layer': { kind: 'blob-missing', do: (at, image) => rm(at.home.blob(base(image))) },
   'a truncated layer': { kind: 'blob-size', do: (at, image) => chmod(at.home.blob(top(image)), 0o644).then(() => truncate(at.home.blob(top(image)), 600)) },
-  'a wrong backing file': { kind: 'backing-wrong', do: (at, image) => change(at.home.blob(top(image)), (bytes) => Buffer.concat([withBacking(bytes, { name: '/etc/passwd', format: 'raw' }), bytes]).subarray(0, bytes.length)) },
+  'a wrong backing file': {
+    kind: 'backing-wrong',
+    do: (at, image) =>
+      change(at.home.blob(top(image)), (bytes) => Buffer.concat([withBacking(bytes, { name: '/etc/passwd', format: 'raw' }), bytes]).subarray(0, bytes.length)),
+  },
   'a flipped bit in the manifest': { kind: 'manifest-invalid', do: (at, image) => change(at.home.blob(image.digest), flip) },
   'a missing manifest': { kind: 'blob-missing', do: (at, image) => rm(at.home.blob(image.digest)) },
   'a flipped bit in the config': { kind: 'manifest-invalid', do: (at, image) => change(at.home.blob(image.id), flip) },
@@ -87,19 +91,22 @@ describe('the cache', () => {
 });
 
 describe('index.json', () => {
-  test.each(['garbage', '{"schemaVersion":2}', '{"schemaVersion":2,"manifests":[{"digest":"x"}]}', '', '[]'])('with %j is refused by readers and writers, and put back from its copy', async (text) => {
-    await using at = await sampleHome();
-    const image = await putSampleImage(at.store, at.home, 'web', ['latest', 'v1']);
-    await at.store.addGate(image, sampleGate('passed'));
-    const before = await at.store.list();
-    await writeFile(join(at.home.store, 'index.json'), text);
-    await expect(at.store.list()).rejects.toMatchObject({ code: 'store-damaged', hint: expect.stringContaining('--repair') });
-    await expect(at.store.tag('web', 'x')).rejects.toMatchObject({ code: 'store-damaged' });
-    expect((await at.store.verify()).problems).toEqual([expect.objectContaining({ kind: 'index-damaged', file: 'index.json' })]);
-    expect((await at.store.verify(undefined, undefined, { repair: true })).problems[0]?.repaired).toMatch(/copy/);
-    expect(await at.store.list()).toEqual(before);
-    expect((await at.store.verify()).problems).toEqual([]);
-  });
+  test.each(['garbage', '{"schemaVersion":2}', '{"schemaVersion":2,"manifests":[{"digest":"x"}]}', '', '[]'])(
+    'with %j is refused by readers and writers, and put back from its copy',
+    async (text) => {
+      await using at = await sampleHome();
+      const image = await putSampleImage(at.store, at.home, 'web', ['latest', 'v1']);
+      await at.store.addGate(image, sampleGate('passed'));
+      const before = await at.store.list();
+      await writeFile(join(at.home.store, 'index.json'), text);
+      await expect(at.store.list()).rejects.toMatchObject({ code: 'store-damaged', hint: expect.stringContaining('--repair') });
+      await expect(at.store.tag('web', 'x')).rejects.toMatchObject({ code: 'store-damaged' });
+      expect((await at.store.verify()).problems).toEqual([expect.objectContaining({ kind: 'index-damaged', file: 'index.json' })]);
+      expect((await at.store.verify(undefined, undefined, { repair: true })).problems[0]?.repaired).toMatch(/copy/);
+      expect(await at.store.list()).toEqual(before);
+      expect((await at.store.verify()).problems).toEqual([]);
+    },
+  );
 
   test('gone with its copy is made again from the manifests', async () => {
     await using at = await sampleHome();

@@ -25,7 +25,13 @@ export interface Finding extends StoreProblem {
 type Flaw = Pick<StoreProblem, 'kind' | 'message'>;
 
 /** {@link Store.verify} */
-export async function verify(host: Host, home: Home, references?: readonly string[], onProgress?: Progress, options: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verify(
+  host: Host,
+  home: Home,
+  references?: readonly string[],
+  onProgress?: Progress,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
   const inspection = new Inspection(host, home, onProgress);
   const index = await inspection.index();
   const chosen = references === undefined ? undefined : new Set(references.map((reference) => findEntry(index, reference).digest));
@@ -36,7 +42,9 @@ export async function verify(host: Host, home: Home, references?: readonly strin
     const manifest = await inspection.document(entries[0], manifestSchema, namesOf(entries), [digest]);
     if (manifest !== undefined) manifests.set(digest, manifest);
   }
-  await inspection.expect([...manifests.values()].flatMap((manifest) => manifest.layers).concat(records.map((record) => ({ ...record, mediaType: MEDIA_TYPES.layer }))));
+  await inspection.expect(
+    [...manifests.values()].flatMap((manifest) => manifest.layers).concat(records.map((record) => ({ ...record, mediaType: MEDIA_TYPES.layer }))),
+  );
   for (const [digest, entries] of images) {
     const manifest = manifests.get(digest);
     if (manifest !== undefined) await inspection.image(digest, manifest, namesOf(entries));
@@ -48,12 +56,26 @@ export async function verify(host: Host, home: Home, references?: readonly strin
   for (const record of records) await inspection.record(record);
 
   const findings = await inspection.stillTrue();
-  const repaired = options.repair === true ? await repairStore(host, home, findings, images.map(([digest]) => digest)) : findings;
+  const repaired =
+    options.repair === true
+      ? await repairStore(
+          host,
+          home,
+          findings,
+          images.map(([digest]) => digest),
+        )
+      : findings;
   return {
     images: images.length,
     blobs: inspection.blobs,
     bytes: inspection.bytes,
-    problems: repaired.map(({ kind, file, message, images: spoiled, repaired: what }) => ({ kind, file, message, images: spoiled, ...(what === undefined ? {} : { repaired: what }) })),
+    problems: repaired.map(({ kind, file, message, images: spoiled, repaired: what }) => ({
+      kind,
+      file,
+      message,
+      images: spoiled,
+      ...(what === undefined ? {} : { repaired: what }),
+    })),
   };
 }
 
@@ -96,7 +118,8 @@ class Inspection {
     const text = await readTextIfThere(files, path);
     const copy = await readTextIfThere(files, indexCopyPath(this.#home));
     if (layout === undefined && text === undefined && copy === undefined) return [];
-    if (layout?.trim() !== LAYOUT_MARKER.trim()) this.#found({ kind: 'layout-damaged', message: 'The marker of the OCI layout is missing or changed' }, marker, [], []);
+    if (layout?.trim() !== LAYOUT_MARKER.trim())
+      this.#found({ kind: 'layout-damaged', message: 'The marker of the OCI layout is missing or changed' }, marker, [], []);
     try {
       if (text !== undefined) return parseIndex(text, path);
       if (copy === undefined) return [];
@@ -114,7 +137,12 @@ class Inspection {
   }
 
   /** A small JSON blob; a finding and undefined where it is not what its digest says. */
-  async document<S extends Parameters<typeof readJsonBlob>[3]>(blob: { readonly digest: Digest; readonly size: number } | undefined, schema: S, images: readonly string[], spoils: readonly Digest[]) {
+  async document<S extends Parameters<typeof readJsonBlob>[3]>(
+    blob: { readonly digest: Digest; readonly size: number } | undefined,
+    schema: S,
+    images: readonly string[],
+    spoils: readonly Digest[],
+  ) {
     if (blob === undefined) return undefined;
     this.blobs += 1;
     this.bytes += blob.size;
@@ -130,13 +158,20 @@ class Inspection {
 
   /** Says which blobs will be read, so that progress has a total. */
   async expect(blobs: readonly { readonly digest: Digest; readonly size: number }[]): Promise<void> {
-    for (const blob of new Map(blobs.map((one) => [one.digest, one])).values()) this.#total += (await this.#host.files.status(this.#home.blob(blob.digest)))?.size ?? 0;
+    for (const blob of new Map(blobs.map((one) => [one.digest, one])).values())
+      this.#total += (await this.#host.files.status(this.#home.blob(blob.digest)))?.size ?? 0;
   }
 
   async image(digest: Digest, manifest: Manifest, images: readonly string[]): Promise<void> {
     const config = await this.document(manifest.config, imageConfigSchema, images, [digest]);
     if (config !== undefined && config.rootfs.diff_ids.join() !== manifest.layers.map((layer) => layer.digest).join()) {
-      this.#found({ kind: 'manifest-invalid', message: 'The config names other layers than the manifest' }, this.#home.blob(manifest.config.digest), images, [digest], manifest.config.digest);
+      this.#found(
+        { kind: 'manifest-invalid', message: 'The config names other layers than the manifest' },
+        this.#home.blob(manifest.config.digest),
+        images,
+        [digest],
+        manifest.config.digest,
+      );
     }
     for (const [i, layer] of manifest.layers.entries()) await this.#link(layer, manifest.layers[i - 1]?.digest, images, [digest]);
   }
@@ -146,7 +181,8 @@ class Inspection {
     if (manifest?.layers[0] !== undefined && entry.annotations[ANNOTATIONS.statementKind] === 'gate') {
       const content = await this.document(manifest.layers[0], gateStatementSchema, [], []);
       // What names the statement is its own entry: that is what a repair takes out.
-      if (content === undefined) this.#found({ kind: 'manifest-invalid', message: 'The gate statement cannot be read' }, this.#home.blob(entry.digest), [], [], entry.digest);
+      if (content === undefined)
+        this.#found({ kind: 'manifest-invalid', message: 'The gate statement cannot be read' }, this.#home.blob(entry.digest), [], [], entry.digest);
     }
   }
 
@@ -157,7 +193,8 @@ class Inspection {
       const path = join(this.#home.layers, name);
       const record = parseRecord(await readTextIfThere(files, path));
       if (record !== undefined && this.#home.layer(record.key) === path) records.push(record);
-      else if ((await files.status(path)) !== undefined) this.#found({ kind: 'record-invalid', message: 'The layer record cannot be read, or is of another key' }, path, [], []);
+      else if ((await files.status(path)) !== undefined)
+        this.#found({ kind: 'record-invalid', message: 'The layer record cannot be read, or is of another key' }, path, [], []);
     }
     return records;
   }
@@ -167,7 +204,12 @@ class Inspection {
   }
 
   /** A layer blob, and what its header says it stands on. */
-  async #link(layer: { readonly digest: Digest; readonly size: number }, parent: Digest | undefined, images: readonly string[], spoils: readonly Digest[]): Promise<void> {
+  async #link(
+    layer: { readonly digest: Digest; readonly size: number },
+    parent: Digest | undefined,
+    images: readonly string[],
+    spoils: readonly Digest[],
+  ): Promise<void> {
     let inspected = this.#layers.get(layer.digest);
     if (inspected === undefined) {
       inspected = this.#inspectLayer(layer);
@@ -179,7 +221,14 @@ class Inspection {
     if (header === undefined) return;
     const expected = parent === undefined ? 'nothing' : `${hexOf(parent)} (qcow2)`;
     const actual = header.backing === undefined ? 'nothing' : `${header.backing.name} (${header.backing.format ?? 'no format'})`;
-    if (actual !== expected) this.#found({ kind: 'backing-wrong', message: `The header says that it stands on ${actual}, and should say ${expected}` }, path, images, spoils, layer.digest);
+    if (actual !== expected)
+      this.#found(
+        { kind: 'backing-wrong', message: `The header says that it stands on ${actual}, and should say ${expected}` },
+        path,
+        images,
+        spoils,
+        layer.digest,
+      );
   }
 
   async #inspectLayer(layer: { readonly digest: Digest; readonly size: number }): Promise<{ flaw?: Flaw; header?: Qcow2Header }> {
@@ -194,7 +243,8 @@ class Inspection {
         this.bytes = before + done;
         this.#onProgress?.(this.bytes, Math.max(this.#total, this.bytes));
       });
-      if (flaw === undefined && hex !== hexOf(layer.digest)) flaw = { kind: 'blob-changed', message: `The bytes have changed: they now have the digest sha256:${hex}` };
+      if (flaw === undefined && hex !== hexOf(layer.digest))
+        flaw = { kind: 'blob-changed', message: `The bytes have changed: they now have the digest sha256:${hex}` };
       return { ...(flaw === undefined ? {} : { flaw }), header: await readQcow2Header(this.#host.files, path) };
     } catch (error) {
       if (error instanceof IngotError) return { flaw: flaw ?? { kind: 'qcow2-invalid', message: error.message } };
@@ -221,7 +271,8 @@ class Inspection {
     }
     const named = new Set((await this.records()).map((record) => record.digest));
     return this.#findings.filter(
-      ({ kind, digest, spoils }) => kind !== 'blob-missing' || digest === undefined || now === undefined || named.has(digest) || now.has(digest) || spoils.some((image) => now.has(image)),
+      ({ kind, digest, spoils }) =>
+        kind !== 'blob-missing' || digest === undefined || now === undefined || named.has(digest) || now.has(digest) || spoils.some((image) => now.has(image)),
     );
   }
 }

@@ -74,10 +74,15 @@ export async function writeOrFull<T>(host: Pick<Host, 'files'>, path: string, by
   } catch (error) {
     if (!isOutOfSpace(error) || (error instanceof IngotError && error.code === 'store-full')) throw error;
     const free = await host.files.freeSpace(dirname(path)).catch(() => undefined);
-    throw new IngotError('space', 'store-full', `No space left for ${path}: ${formatSize(bytes)} needed${free === undefined ? '' : `, ${formatSize(free)} free`}`, {
-      cause: error,
-      detail: `bytes needed: ${bytes}`,
-      hint: 'Free some space (`ingot image prune` removes what nothing uses), then run the same command again.',
-    });
+    throw new IngotError(
+      'space',
+      'store-full',
+      `No space left for ${path}: ${formatSize(bytes)} needed${free === undefined ? '' : `, ${formatSize(free)} free`}`,
+      {
+        cause: error,
+        detail: `bytes needed: ${bytes}`,
+        hint: 'Free some space (`ingot image prune` removes what nothing uses), then run the same command again.',
+      },
+    );
   }
 }

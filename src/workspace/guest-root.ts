@@ -56,7 +56,13 @@ export class GuestRoot {
 
   /** The command line of a shell inside, on the user's terminal. */
   shellCommand(): Argv {
-    return this.#executor.terminalCommand(['env', '-i', ...Object.entries(GUEST_ENVIRONMENT).map(([name, value]) => `${name}=${value}`), 'TERM=linux', ...this.commandLine(['/bin/sh', '-i'])]);
+    return this.#executor.terminalCommand([
+      'env',
+      '-i',
+      ...Object.entries(GUEST_ENVIRONMENT).map(([name, value]) => `${name}=${value}`),
+      'TERM=linux',
+      ...this.commandLine(['/bin/sh', '-i']),
+    ]);
   }
 
   /** Runs a program inside, without network unless asked for; throws `command-failed` with its last lines. */
@@ -76,14 +82,25 @@ export class GuestRoot {
   /** Writes files with the given modes, making their folders. */
   async writeFiles(files: readonly RootFile[]): Promise<void> {
     for (const file of files) {
-      await this.run(['sh', '-ec', 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"', 'sh', file.path, file.mode], { stdin: file.content });
+      await this.run(['sh', '-ec', 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"', 'sh', file.path, file.mode], {
+        stdin: file.content,
+      });
     }
   }
 
   /** Names in the root that match shell patterns (relative to it), sorted. */
   async glob(...patterns: readonly string[]): Promise<string[]> {
-    const { stdout } = await this.run(['sh', '-ec', 'for pattern; do for name in $pattern; do if [ -e "$name" ]; then printf "%s\\n" "$name"; fi; done; done', 'sh', ...patterns]);
-    return stdout.split('\n').filter((line) => line !== '').toSorted();
+    const { stdout } = await this.run([
+      'sh',
+      '-ec',
+      'for pattern; do for name in $pattern; do if [ -e "$name" ]; then printf "%s\\n" "$name"; fi; done; done',
+      'sh',
+      ...patterns,
+    ]);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .toSorted();
   }
 
   /** Runs work while programs that exist in the root are replaced by one that does nothing and succeeds. */

@@ -22,7 +22,21 @@ const TAIL_LINES = 20;
  */
 export async function startHostExecutor(context: Pick<Context, 'host' | 'events' | 'signal'>): Promise<Executor> {
   const { host } = context;
-  const isolated = ['--json-status-fd', '2', '--die-with-parent', '--unshare-pid', '--unshare-ipc', '--dev-bind', '/', '/', '--proc', '/proc', '--', process.execPath, helperFile()];
+  const isolated = [
+    '--json-status-fd',
+    '2',
+    '--die-with-parent',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--dev-bind',
+    '/',
+    '/',
+    '--proc',
+    '/proc',
+    '--',
+    process.execPath,
+    helperFile(),
+  ];
   if (host.machine.uid !== 0) await checkSudo(context);
   const argv: Argv = host.machine.uid === 0 ? ['bwrap', ...isolated] : ['sudo', '--', 'bwrap', ...isolated];
   const helper = host.processes.spawn(argv, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
@@ -84,7 +98,11 @@ class HostExecutor implements Executor {
 
   async start(argv: Argv, options: ExecuteOptions = {}): Promise<BackgroundCommand> {
     const { id, started, result } = this.#send(argv, { ...options, accept: [] });
-    const ended = result.catch((error: unknown): CommandResult => ({ stdout: '', stderr: error instanceof IngotError ? (error.detail ?? error.message) : String(error), exitCode: -1 }));
+    const ended = result.catch((error: unknown): CommandResult => ({
+      stdout: '',
+      stderr: error instanceof IngotError ? (error.detail ?? error.message) : String(error),
+      exitCode: -1,
+    }));
     const pid = await Promise.race([started, result.then(() => 0)]);
     return { pid, ended, kill: () => this.#write({ type: 'kill', id }) };
   }
@@ -187,7 +205,9 @@ class HostExecutor implements Executor {
   #lose(): void {
     this.#lost = this.#signal.aborted
       ? new IngotError('interrupted', 'interrupted', 'Stopped before it was done')
-      : new IngotError('host', 'workspace-lost', 'The workspace helper ended before its work was done', { ...(this.#stderr.length === 0 ? {} : { detail: this.#stderr.join('\n') }) });
+      : new IngotError('host', 'workspace-lost', 'The workspace helper ended before its work was done', {
+          ...(this.#stderr.length === 0 ? {} : { detail: this.#stderr.join('\n') }),
+        });
     for (const pending of this.#pending.values()) pending.onLost(this.#lost);
   }
 }

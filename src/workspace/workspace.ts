@@ -58,7 +58,15 @@ export async function openWorkspace(context: Pick<Context, 'host' | 'events' | '
   const daemon = await serveDisk(executor, options, disk);
   const nested = await NestedExecutor.start(executor);
   const partition = await findRoot(nested, disk);
-  await nested.run(['mount', '-t', partition.filesystem, '-o', `loop,noatime,offset=${partition.start},sizelimit=${partition.size}${MOUNT_OPTIONS[partition.filesystem] ?? ''}`, disk, mount]);
+  await nested.run([
+    'mount',
+    '-t',
+    partition.filesystem,
+    '-o',
+    `loop,noatime,offset=${partition.start},sizelimit=${partition.size}${MOUNT_OPTIONS[partition.filesystem] ?? ''}`,
+    disk,
+    mount,
+  ]);
   const root = new GuestRoot(nested, mount, options.onOutput === undefined ? {} : { onOutput: options.onOutput });
   const owned = undo.move();
   return {
@@ -113,7 +121,9 @@ async function stopDaemon(executor: Executor, daemon: BackgroundCommand): Promis
   await executor.run(['kill', '-TERM', String(daemon.pid)]);
   const result = await Promise.race([daemon.ended, sleep(DAEMON_TIMEOUT * 1000, undefined, { ref: false })]);
   if (result === undefined || result.exitCode !== 0) {
-    throw new IngotError('host', 'workspace-lost', 'The storage daemon did not close the disk cleanly', { detail: result === undefined ? `It was still there after ${DAEMON_TIMEOUT} s.` : result.stderr.trim() });
+    throw new IngotError('host', 'workspace-lost', 'The storage daemon did not close the disk cleanly', {
+      detail: result === undefined ? `It was still there after ${DAEMON_TIMEOUT} s.` : result.stderr.trim(),
+    });
   }
 }
 

@@ -22,8 +22,15 @@ describe.skipIf(!has('skopeo'))('skopeo (skipped where it is not installed)', ()
     await putSampleImage(at.store, at.home, 'web', ['latest']);
     await at.store.addGate(image, sampleGate('passed'));
     for (const tag of ['latest', '20260101']) {
-      const told: { Digest: string; Layers: string[]; Architecture: string; Labels: Record<string, string> } = JSON.parse(run('skopeo', 'inspect', `oci:${at.home.store}:debian-12:${tag}`));
-      expect(told).toMatchObject({ Digest: image.digest, Layers: image.layers.map((layer) => layer.digest), Architecture: 'amd64', Labels: { purpose: 'sample' } });
+      const told: { Digest: string; Layers: string[]; Architecture: string; Labels: Record<string, string> } = JSON.parse(
+        run('skopeo', 'inspect', `oci:${at.home.store}:debian-12:${tag}`),
+      );
+      expect(told).toMatchObject({
+        Digest: image.digest,
+        Layers: image.layers.map((layer) => layer.digest),
+        Architecture: 'amd64',
+        Labels: { purpose: 'sample' },
+      });
     }
     const config: unknown = JSON.parse(run('skopeo', 'inspect', '--config', `oci:${at.home.store}:debian-12:latest`));
     expect(config).toMatchObject({ rootfs: { type: 'layers', diff_ids: image.layers.map((layer) => layer.digest) } });
@@ -49,7 +56,11 @@ describe.skipIf(!has('qemu-img'))('qemu-img (skipped where it is not installed)'
     const path = join(folder, 'a.qcow2');
     await writeFile(path, emptyQcow2({ virtualSize: 2 ** 20, clusterBits }));
     run('qemu-img', 'check', '-f', 'qcow2', path);
-    expect(JSON.parse(run('qemu-img', 'info', '--output=json', path))).toMatchObject({ 'virtual-size': 2 ** 20, 'cluster-size': 2 ** clusterBits, format: 'qcow2' });
+    expect(JSON.parse(run('qemu-img', 'info', '--output=json', path))).toMatchObject({
+      'virtual-size': 2 ** 20,
+      'cluster-size': 2 ** clusterBits,
+      format: 'qcow2',
+    });
   });
 
   test('makes files that our reader accepts, whatever the options, and reads the backing name that we write', async () => {
@@ -83,7 +94,10 @@ describe.skipIf(!has('qemu-img'))('qemu-img (skipped where it is not installed)'
         const path = hostPath(join(at.home.run, 'layer.qcow2'));
         run('qemu-img', 'create', '-q', '-f', 'qcow2', ...(parent === undefined ? [] : ['-u', '-b', hexOf(parent), '-F', 'qcow2']), path, String(SIZE));
         // The backing file is named relative to the blobs, where qemu-io cannot find it from here.
-        const open = parent === undefined ? path : `json:${JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: path }, backing: { driver: 'qcow2', file: { driver: 'file', filename: at.home.blob(parent) } } })}`;
+        const open =
+          parent === undefined
+            ? path
+            : `json:${JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: path }, backing: { driver: 'qcow2', file: { driver: 'file', filename: at.home.blob(parent) } } })}`;
         for (const write of writes) run('qemu-io', '-c', write, open);
         return await at.store.commitLayer(path, { ...sampleLayer(parent === undefined ? 'base' : 'top', parent), virtualSize: SIZE });
       };
@@ -141,8 +155,13 @@ describe.skipIf(!has('qemu-img'))('qemu-img (skipped where it is not installed)'
       await expect(exportImage(at.host, at.home, image, target, { format: 'raw', force: false, signal: AbortSignal.abort() })).rejects.toThrow();
       await at.host.files.setMode(at.home.blob(image.layers[0]!.digest), 0o644);
       await at.host.files.truncate(at.home.blob(image.layers[0]!.digest), 10);
-      await expect(exportImage(at.host, at.home, image, target, { format: 'raw', force: false })).rejects.toMatchObject({ code: 'command-failed', detail: expect.stringContaining('qemu-img convert') });
-      await expect(exportImage(at.host, at.home, image, hostPath(join(folder, 'no/out.raw')), { format: 'raw', force: false })).rejects.toMatchObject({ code: 'folder-missing' });
+      await expect(exportImage(at.host, at.home, image, target, { format: 'raw', force: false })).rejects.toMatchObject({
+        code: 'command-failed',
+        detail: expect.stringContaining('qemu-img convert'),
+      });
+      await expect(exportImage(at.host, at.home, image, hostPath(join(folder, 'no/out.raw')), { format: 'raw', force: false })).rejects.toMatchObject({
+        code: 'folder-missing',
+      });
       await expect(exportImage(at.host, at.home, image, hostPath(folder), { format: 'raw', force: true })).rejects.toMatchObject({ code: 'file-exists' });
       expect(await at.host.files.list(folder)).toEqual([]);
     });

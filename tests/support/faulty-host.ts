@@ -59,13 +59,37 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
 
   const { files } = base;
   const wrapped: Files = {
-    write: (path, data, options) => effect('write', [path], () => files.write(path, data, options), () => files.write(path, halfOf(data), options)),
-    append: (path, data) => effect('append', [path], () => files.append(path, data), () => files.append(path, halfOf(data))),
-    writePart: (path, position, data) => effect('writePart', [path, String(position)], () => files.writePart(path, position, data), () => files.writePart(path, position, halfOf(data))),
+    write: (path, data, options) =>
+      effect(
+        'write',
+        [path],
+        () => files.write(path, data, options),
+        () => files.write(path, halfOf(data), options),
+      ),
+    append: (path, data) =>
+      effect(
+        'append',
+        [path],
+        () => files.append(path, data),
+        () => files.append(path, halfOf(data)),
+      ),
+    writePart: (path, position, data) =>
+      effect(
+        'writePart',
+        [path, String(position)],
+        () => files.writePart(path, position, data),
+        () => files.writePart(path, position, halfOf(data)),
+      ),
     setMode: (path, mode) => effect('setMode', [path, mode.toString(8)], () => files.setMode(path, mode)),
     rename: (from, to) => effect('rename', [from, to], () => files.rename(from, to)),
     link: (from, to) => effect('link', [from, to], () => files.link(from, to)),
-    copy: (from, to) => effect('copy', [from, to], () => files.copy(from, to), async () => files.write(to, halfOf(await files.read(from)))),
+    copy: (from, to) =>
+      effect(
+        'copy',
+        [from, to],
+        () => files.copy(from, to),
+        async () => files.write(to, halfOf(await files.read(from))),
+      ),
     remove: (path) => effect('remove', [path], () => files.remove(path)),
     makeDirectory: (path, mode) => effect('makeDirectory', [path], () => files.makeDirectory(path, mode)),
     truncate: (path, size) => effect('truncate', [path], () => files.truncate(path, size)),

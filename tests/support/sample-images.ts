@@ -80,7 +80,11 @@ export async function sampleLayerFile(home: Home, parent?: Digest, content = ran
 }
 
 function sampleQcow2(content: string, parent?: Digest): Uint8Array {
-  const empty = emptyQcow2({ virtualSize: SAMPLE_DISK, clusterBits: 9, ...(parent === undefined ? {} : { backing: { name: hexOf(parent), format: 'qcow2' } }) });
+  const empty = emptyQcow2({
+    virtualSize: SAMPLE_DISK,
+    clusterBits: 9,
+    ...(parent === undefined ? {} : { backing: { name: hexOf(parent), format: 'qcow2' } }),
+  });
   return Buffer.concat([empty, Buffer.from(content)]);
 }
 
@@ -118,13 +122,30 @@ export function sampleConfig(layers: readonly LayerRecord[], template = 'debian-
 }
 
 /** An image of layers with these names, stored under `name` and the tags. */
-export async function putSampleImage(store: Store, home: Home, name: string, tags: readonly string[], layerNames: readonly string[] = [`base of ${name}`, name], below: readonly LayerRecord[] = []): Promise<Image> {
+export async function putSampleImage(
+  store: Store,
+  home: Home,
+  name: string,
+  tags: readonly string[],
+  layerNames: readonly string[] = [`base of ${name}`, name],
+  below: readonly LayerRecord[] = [],
+): Promise<Image> {
   const layers = await commitSampleLayers(store, home, layerNames, below);
   return await store.putImage(sampleConfig(layers, name), layers, parseName(name, 'an image'), tags);
 }
 
 export function sampleGate(result: GateStatement['result'], finished = '2026-01-01T12:00:00.000Z'): GateStatement {
-  return { v: 1, result, level: 'quick', suite: 'suite-1', qemu: '10.0', firmware: ['bios'], accelerator: 'tcg', checks: [{ name: 'cloud-init', result, seconds: 80 }], finished };
+  return {
+    v: 1,
+    result,
+    level: 'quick',
+    suite: 'suite-1',
+    qemu: '10.0',
+    firmware: ['bios'],
+    accelerator: 'tcg',
+    checks: [{ name: 'cloud-init', result, seconds: 80 }],
+    finished,
+  };
 }
 
 /**

@@ -28,6 +28,10 @@ export async function imageWith(context: Context, base: Image, name: string, scr
   const record = await store.commitLayer(overlay, { key, name, parent: below.digest, virtualSize: details.disk.size, seconds: 0, packages: [], inputs: {} });
   const records = (await Promise.all(details.layers.map((layer) => store.findLayer(layer.key)))).flatMap((each) => (each === undefined ? [] : [each]));
   const layers = [...details.layers, { name, key, packages: [] }];
-  const config = { ...base.config, rootfs: { ...base.config.rootfs, diff_ids: [...base.config.rootfs.diff_ids, record.digest] }, 'dev.ingot.image': { ...details, template: name, layers } };
+  const config = {
+    ...base.config,
+    rootfs: { ...base.config.rootfs, diff_ids: [...base.config.rootfs.diff_ids, record.digest] },
+    'dev.ingot.image': { ...details, template: name, layers },
+  };
   return await store.putImage(config, [...records, record], parseName(name, 'an image'), ['latest']);
 }

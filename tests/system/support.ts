@@ -35,7 +35,11 @@ export class TestHome implements AsyncDisposable {
 
   /** Runs ingot to its end; any exit code is an answer. */
   async ingot(args: readonly string[], options: { env?: Readonly<Record<string, string>>; timeout?: number } = {}): Promise<CommandResult> {
-    return await hostProcesses.run([INGOT, ...args], { env: this.environment(options.env), timeout: options.timeout ?? 1500, accept: Array.from({ length: 256 }, (_, code) => code) });
+    return await hostProcesses.run([INGOT, ...args], {
+      env: this.environment(options.env),
+      timeout: options.timeout ?? 1500,
+      accept: Array.from({ length: 256 }, (_, code) => code),
+    });
   }
 
   /** Runs ingot with --json and returns its result; throws with what it said where it failed. */
@@ -60,7 +64,17 @@ export class TestHome implements AsyncDisposable {
     const refuse = (): never => {
       throw new Error('nobody is here to be asked');
     };
-    return { host, home, settings: await loadSettings(host, home), events: new Events('test', () => undefined, host), signal: new AbortController().signal, verbose: false, consent: refuse, attach: refuse, write: () => undefined };
+    return {
+      host,
+      home,
+      settings: await loadSettings(host, home),
+      events: new Events('test', () => undefined, host),
+      signal: new AbortController().signal,
+      verbose: false,
+      consent: refuse,
+      attach: refuse,
+      write: () => undefined,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -94,7 +94,10 @@ describe('the launcher', () => {
     program('node', 'echo 20');
     program('npm', NPM);
     const first = launch(['image', 'list', '--yes']);
-    expect(first).toMatchObject({ status: 0, stdout: `ran --min-semi-space-size=16 --disable-warning=ExperimentalWarning ${join(root, 'src/cli/start.ts')} image list --yes\n` });
+    expect(first).toMatchObject({
+      status: 0,
+      stdout: `ran --min-semi-space-size=16 --disable-warning=ExperimentalWarning ${join(root, 'src/cli/start.ts')} image list --yes\n`,
+    });
     expect(readFileSync(join(folder, 'log'), 'utf8')).toMatch(/^npm install --no-save --omit=dev --ignore-scripts/);
     symlinkSync('the project/ingot', join(folder, 'link'));
     symlinkSync(join(folder, 'link'), join(folder, 'second link'));

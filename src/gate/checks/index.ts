@@ -20,6 +20,22 @@ import { rootGrown } from './root-grown.ts';
 
 /** Every check of the gate, in the order in which they run and are shown. */
 export const CHECKS: readonly GateCheck[] = [
-  machineId, hostKeys, logs, leases, packageLists, accounts, randomSeed, cloudState, bootDevices, fstab, packageSources,
-  cloudInit, failedUnits, rootGrown, identity, network, firmware, agent,
+  machineId,
+  hostKeys,
+  logs,
+  leases,
+  packageLists,
+  accounts,
+  randomSeed,
+  cloudState,
+  bootDevices,
+  fstab,
+  packageSources,
+  cloudInit,
+  failedUnits,
+  rootGrown,
+  identity,
+  network,
+  firmware,
+  agent,
 ];

@@ -49,7 +49,9 @@ async function choose(context: AcceleratorContext, arch: Architecture): Promise<
   if (kind === 'kvm' && (await host.files.status('/dev/kvm')) === undefined) {
     return emulation('/dev/kvm is not there: virtualisation is off in the firmware, the kvm module is not loaded, or this is a VM without nesting');
   }
-  const verdict = await remembered(context, `${kind} ${arch} ${await bootId(host)} ${qemu}`, () => (arch === 'amd64' ? runGuest(context, kind) : openOnly(context, kind, arch)));
+  const verdict = await remembered(context, `${kind} ${arch} ${await bootId(host)} ${qemu}`, () =>
+    arch === 'amd64' ? runGuest(context, kind) : openOnly(context, kind, arch),
+  );
   return verdict.usable ? { kind, proven: verdict.proven, reason: verdict.reason } : emulation(verdict.reason);
 }
 
@@ -83,7 +85,19 @@ async function runGuest(context: AcceleratorContext, kind: 'kvm' | 'hvf'): Promi
 /** Opens the accelerator with a paused machine: all that is proven where there is no test guest for the architecture. */
 async function openOnly(context: AcceleratorContext, kind: 'kvm' | 'hvf', arch: Architecture): Promise<Verdict> {
   const { host, signal } = context;
-  const argv: Argv = [qemuProgram(arch), '-nodefaults', '-no-user-config', '-display', 'none', '-S', '-machine', 'virt', ...acceleratorArguments({ kind }), '-monitor', 'stdio'];
+  const argv: Argv = [
+    qemuProgram(arch),
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-S',
+    '-machine',
+    'virt',
+    ...acceleratorArguments({ kind }),
+    '-monitor',
+    'stdio',
+  ];
   return await judge(kind, `QEMU opened ${kind.toUpperCase()}; no guest was run to prove it`, false, () =>
     host.processes.run(argv, { timeout: PROBE_SECONDS, stdin: 'quit\n', ...(signal === undefined ? {} : { signal }) }),
   );
@@ -110,7 +124,10 @@ async function remembered(context: AcceleratorContext, key: string, probe: () =>
   const { host, home } = context;
   const known = (await readVerdicts(host, home.accelerator))[key];
   if (known !== undefined) return { ...known, passing: false };
-  await using _lock = await takeLock(host, home, 'accelerator', { what: 'accelerator probe', ...(context.signal === undefined ? {} : { signal: context.signal }) });
+  await using _lock = await takeLock(host, home, 'accelerator', {
+    what: 'accelerator probe',
+    ...(context.signal === undefined ? {} : { signal: context.signal }),
+  });
   const meanwhile = (await readVerdicts(host, home.accelerator))[key];
   if (meanwhile !== undefined) return { ...meanwhile, passing: false };
   const verdict = await probe();

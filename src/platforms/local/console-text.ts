@@ -20,5 +20,9 @@ export async function consoleTail(host: Pick<Host, 'files'>, log: HostPath, line
   if (status === undefined) return '';
   const length = Math.min(status.size, lines * LINE_BYTES);
   const text = consoleText(await host.files.readPart(log, status.size - length, length));
-  return text.split('\n').filter((line) => line.trim() !== '').slice(-lines).join('\n');
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-lines)
+    .join('\n');
 }

@@ -112,10 +112,15 @@ describe('the bridge', () => {
     const keyboard = new Keyboard();
     let screen = '';
     const shown = Promise.withResolvers<void>();
-    const end = bridgeConsole(path, keyboard, (text) => {
-      screen += text;
-      shown.resolve();
-    }, signal);
+    const end = bridgeConsole(
+      path,
+      keyboard,
+      (text) => {
+        screen += text;
+        shown.resolve();
+      },
+      signal,
+    );
     await shown.promise;
     expect(screen).toBe('web login: ');
     const typed = new Promise((resolve) => guest?.once('data', (data) => resolve(String(data))));

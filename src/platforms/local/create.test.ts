@@ -36,7 +36,10 @@ describe('making a VM', () => {
 
   test('a disk is never smaller than the image', async () => {
     await using lab = await sampleLab();
-    await expect(createVm(lab.context(), newVm('web', { disk: SAMPLE_DISK - 512 }))).rejects.toMatchObject({ code: 'disk-too-small', hint: expect.stringContaining('--disk 1.0MiB') });
+    await expect(createVm(lab.context(), newVm('web', { disk: SAMPLE_DISK - 512 }))).rejects.toMatchObject({
+      code: 'disk-too-small',
+      hint: expect.stringContaining('--disk 1.0MiB'),
+    });
     expect(await loadVms(lab.host, lab.home.home)).toEqual([]);
   });
 
@@ -44,7 +47,10 @@ describe('making a VM', () => {
     await using lab = await sampleLab();
     const first = await createVm(lab.context(), newVm('web'));
     await createVm(lab.context(), newVm('web-2'));
-    await expect(createVm(lab.context(), newVm('web', { image: 'unknown' }))).rejects.toMatchObject({ code: 'vm-exists', hint: expect.stringContaining('web-3') });
+    await expect(createVm(lab.context(), newVm('web', { image: 'unknown' }))).rejects.toMatchObject({
+      code: 'vm-exists',
+      hint: expect.stringContaining('web-3'),
+    });
     expect(await loadVm(lab.host, lab.home.home, web)).toEqual(first);
   });
 
@@ -69,13 +75,19 @@ describe('making a VM', () => {
     server.close();
     const { ssh } = await createVm(lab.context(), newVm('web', { sshPort: taken }));
     expect(ssh).toMatchObject({ port: taken, fixed: true });
-    await expect(createVm(lab.context(), newVm('db', { sshPort: taken }))).rejects.toMatchObject({ code: 'port-taken', message: expect.stringContaining('another VM') });
+    await expect(createVm(lab.context(), newVm('db', { sshPort: taken }))).rejects.toMatchObject({
+      code: 'port-taken',
+      message: expect.stringContaining('another VM'),
+    });
   });
 
   test('memory that the host has not got is refused with the sums, before anything is made', async () => {
     await using lab = await sampleLab();
     const host = { ...lab.host, machine: { ...lab.host.machine, memory: 2 ** 31, freeMemory: () => 2 ** 29 } };
-    await expect(createVm(lab.context(host), newVm('web', { start: true }))).rejects.toMatchObject({ code: 'memory-short', message: expect.stringMatching(/1\.0 GiB.*512 MiB.*2\.0 GiB/) });
+    await expect(createVm(lab.context(host), newVm('web', { start: true }))).rejects.toMatchObject({
+      code: 'memory-short',
+      message: expect.stringMatching(/1\.0 GiB.*512 MiB.*2\.0 GiB/),
+    });
     expect(await loadVms(lab.host, lab.home.home)).toEqual([]);
   });
 

@@ -65,7 +65,11 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   const vm = await withFreePort(
     host,
     home,
-    { recorded: () => recordedPorts(host, home), signal: context.signal, ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }) },
+    {
+      recorded: () => recordedPorts(host, home),
+      signal: context.signal,
+      ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }),
+    },
     async (port) => {
       const record: VmRecord = {
         v: VM_VERSION,
@@ -102,13 +106,17 @@ async function refuseExisting(host: Host, home: Home, name: Name): Promise<void>
   if (!names.includes(name)) return;
   let number = 2;
   while (names.some((taken) => taken === `${name}-${number}`)) number += 1;
-  throw new IngotError('conflict', 'vm-exists', `There is a VM named ${name} already`, { hint: `Use another name, such as ${name}-${number}, or delete it with \`ingot vm delete ${name}\`.` });
+  throw new IngotError('conflict', 'vm-exists', `There is a VM named ${name} already`, {
+    hint: `Use another name, such as ${name}-${number}, or delete it with \`ingot vm delete ${name}\`.`,
+  });
 }
 
 function architectureOf(image: Image): Architecture {
   const parsed = architectureSchema.safeParse(image.config.architecture);
   if (parsed.success) return parsed.data;
-  throw new IngotError('host', 'arch-unsupported', `The lab runs no machines of architecture ${image.config.architecture}`, { hint: `It runs ${architectureSchema.options.join(' and ')}.` });
+  throw new IngotError('host', 'arch-unsupported', `The lab runs no machines of architecture ${image.config.architecture}`, {
+    hint: `It runs ${architectureSchema.options.join(' and ')}.`,
+  });
 }
 
 /** Makes the disk and the seed. */

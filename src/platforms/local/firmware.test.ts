@@ -27,7 +27,11 @@ test("Secure Boot's variables hold Microsoft's keys", async () => {
 test('what is missing is named with its packages', async () => {
   const error = await findFirmware(filesWith(), 'arm64', 'uefi').catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(IngotError);
-  expect(error).toMatchObject({ code: 'firmware-missing', hint: expect.stringContaining('qemu-efi-aarch64'), detail: expect.stringContaining('/usr/share/AAVMF/AAVMF_CODE.fd') });
+  expect(error).toMatchObject({
+    code: 'firmware-missing',
+    hint: expect.stringContaining('qemu-efi-aarch64'),
+    detail: expect.stringContaining('/usr/share/AAVMF/AAVMF_CODE.fd'),
+  });
 });
 
 test('an ARM machine has no BIOS', async () => {

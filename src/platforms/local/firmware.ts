@@ -67,7 +67,9 @@ export async function findFirmware(host: Pick<Host, 'files'>, arch: Architecture
   const candidates = CANDIDATES[arch][firmware];
   if (candidates === undefined) {
     const can = Object.keys(CANDIDATES[arch]).join(' or ');
-    throw new IngotError('usage', 'firmware-unsupported', `A machine of architecture ${arch} cannot start with ${firmware}`, { hint: `Use --firmware ${can}.` });
+    throw new IngotError('usage', 'firmware-unsupported', `A machine of architecture ${arch} cannot start with ${firmware}`, {
+      hint: `Use --firmware ${can}.`,
+    });
   }
   for (const { code, variables } of candidates) {
     const found = await Promise.all([host.files.status(code), host.files.status(variables)]);

@@ -71,7 +71,7 @@ async function startOf(host: Host, log: HostPath, size: number, lines: number | 
   if (lines === undefined) return 0;
   if (lines === 0) return size;
   let found = 0;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const start = Math.max(0, end - PIECE);
     const bytes = await host.files.readPart(log, start, end - start);
     for (let at = bytes.length - 1; at >= 0; at--) {

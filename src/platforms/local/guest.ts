@@ -81,7 +81,9 @@ export async function attachGuest(host: Host, spec: GuestSpec): Promise<Guest | 
 /** The kernel's limit for a socket's path (107 bytes on Linux, 103 on macOS). */
 function checkSocketPath(path: HostPath): void {
   if (Buffer.byteLength(path) <= 103) return;
-  throw new IngotError('host', 'path-too-long', `The path ${path} is too long for a socket`, { hint: 'Use a shorter name, or set INGOT_HOME to a folder with a shorter path.' });
+  throw new IngotError('host', 'path-too-long', `The path ${path} is too long for a socket`, {
+    hint: 'Use a shorter name, or set INGOT_HOME to a folder with a shorter path.',
+  });
 }
 
 const POLL_SECONDS = 0.1;
@@ -89,7 +91,12 @@ const POLL_SECONDS = 0.1;
 const ASK_AGAIN_SECONDS = 5;
 const CONSOLE_LINES = 25;
 
-function makeGuest(host: Host, spec: GuestSpec, pid: number, process: Promise<{ exitCode: number | undefined; signal: string | undefined }> | undefined): Guest {
+function makeGuest(
+  host: Host,
+  spec: GuestSpec,
+  pid: number,
+  process: Promise<{ exitCode: number | undefined; signal: string | undefined }> | undefined,
+): Guest {
   const files = guestFiles(spec.folder);
   const isRunning = async (): Promise<boolean> => (await runningQemu(host, files.pid)) === pid;
   let ended: Promise<GuestEnd> | undefined;

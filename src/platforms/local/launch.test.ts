@@ -56,7 +56,10 @@ describe('starting', () => {
   });
 
   test('a program that is not there is an error with a remedy', async () => {
-    await expect(launch(host, files, ['qemu-system-none', '-pidfile', files.pid], 'detached')).rejects.toMatchObject({ code: 'qemu-failed', hint: expect.stringContaining('ingot setup') });
+    await expect(launch(host, files, ['qemu-system-none', '-pidfile', files.pid], 'detached')).rejects.toMatchObject({
+      code: 'qemu-failed',
+      hint: expect.stringContaining('ingot setup'),
+    });
   });
 });
 

@@ -31,7 +31,10 @@ export interface Launched {
  * Starts QEMU and waits until the guest runs, which its monitor says. Throws `port-taken`, and `qemu-failed` with its own words.
  */
 export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime: Lifetime, signal?: AbortSignal): Promise<Launched> {
-  const running = lifetime === 'process' ? await spawnWithParent(host, files.log, argv) : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, ...argv], { detached: true });
+  const running =
+    lifetime === 'process'
+      ? await spawnWithParent(host, files.log, argv)
+      : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, ...argv], { detached: true });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => void running.kill('SIGKILL'));
   let end: { exitCode: number | undefined; signal: string | undefined } | undefined;
@@ -41,7 +44,9 @@ export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime
     if (end !== undefined || running.pid === undefined) throw await startFailure(host, files.log, argv);
     if (await isRunningGuest(files.qmp)) break;
     if (host.clock.monotonic() > limit) {
-      throw new IngotError('timeout', 'qemu-silent', `QEMU did not answer on its monitor within ${START_SECONDS} s`, { detail: `$ ${quoteCommand(argv)}\n${await qemuLog(host, files.log)}` });
+      throw new IngotError('timeout', 'qemu-silent', `QEMU did not answer on its monitor within ${START_SECONDS} s`, {
+        detail: `$ ${quoteCommand(argv)}\n${await qemuLog(host, files.log)}`,
+      });
     }
     await host.clock.sleep(pause, signal);
   }
@@ -52,7 +57,10 @@ export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime
 async function spawnWithParent(host: Host, log: HostPath, argv: Argv): Promise<RunningProcess> {
   const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, ...argv];
   // Elsewhere than on Linux nothing like it exists; there the guest ends with ingot's orderly end only.
-  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell, { stdin: 'pipe', stdout: 'pipe' });
+  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell, {
+    stdin: 'pipe',
+    stdout: 'pipe',
+  });
   await Promise.race([new Promise((resolve) => running.stdout?.once('data', resolve)), running.ended]);
   running.stdin?.on('error', () => undefined);
   running.stdin?.write('go\n');
@@ -76,8 +84,15 @@ async function startFailure(host: Host, log: HostPath, argv: Argv): Promise<Ingo
   if (/could not set up host forwarding rule/i.test(said)) {
     return new IngotError('conflict', 'port-taken', 'The port for SSH was taken by another program', { hint: 'Start it again.', detail: said });
   }
-  const last = said.split('\n').at(-1)?.replace(/^qemu-system-\w+: /, '') ?? '';
-  return new IngotError('host', 'qemu-failed', `QEMU did not start${last === '' ? '' : `: ${last}`}`, { detail: `$ ${quoteCommand(argv)}\n${said}`, ...hintFor(said) });
+  const last =
+    said
+      .split('\n')
+      .at(-1)
+      ?.replace(/^qemu-system-\w+: /, '') ?? '';
+  return new IngotError('host', 'qemu-failed', `QEMU did not start${last === '' ? '' : `: ${last}`}`, {
+    detail: `$ ${quoteCommand(argv)}\n${said}`,
+    ...hintFor(said),
+  });
 }
 
 /** What QEMU's commonest complaints come from. */
@@ -85,7 +100,8 @@ function hintFor(said: string): { hint?: string } {
   if (/failed to get "?(write|shared|consistent read)"? lock|write" lock/i.test(said)) return { hint: 'Another QEMU has the disk open.' };
   if (/cannot set up guest memory|cannot allocate memory/i.test(said)) return { hint: 'Give it less --memory, or stop other VMs.' };
   if (/not found|command not found/i.test(said)) return { hint: 'Run `ingot setup` to install what is missing.' };
-  if (/unknown (device|machine)|not a valid (device|machine)|unsupported machine type/i.test(said)) return { hint: 'This QEMU lacks a part that ingot uses; `ingot doctor` tells which version it needs.' };
+  if (/unknown (device|machine)|not a valid (device|machine)|unsupported machine type/i.test(said))
+    return { hint: 'This QEMU lacks a part that ingot uses; `ingot doctor` tells which version it needs.' };
   return {};
 }
 

@@ -15,7 +15,10 @@ export async function makeOverlay(host: Pick<Host, 'files'>, path: HostPath, bac
   checkDiskSize(size, virtualSize);
   // Larger clusters keep the first-level table within one of them.
   const clusterBits = size > 4 * 2 ** 40 ? 21 : 16;
-  await host.files.write(path, emptyQcow2({ virtualSize: Math.ceil(size / 512) * 512, clusterBits, backing: { name: backing, format: 'qcow2' } }), { mode: 0o600, exclusive: true });
+  await host.files.write(path, emptyQcow2({ virtualSize: Math.ceil(size / 512) * 512, clusterBits, backing: { name: backing, format: 'qcow2' } }), {
+    mode: 0o600,
+    exclusive: true,
+  });
 }
 
 /** Refuses a disk that is smaller than its image, or that no qcow2 of ingot's can be. */
@@ -25,5 +28,6 @@ export function checkDiskSize(size: number, imageSize: number): void {
       hint: `Use --disk ${formatSize(imageSize).replace(' ', '')} or more, or leave --disk away.`,
     });
   }
-  if (size > LARGEST) throw new IngotError('usage', 'disk-too-large', `A disk of ${formatSize(size)} is too large`, { hint: `The largest has ${formatSize(LARGEST)}.` });
+  if (size > LARGEST)
+    throw new IngotError('usage', 'disk-too-large', `A disk of ${formatSize(size)} is too large`, { hint: `The largest has ${formatSize(LARGEST)}.` });
 }

@@ -14,7 +14,8 @@ export function lockVm(context: LabContext, name: Name, what: string): Promise<A
   return takeLock(context.host, context.home, `vm-${name}`, {
     what,
     signal: context.signal,
-    onWait: (owner) => context.events.message('info', `Waiting for ${owner === undefined ? 'another command' : `${owner.what} (process ${owner.pid})`} to be done with ${name}`),
+    onWait: (owner) =>
+      context.events.message('info', `Waiting for ${owner === undefined ? 'another command' : `${owner.what} (process ${owner.pid})`} to be done with ${name}`),
   });
 }
 
@@ -32,14 +33,19 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: { 
   await checkLayers(context, vm);
   if (!options.force) await checkMemory(context, vm);
   const chosen = options.accelerator ?? (await accelerator(context, vm.arch));
-  await withFreePort(host, home, { recorded: () => recordedPorts(host, home, name), preferred: vm.ssh.port, fixed: vm.ssh.fixed, signal: context.signal }, async (port) => {
-    const current = { ...vm, ssh: { ...vm.ssh, port } };
-    if (port !== vm.ssh.port) {
-      await replaceFile(host.files, recordPath(home.vm(name)), JSON.stringify(current, undefined, 2), 0o600);
-      context.events.message('info', `Port ${vm.ssh.port} is taken by another program: ${name} now has ${port}`);
-    }
-    await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
-  });
+  await withFreePort(
+    host,
+    home,
+    { recorded: () => recordedPorts(host, home, name), preferred: vm.ssh.port, fixed: vm.ssh.fixed, signal: context.signal },
+    async (port) => {
+      const current = { ...vm, ssh: { ...vm.ssh, port } };
+      if (port !== vm.ssh.port) {
+        await replaceFile(host.files, recordPath(home.vm(name)), JSON.stringify(current, undefined, 2), 0o600);
+        context.events.message('info', `Port ${vm.ssh.port} is taken by another program: ${name} now has ${port}`);
+      }
+      await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
+    },
+  );
 }
 
 /** How a VM came to stand still. */
@@ -53,7 +59,9 @@ export async function stopLocked(context: LabContext, vm: VmRecord, options: { r
   const guest = await attach(context, vm);
   if (guest === undefined) return 'not-running';
   if (!options.force) {
-    const stopped = await context.events.stage(`Shutting ${vm.name} down (forced after ${options.timeout} s)`, () => guest.powerdown({ timeout: options.timeout, signal: context.signal }));
+    const stopped = await context.events.stage(`Shutting ${vm.name} down (forced after ${options.timeout} s)`, () =>
+      guest.powerdown({ timeout: options.timeout, signal: context.signal }),
+    );
     if (stopped) return 'shut-down';
     context.events.message('warn', `${vm.name} did not shut down within ${options.timeout} s: it is ended`);
   }
@@ -89,10 +97,17 @@ export async function checkLayers({ host, home }: LabContext, vm: VmRecord): Pro
 export async function checkMemory({ host, home }: LabContext, vm: Pick<VmRecord, 'name' | 'memory'>): Promise<void> {
   const free = host.machine.freeMemory();
   if (vm.memory <= free) return;
-  const others = await Promise.all((await loadVms(host, home)).map(async (other) => ((await vmPid(host, home, parseName(other.name, 'a VM'))) === undefined ? 0 : other.memory)));
+  const others = await Promise.all(
+    (await loadVms(host, home)).map(async (other) => ((await vmPid(host, home, parseName(other.name, 'a VM'))) === undefined ? 0 : other.memory)),
+  );
   const running = others.filter((memory) => memory > 0);
   const sum = running.length === 0 ? '' : `; ${running.length} running VMs have ${formatSize(running.reduce((a, b) => a + b, 0))}`;
-  throw new IngotError('host', 'memory-short', `${vm.name} needs ${formatSize(vm.memory)} of memory, and ${formatSize(free)} of the host's ${formatSize(host.machine.memory)} are free${sum}`, {
-    hint: 'Give it less --memory, stop other VMs, or use --force.',
-  });
+  throw new IngotError(
+    'host',
+    'memory-short',
+    `${vm.name} needs ${formatSize(vm.memory)} of memory, and ${formatSize(free)} of the host's ${formatSize(host.machine.memory)} are free${sum}`,
+    {
+      hint: 'Give it less --memory, stop other VMs, or use --force.',
+    },
+  );
 }

@@ -42,7 +42,11 @@ describe('the command line', () => {
     ['arm64', 'uefi', 'hvf'],
   ];
   test.each(cases)('%s with %s and %s', async (arch, firmware, kind) => {
-    const words = qemuArguments(specOf(arch, firmware, kind), { firmware: firmware === 'bios' ? undefined : FIRMWARE, disposable: false, sandbox: kind !== 'hvf' });
+    const words = qemuArguments(specOf(arch, firmware, kind), {
+      firmware: firmware === 'bios' ? undefined : FIRMWARE,
+      disposable: false,
+      sandbox: kind !== 'hvf',
+    });
     await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, `${arch}-${firmware}-${kind}.txt`));
   });
 
@@ -53,7 +57,13 @@ describe('the command line', () => {
   });
 });
 
-const nodeSchema = z.object({ driver: z.string(), 'node-name': z.string(), 'read-only': z.boolean().optional(), file: z.object({ filename: z.string() }), backing: z.string().nullable().optional() });
+const nodeSchema = z.object({
+  driver: z.string(),
+  'node-name': z.string(),
+  'read-only': z.boolean().optional(),
+  file: z.object({ filename: z.string() }),
+  backing: z.string().nullable().optional(),
+});
 
 /** The block device graph of a command line, by node name. */
 function graphOf(words: readonly string[]): Map<string, z.output<typeof nodeSchema>> {
@@ -64,19 +74,25 @@ function graphOf(words: readonly string[]): Map<string, z.output<typeof nodeSche
 describe('the block device graph', () => {
   test('is the whole chain, each layer read-only on the one below it, and no header is followed', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ minLength: 1 }).map((name) => hostPath(`/blobs/${name}`)), { maxLength: 30 }), (chain) => {
-        const graph = graphOf(qemuArguments(specOf('amd64', 'bios', 'tcg', { chain }), { firmware: undefined, disposable: false, sandbox: true }));
-        const walked: string[] = [];
-        let node = graph.get('disk');
-        expect(node?.['read-only']).toBeUndefined();
-        while (node?.backing !== null) {
-          expect(node?.backing).toBeTypeOf('string');
-          node = graph.get(node?.backing ?? '');
-          expect(node).toMatchObject({ driver: 'qcow2', 'read-only': true });
-          walked.unshift(node?.file.filename ?? '');
-        }
-        expect(walked).toEqual(chain);
-      }),
+      fc.property(
+        fc.array(
+          fc.string({ minLength: 1 }).map((name) => hostPath(`/blobs/${name}`)),
+          { maxLength: 30 },
+        ),
+        (chain) => {
+          const graph = graphOf(qemuArguments(specOf('amd64', 'bios', 'tcg', { chain }), { firmware: undefined, disposable: false, sandbox: true }));
+          const walked: string[] = [];
+          let node = graph.get('disk');
+          expect(node?.['read-only']).toBeUndefined();
+          while (node?.backing !== null) {
+            expect(node?.backing).toBeTypeOf('string');
+            node = graph.get(node?.backing ?? '');
+            expect(node).toMatchObject({ driver: 'qcow2', 'read-only': true });
+            walked.unshift(node?.file.filename ?? '');
+          }
+          expect(walked).toEqual(chain);
+        },
+      ),
     );
   });
 

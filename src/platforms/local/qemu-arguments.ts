@@ -83,7 +83,14 @@ function diskArguments(spec: GuestSpec, disposable: boolean): string[] {
     node({ driver: 'qcow2', 'node-name': `layer${index}`, 'read-only': true, file: fileOf(path, true), backing: index === 0 ? null : `layer${index - 1}` });
   }
   const cache = { direct: false, 'no-flush': disposable };
-  node({ driver: 'qcow2', 'node-name': 'disk', discard: 'unmap', cache, file: fileOf(spec.disk, false), backing: spec.chain.length === 0 ? null : `layer${spec.chain.length - 1}` });
+  node({
+    driver: 'qcow2',
+    'node-name': 'disk',
+    discard: 'unmap',
+    cache,
+    file: fileOf(spec.disk, false),
+    backing: spec.chain.length === 0 ? null : `layer${spec.chain.length - 1}`,
+  });
   // Index 0 belongs to a kernel given to QEMU.
   words.push('-device', 'virtio-blk-pci,drive=disk,bootindex=1,serial=disk');
   if (spec.seed !== undefined) {

@@ -26,7 +26,14 @@ async function commandLineOf(host: Host, pid: number): Promise<readonly string[]
   const { stdout } = await host.processes.run(['ps', '-ww', '-o', 'command=', '-p', String(pid)], { accept: [1] });
   // Without the words' borders; the file's absolute path is telling enough.
   const at = stdout.indexOf('-pidfile ');
-  return at === -1 ? [] : [stdout.slice(at + '-pidfile '.length).trim().split(' -')[0] ?? ''];
+  return at === -1
+    ? []
+    : [
+        stdout
+          .slice(at + '-pidfile '.length)
+          .trim()
+          .split(' -')[0] ?? '',
+      ];
 }
 
 const POLL_SECONDS = 0.02;
@@ -37,7 +44,8 @@ export async function endQemu(host: Host, pidFile: HostPath, pid: number): Promi
   host.processes.signal(pid, 'SIGKILL');
   const limit = host.clock.monotonic() + LIMIT_SECONDS * 1000;
   while ((await runningQemu(host, pidFile)) === pid) {
-    if (host.clock.monotonic() > limit) throw new IngotError('timeout', 'qemu-unkillable', `QEMU (process ${pid}) did not end within ${LIMIT_SECONDS} s of being killed`);
+    if (host.clock.monotonic() > limit)
+      throw new IngotError('timeout', 'qemu-unkillable', `QEMU (process ${pid}) did not end within ${LIMIT_SECONDS} s of being killed`);
     await host.clock.sleep(POLL_SECONDS);
   }
 }

@@ -41,7 +41,9 @@ export class QmpClient implements Disposable {
     this.#greeting.promise.catch(() => undefined);
     socket.setEncoding('utf8');
     socket.on('data', (chunk) => this.#receive(String(chunk)));
-    socket.on('error', (error) => this.#fail(new IngotError('host', 'qemu-gone', `The connection to QEMU's monitor broke: ${error.message}`, { cause: error })));
+    socket.on('error', (error) =>
+      this.#fail(new IngotError('host', 'qemu-gone', `The connection to QEMU's monitor broke: ${error.message}`, { cause: error })),
+    );
     socket.on('close', () => this.#fail(new IngotError('host', 'qemu-gone', "QEMU closed its monitor's connection")));
   }
 
@@ -118,7 +120,10 @@ export class QmpClient implements Disposable {
 
   async #within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new IngotError('timeout', 'qemu-silent', `QEMU's monitor did not give ${what} within ${seconds} s`)), seconds * 1000);
+    const timer = setTimeout(
+      () => late.reject(new IngotError('timeout', 'qemu-silent', `QEMU's monitor did not give ${what} within ${seconds} s`)),
+      seconds * 1000,
+    );
     try {
       return await Promise.race([promise, late.promise]);
     } finally {

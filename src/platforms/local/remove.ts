@@ -21,7 +21,8 @@ export async function deleteVm(context: LabContext, name: Name, options: { reado
   if (!options.force) await loadVm(host, home, name);
   const pid = await runningQemu(host, guestFiles(folder).pid);
   if (pid !== undefined) {
-    if (!options.force) throw new IngotError('conflict', 'vm-running', `${name} is running`, { hint: `Stop it with \`ingot vm stop ${name}\`, or delete it with --force.` });
+    if (!options.force)
+      throw new IngotError('conflict', 'vm-running', `${name} is running`, { hint: `Stop it with \`ingot vm stop ${name}\`, or delete it with --force.` });
     await endQemu(host, guestFiles(folder).pid, pid);
   }
   await removeLocked(host, home, name);

@@ -11,7 +11,14 @@ describe('the command', () => {
   test('reads no configuration, asks nothing, and keeps host keys of its own', () => {
     const words = sshArguments('web', access(22_200));
     expect(words.slice(0, 3)).toEqual(['ssh', '-F', 'none']);
-    for (const option of ['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=accept-new', 'HostKeyAlias=web', 'UserKnownHostsFile="/home/vms/web/known_hosts"']) {
+    for (const option of [
+      'BatchMode=yes',
+      'IdentitiesOnly=yes',
+      'IdentityAgent=none',
+      'StrictHostKeyChecking=accept-new',
+      'HostKeyAlias=web',
+      'UserKnownHostsFile="/home/vms/web/known_hosts"',
+    ]) {
       expect(words).toContain(option);
     }
     expect(words.slice(-5)).toEqual(['-p', '22200', '-l', 'debian', '127.0.0.1']);
@@ -22,7 +29,10 @@ describe('the command', () => {
   });
 
   test('the words of a command are one word for ssh, quoted for the shell there', () => {
-    expect(sshCommand('web', access(1), ['printf', '%s', 'a b', "it's", '', '$HOME']).slice(-2)).toEqual(['--', String.raw`printf %s 'a b' 'it'\''s' '' '$HOME'`]);
+    expect(sshCommand('web', access(1), ['printf', '%s', 'a b', "it's", '', '$HOME']).slice(-2)).toEqual([
+      '--',
+      String.raw`printf %s 'a b' 'it'\''s' '' '$HOME'`,
+    ]);
   });
 });
 
@@ -98,7 +108,10 @@ describe('waiting', () => {
     ['HTTP/1.1 400 Bad Request\r\n', 'something else than an SSH server answers'],
   ])('a port that says %j has no SSH server', async (text, reason) => {
     const { host, ran } = hostWith();
-    await expect(waitForLogin(host, 'web', access(await greeter(text)), options)).rejects.toMatchObject({ code: 'ssh-timeout', message: expect.stringContaining(reason) });
+    await expect(waitForLogin(host, 'web', access(await greeter(text)), options)).rejects.toMatchObject({
+      code: 'ssh-timeout',
+      message: expect.stringContaining(reason),
+    });
     expect(ran).toEqual([]);
   });
 

@@ -20,7 +20,12 @@ export interface SshKey {
 export async function ensureSshKey(host: Host, home: Home): Promise<SshKey> {
   const path = hostPath(join(home.keys, 'id_ed25519'));
   if ((await host.files.status(path)) === undefined) await makeKey(host, home, path);
-  return { path, publicKey: Buffer.from(await host.files.read(`${path}.pub`)).toString('utf8').trim() };
+  return {
+    path,
+    publicKey: Buffer.from(await host.files.read(`${path}.pub`))
+      .toString('utf8')
+      .trim(),
+  };
 }
 
 async function makeKey(host: Host, home: Home, path: HostPath): Promise<void> {

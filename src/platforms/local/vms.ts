@@ -83,7 +83,12 @@ export async function loadVm(host: Pick<Host, 'files'>, home: Home, name: Name):
 export async function vmUnknown(host: Pick<Host, 'files'>, home: Home, name: Name): Promise<IngotError> {
   const names = await vmNames(host, home);
   const guesses = nearest(name, names);
-  const hint = names.length === 0 ? 'There is no VM yet; `ingot vm create` makes one.' : guesses.length > 0 ? `Did you mean ${guesses.join(' or ')}?` : '`ingot vm list` shows them all.';
+  const hint =
+    names.length === 0
+      ? 'There is no VM yet; `ingot vm create` makes one.'
+      : guesses.length > 0
+        ? `Did you mean ${guesses.join(' or ')}?`
+        : '`ingot vm list` shows them all.';
   return new IngotError('not-found', 'vm-unknown', `There is no VM named ${name}`, { hint });
 }
 

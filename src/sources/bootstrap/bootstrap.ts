@@ -71,7 +71,10 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
     });
     await stage(span, 'configure', async (configuring) => {
       counter.count('Setting up ', rest.length, configuring);
-      await root.withStubs(recipe.deferred.map(({ program }) => program), () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']));
+      await root.withStubs(
+        recipe.deferred.map(({ program }) => program),
+        () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']),
+      );
       const { stdout } = await root.run(['dpkg', '--audit']);
       if (stdout.trim() !== '') throw new IngotError('command', 'packages-broken', 'Some packages were not installed completely', { detail: stdout.trim() });
     });
@@ -82,7 +85,11 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
       await root.seal(recipe.seal, recipe.truncate);
     });
     await stage(span, 'disk', async (diskStage) => {
-      await writeDisk(executor, root, recipe, { raw: join(work, 'disk.raw'), output: options.output, onProgress: (percent) => diskStage.progress(percent, 100, 'items') });
+      await writeDisk(executor, root, recipe, {
+        raw: join(work, 'disk.raw'),
+        output: options.output,
+        onProgress: (percent) => diskStage.progress(percent, 100, 'items'),
+      });
     });
   } catch (error) {
     await options.onFailure?.(root, error);
@@ -232,8 +239,26 @@ async function extractEssential(executor: Executor, root: GuestRoot, recipe: Boo
   // dpkg unpacks these packages again and keeps what `include` names; what is left out here it would not remove.
   const excluded = `${root.path}.exclude`;
   await executor.run(['tee', excluded], { stdin: recipe.exclude.map((pattern) => `.${pattern}\n`).join('') });
-  await executor.run(['sh', '-ec', 'root=$1; shift; for name; do mkdir -p "$root/usr/$name"; ln -s "usr/$name" "$root/$name"; done', 'sh', root.path, ...recipe.mergedUsr]);
-  await executor.run(['sh', '-ec', 'root=$1 excluded=$2; shift 2; for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --exclude-from="$excluded" -C "$root"; done', 'sh', root.path, excluded, ...debs], { timeout: 300 });
+  await executor.run([
+    'sh',
+    '-ec',
+    'root=$1; shift; for name; do mkdir -p "$root/usr/$name"; ln -s "usr/$name" "$root/$name"; done',
+    'sh',
+    root.path,
+    ...recipe.mergedUsr,
+  ]);
+  await executor.run(
+    [
+      'sh',
+      '-ec',
+      'root=$1 excluded=$2; shift 2; for deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink --exclude-from="$excluded" -C "$root"; done',
+      'sh',
+      root.path,
+      excluded,
+      ...debs,
+    ],
+    { timeout: 300 },
+  );
   const dpkgFolders = ['info', 'updates', 'triggers', 'alternatives', 'parts'].map((name) => join(root.path, 'var/lib/dpkg', name));
   await executor.run(['mkdir', '-p', ...dpkgFolders]);
   await executor.run(['touch', join(root.path, 'var/lib/dpkg/status'), join(root.path, 'var/lib/dpkg/available')]);

@@ -12,8 +12,13 @@ beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'ingot-deb-'))
 afterAll(() => rm(folder, { recursive: true }));
 
 const member = (name: string, data: Uint8Array): Buffer =>
-  Buffer.concat([Buffer.from(`${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(data.length).padEnd(10)}\`\n`), data, Buffer.alloc(data.length % 2, '\n')]);
-const archive = (members: Readonly<Record<string, Uint8Array>>): Buffer => Buffer.concat([Buffer.from('!<arch>\n'), ...Object.entries(members).map(([name, data]) => member(name, data))]);
+  Buffer.concat([
+    Buffer.from(`${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(data.length).padEnd(10)}\`\n`),
+    data,
+    Buffer.alloc(data.length % 2, '\n'),
+  ]);
+const archive = (members: Readonly<Record<string, Uint8Array>>): Buffer =>
+  Buffer.concat([Buffer.from('!<arch>\n'), ...Object.entries(members).map(([name, data]) => member(name, data))]);
 
 async function members(path: string): Promise<Record<string, Buffer>> {
   await using file = await open(path);
@@ -27,14 +32,19 @@ test('an expanded package has the same control member and the data as it was bef
   const from = join(folder, 'from.deb');
   const to = join(folder, 'to.deb');
   await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 5000 }), fc.constantFrom<keyof typeof compressions>('', '.gz', '.zst'), async (control, data, suffix) => {
-      await writeFile(from, archive({ 'debian-binary': Buffer.from('2.0\n'), 'control.tar.xz': control, [`data.tar${suffix}`]: compressions[suffix](data) }));
-      await expandDeb(hostProcesses, from, to);
-      const found = await members(to);
-      expect(Object.keys(found)).toEqual(['debian-binary', 'control.tar.xz', 'data.tar']);
-      expect([...(found['control.tar.xz'] ?? [])]).toEqual([...control]);
-      expect([...(found['data.tar'] ?? [])]).toEqual([...data]);
-    }),
+    fc.asyncProperty(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.uint8Array({ maxLength: 5000 }),
+      fc.constantFrom<keyof typeof compressions>('', '.gz', '.zst'),
+      async (control, data, suffix) => {
+        await writeFile(from, archive({ 'debian-binary': Buffer.from('2.0\n'), 'control.tar.xz': control, [`data.tar${suffix}`]: compressions[suffix](data) }));
+        await expandDeb(hostProcesses, from, to);
+        const found = await members(to);
+        expect(Object.keys(found)).toEqual(['debian-binary', 'control.tar.xz', 'data.tar']);
+        expect([...(found['control.tar.xz'] ?? [])]).toEqual([...control]);
+        expect([...(found['data.tar'] ?? [])]).toEqual([...data]);
+      },
+    ),
     { numRuns: 40 },
   );
 });

@@ -28,7 +28,7 @@ export async function readMembers(file: FileHandle, path: string): Promise<Membe
   const buffer = Buffer.alloc(HEADER);
   if ((await file.read(buffer, 0, MAGIC.length, 0)).bytesRead !== MAGIC.length || buffer.toString('latin1', 0, MAGIC.length) !== MAGIC) throw damaged();
   const members: Member[] = [];
-  for (let position = MAGIC.length; position < total; ) {
+  for (let position = MAGIC.length; position < total;) {
     if ((await file.read(buffer, 0, HEADER, position)).bytesRead !== HEADER) throw damaged();
     const size = Number(buffer.toString('latin1', 48, 58).trim());
     const name = buffer.toString('latin1', 0, 16).trim().replace(/\/$/, '');
@@ -54,7 +54,14 @@ export async function expandDeb(processes: Processes, from: string, to: string):
   await using target = await open(to, 'w', 0o644);
   const controlBytes = Buffer.alloc(control.size);
   await source.read(controlBytes, 0, control.size, control.offset);
-  const head = [Buffer.from(MAGIC), memberHeader('debian-binary', 4), Buffer.from('2.0\n'), memberHeader(control.name, control.size), controlBytes, ...(control.size % 2 === 1 ? [Buffer.from('\n')] : [])];
+  const head = [
+    Buffer.from(MAGIC),
+    memberHeader('debian-binary', 4),
+    Buffer.from('2.0\n'),
+    memberHeader(control.name, control.size),
+    controlBytes,
+    ...(control.size % 2 === 1 ? [Buffer.from('\n')] : []),
+  ];
   const headBytes = Buffer.concat(head);
   await target.write(headBytes, 0, headBytes.length, 0);
   const start = headBytes.length + HEADER;
@@ -73,7 +80,7 @@ export async function expandDeb(processes: Processes, from: string, to: string):
 }
 
 async function* readRange(file: FileHandle, { offset, size }: Member): AsyncGenerator<Buffer> {
-  for (let position = offset; position < offset + size; ) {
+  for (let position = offset; position < offset + size;) {
     const buffer = Buffer.allocUnsafe(Math.min(CHUNK, offset + size - position));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
     if (bytesRead === 0) return; // cut short meanwhile: what decompresses it will say so
@@ -82,7 +89,13 @@ async function* readRange(file: FileHandle, { offset, size }: Member): AsyncGene
   }
 }
 
-async function decompress(processes: Processes, name: string, input: AsyncIterable<Buffer>, sink: (chunks: AsyncIterable<Buffer>) => Promise<void>, from: string): Promise<void> {
+async function decompress(
+  processes: Processes,
+  name: string,
+  input: AsyncIterable<Buffer>,
+  sink: (chunks: AsyncIterable<Buffer>) => Promise<void>,
+  from: string,
+): Promise<void> {
   if (name === 'data.tar') return await pipeline(input, sink);
   if (name === 'data.tar.gz') return await pipeline(input, createGunzip(), sink);
   if (name === 'data.tar.zst') return await pipeline(input, createZstdDecompress(), sink);

@@ -15,7 +15,10 @@ const hostWith = (contents: Readonly<Record<string, string>>) => ({
       if (text === undefined) throw Object.assign(new Error('not there'), { code: 'ENOENT' });
       return Buffer.from(text);
     },
-    list: async (folder: string) => Object.keys(contents).filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1)),
+    list: async (folder: string) =>
+      Object.keys(contents)
+        .filter((path) => path.startsWith(`${folder}/`))
+        .map((path) => path.slice(folder.length + 1)),
   },
 });
 
@@ -25,7 +28,8 @@ describe('the mirrors of a build', () => {
   test("are the host's own where the host is Debian", async () => {
     const host = hostWith({
       ...DEBIAN,
-      '/etc/apt/sources.list.d/debian.sources': 'Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.example/security/\nSuites: bookworm-security\nComponents: main\n',
+      '/etc/apt/sources.list.d/debian.sources':
+        'Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.example/security/\nSuites: bookworm-security\nComponents: main\n',
     });
     expect(await chooseMirrors(host, release, {})).toEqual({ archive: 'http://mirror.example/debian', security: 'http://mirror.example/security' });
   });
@@ -40,17 +44,22 @@ describe('the mirrors of a build', () => {
     expect((await chooseMirrors(host, release, { archive: 'https://mine.example/debian/' })).archive).toBe('https://mine.example/debian');
   });
 
-  test.each(['mirror.example/debian', 'ftp://mirror.example/debian', 'file:///srv/debian', 'http://a b/', 'http://me:secret@mirror.example/debian', ''])('refuse %j', async (archive) => {
-    await expect(chooseMirrors(hostWith(DEBIAN), release, { archive })).rejects.toMatchObject({ code: 'mirror-invalid' });
-  });
+  test.each(['mirror.example/debian', 'ftp://mirror.example/debian', 'file:///srv/debian', 'http://a b/', 'http://me:secret@mirror.example/debian', ''])(
+    'refuse %j',
+    async (archive) => {
+      await expect(chooseMirrors(hostWith(DEBIAN), release, { archive })).rejects.toMatchObject({ code: 'mirror-invalid' });
+    },
+  );
 });
 
 test('a one-line file: options, comments, sources and blank lines', () => {
-  const text = '# deb http://old.example/ x main\n\ndeb [arch=amd64 signed-by=/k] http://a.example/debian bookworm main contrib # ours\ndeb-src http://a.example/debian bookworm main\n';
+  const text =
+    '# deb http://old.example/ x main\n\ndeb [arch=amd64 signed-by=/k] http://a.example/debian bookworm main contrib # ours\ndeb-src http://a.example/debian bookworm main\n';
   expect(parseOneLine(text)).toEqual([{ uri: 'http://a.example/debian', suites: ['bookworm'], components: ['main', 'contrib'] }]);
 });
 
 test('a deb822 file: continued fields, several URIs, comments, disabled entries', () => {
-  const text = 'Types: deb deb-src\nURIs: http://a.example/debian\n http://b.example/debian\n# a comment\nSuites: bookworm\nComponents: main\n\nEnabled: no\nTypes: deb\nURIs: http://c.example/\nSuites: x\nComponents: main\n';
+  const text =
+    'Types: deb deb-src\nURIs: http://a.example/debian\n http://b.example/debian\n# a comment\nSuites: bookworm\nComponents: main\n\nEnabled: no\nTypes: deb\nURIs: http://c.example/\nSuites: x\nComponents: main\n';
   expect(parseDeb822(text).map((entry) => entry.uri)).toEqual(['http://a.example/debian', 'http://b.example/debian']);
 });

@@ -20,9 +20,14 @@ export interface RepositoryEntry {
  * The mirrors of a build: what the user asked for, else the host's own where the host runs the same distribution,
  * else the catalog's. Throws `mirror-invalid`.
  */
-export async function chooseMirrors(host: Pick<Host, 'files'>, release: Release, asked: { archive?: string | undefined; security?: string | undefined }): Promise<Mirrors> {
+export async function chooseMirrors(
+  host: Pick<Host, 'files'>,
+  release: Release,
+  asked: { archive?: string | undefined; security?: string | undefined },
+): Promise<Mirrors> {
   const configured = await hostEntries(host, release.distribution);
-  const bySuite = (test: (suite: string) => boolean): string | undefined => configured.find((entry) => entry.components.includes('main') && entry.suites.some(test))?.uri;
+  const bySuite = (test: (suite: string) => boolean): string | undefined =>
+    configured.find((entry) => entry.components.includes('main') && entry.suites.some(test))?.uri;
   const archive = asked.archive ?? bySuite((suite) => !suite.includes('-security') && !suite.includes('/')) ?? release.mirrors.archive;
   const security = asked.security ?? bySuite((suite) => suite.endsWith('-security') || suite.endsWith('/updates')) ?? release.mirrors.security;
   return { archive: checkMirror(archive), security: checkMirror(security) };
@@ -31,8 +36,10 @@ export async function chooseMirrors(host: Pick<Host, 'files'>, release: Release,
 function checkMirror(text: string): string {
   const hint = 'A mirror is the folder above dists/, such as http://mirror.example/debian.';
   const url = URL.parse(text);
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) throw new IngotError('usage', 'mirror-invalid', `"${text}" is not the address of a package mirror`, { hint });
-  if (url.username !== '' || url.password !== '') throw new IngotError('usage', 'mirror-invalid', 'The address of a mirror must not hold a password', { hint: 'Put credentials into apt\'s auth.conf.d.' });
+  if (url === null || !['http:', 'https:'].includes(url.protocol))
+    throw new IngotError('usage', 'mirror-invalid', `"${text}" is not the address of a package mirror`, { hint });
+  if (url.username !== '' || url.password !== '')
+    throw new IngotError('usage', 'mirror-invalid', 'The address of a mirror must not hold a password', { hint: "Put credentials into apt's auth.conf.d." });
   if (/[\s"';\\]/.test(text)) throw new IngotError('usage', 'mirror-invalid', `"${text}" is not the address of a package mirror`, { hint });
   return text.replace(/\/+$/, '');
 }

@@ -80,7 +80,9 @@ export async function refreshUpstream(context: Dependencies, options: UpstreamOp
   for (const name of await context.host.files.list(join(folder, 'lists'))) {
     if (!/_(?:In)?Release$/.test(name)) continue;
     const suite = /_dists_(.+)_InRelease$/.exec(name)?.[1] ?? name;
-    indexes[suite] = createHash('sha256').update(await context.host.files.read(join(folder, 'lists', name))).digest('hex');
+    indexes[suite] = createHash('sha256')
+      .update(await context.host.files.read(join(folder, 'lists', name)))
+      .digest('hex');
   }
   const state: UpstreamState = { v: 1, indexes, mirrors: options.mirrors, expired, checked: context.host.clock.now().toISOString() };
   await replaceFile(context.host.files, statePath, JSON.stringify(state));
@@ -92,8 +94,15 @@ export async function refreshUpstream(context: Dependencies, options: UpstreamOp
  * remembered under the metadata's hashes, so an unchanged question costs one small read. Throws `package-unknown`
  * and `packages-unresolvable`.
  */
-export async function resolvePackages(context: Dependencies, options: UpstreamOptions, state: UpstreamState, names: readonly string[]): Promise<ResolvedPackage[]> {
-  const question = createHash('sha256').update(JSON.stringify([1, options.release.id, options.arch, state.indexes, names])).digest('hex');
+export async function resolvePackages(
+  context: Dependencies,
+  options: UpstreamOptions,
+  state: UpstreamState,
+  names: readonly string[],
+): Promise<ResolvedPackage[]> {
+  const question = createHash('sha256')
+    .update(JSON.stringify([1, options.release.id, options.arch, state.indexes, names]))
+    .digest('hex');
   const path = join(context.home.resolutions, `${question}.json`);
   const remembered = await readTextIfThere(context.host.files, path);
   if (remembered !== undefined) return resolutionSchema.parse(JSON.parse(remembered)).packages;
@@ -121,11 +130,16 @@ async function lockUpstream(context: Dependencies, { release, arch }: UpstreamOp
 /** Writes an apt configuration that knows nothing of the host's own. */
 async function prepareApt(context: Dependencies, { release, arch, mirrors }: UpstreamOptions, folder: string): Promise<void> {
   const { files } = context.host;
-  for (const part of ['etc/apt.conf.d', 'etc/preferences.d', 'etc/sources.list.d', 'etc/trusted.gpg.d', 'lists/partial', 'archives/partial']) await files.makeDirectory(join(folder, part));
+  for (const part of ['etc/apt.conf.d', 'etc/preferences.d', 'etc/sources.list.d', 'etc/trusted.gpg.d', 'lists/partial', 'archives/partial'])
+    await files.makeDirectory(join(folder, part));
   await files.write(join(folder, 'status'), '');
   await files.write(join(folder, 'keyring.asc'), release.keyring);
-  const line = (uri: string, suite: string): string => `deb [arch=${arch} signed-by=${join(folder, 'keyring.asc')}] ${uri} ${suite} ${release.components.join(' ')}\n`;
-  const sources = [...release.suites.map((suite) => line(mirrors.archive, suite)), ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)])];
+  const line = (uri: string, suite: string): string =>
+    `deb [arch=${arch} signed-by=${join(folder, 'keyring.asc')}] ${uri} ${suite} ${release.components.join(' ')}\n`;
+  const sources = [
+    ...release.suites.map((suite) => line(mirrors.archive, suite)),
+    ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)]),
+  ];
   await files.write(join(folder, 'etc', 'sources.list'), sources.join(''));
   const configuration = {
     'APT::Architecture': arch,
@@ -144,7 +158,9 @@ async function prepareApt(context: Dependencies, { release, arch, mirrors }: Ups
     'Dir::Cache::archives': join(folder, 'archives'),
     'Dir::Log': folder,
   };
-  const text = Object.entries(configuration).map(([key, value]) => `${key} "${value}";\n`).join('');
+  const text = Object.entries(configuration)
+    .map(([key, value]) => `${key} "${value}";\n`)
+    .join('');
   await files.write(join(folder, 'apt.conf'), text);
 }
 
@@ -156,14 +172,30 @@ async function aptUpdate(context: Dependencies, folder: string, options: readonl
     accept: [100],
   });
   if (result.exitCode === 0) return;
-  const errors = result.stderr.split('\n').filter((line) => /^[EW]:/.test(line)).join('\n');
-  const fail = (errorClass: 'verification' | 'upstream', code: string, message: string, hint: string): IngotError => new IngotError(errorClass, code, message, { hint, detail: errors });
-  if (/is (?:expired|not valid anymore)|Release file .* is expired/i.test(errors)) throw fail('upstream', 'metadata-expired', 'The repository metadata is past its Valid-Until date', '');
+  const errors = result.stderr
+    .split('\n')
+    .filter((line) => /^[EW]:/.test(line))
+    .join('\n');
+  const fail = (errorClass: 'verification' | 'upstream', code: string, message: string, hint: string): IngotError =>
+    new IngotError(errorClass, code, message, { hint, detail: errors });
+  if (/is (?:expired|not valid anymore)|Release file .* is expired/i.test(errors))
+    throw fail('upstream', 'metadata-expired', 'The repository metadata is past its Valid-Until date', '');
   if (/NO_PUBKEY|BADSIG|not signed|EXPKEYSIG|signatures were invalid|couldn't be verified|Signed file isn't valid|Clearsigned file isn't valid/i.test(errors)) {
-    throw fail('verification', 'signature-invalid', 'The repository metadata is not signed by a key that the catalog pins', 'Use another mirror. If the distribution has new keys, update ingot.');
+    throw fail(
+      'verification',
+      'signature-invalid',
+      'The repository metadata is not signed by a key that the catalog pins',
+      'Use another mirror. If the distribution has new keys, update ingot.',
+    );
   }
-  if (/does not have a Release file|404\s+Not Found/i.test(errors)) throw fail('upstream', 'release-missing', 'The mirror does not have this release', 'Check --mirror: it is the folder above dists/.');
-  throw fail('upstream', 'mirror-unreachable', 'The repository metadata could not be read from the mirror', 'Check the network, or name another mirror with --mirror; --offline builds from what was last seen.');
+  if (/does not have a Release file|404\s+Not Found/i.test(errors))
+    throw fail('upstream', 'release-missing', 'The mirror does not have this release', 'Check --mirror: it is the folder above dists/.');
+  throw fail(
+    'upstream',
+    'mirror-unreachable',
+    'The repository metadata could not be read from the mirror',
+    'Check the network, or name another mirror with --mirror; --offline builds from what was last seen.',
+  );
 }
 
 interface AptUri {
@@ -181,9 +213,14 @@ async function aptInstall(context: Dependencies, folder: string, names: readonly
     accept: [100],
   });
   if (result.exitCode !== 0) {
-    const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].map((match) => match[1] ?? match[2]);
-    if (unknown.length > 0) throw new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, { detail: result.stderr.trim() });
-    throw new IngotError('upstream', 'packages-unresolvable', 'apt cannot install these packages together', { detail: `${result.stdout}\n${result.stderr}`.trim() });
+    const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].map(
+      (match) => match[1] ?? match[2],
+    );
+    if (unknown.length > 0)
+      throw new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, { detail: result.stderr.trim() });
+    throw new IngotError('upstream', 'packages-unresolvable', 'apt cannot install these packages together', {
+      detail: `${result.stdout}\n${result.stderr}`.trim(),
+    });
   }
   return parsePrintUris(result.stdout);
 }
@@ -198,7 +235,10 @@ export function parsePrintUris(text: string): AptUri[] {
 }
 
 function toPackage(uri: AptUri, mirrors: Mirrors, essential: boolean): ResolvedPackage {
-  const [name, version, arch] = uri.file.replace(/\.deb$/, '').split('_').map(decodeURIComponent);
+  const [name, version, arch] = uri.file
+    .replace(/\.deb$/, '')
+    .split('_')
+    .map(decodeURIComponent);
   const archive = uri.url.startsWith(`${mirrors.security}/`) ? 'security' : 'archive';
   if (name === undefined || version === undefined || arch === undefined || !uri.url.startsWith(`${mirrors[archive]}/`)) {
     throw new IngotError('internal', 'package-uri-unreadable', `apt named a package in a form that is not understood: ${uri.url}`);
@@ -207,7 +247,9 @@ function toPackage(uri: AptUri, mirrors: Mirrors, essential: boolean): ResolvedP
 }
 
 function aptEnvironment(folder: string): Record<string, string> {
-  const proxies = Object.fromEntries(['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  const proxies = Object.fromEntries(
+    ['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
   return { APT_CONFIG: join(folder, 'apt.conf'), ...proxies };
 }
 

@@ -23,7 +23,10 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
   });
 
   test('two builds of one image at once: one works, the other waits and says so, both succeed', async () => {
-    const [one, two] = await Promise.all([home.ingot(['build', 'debian-12', '--no-gate', '--yes', '--json']), sleep(3000).then(() => home.ingot(['build', 'debian-12', '--no-gate', '--yes', '--json']))]);
+    const [one, two] = await Promise.all([
+      home.ingot(['build', 'debian-12', '--no-gate', '--yes', '--json']),
+      sleep(3000).then(() => home.ingot(['build', 'debian-12', '--no-gate', '--yes', '--json'])),
+    ]);
     expect([one.exitCode, two.exitCode]).toEqual([0, 0]);
     const [first, second] = [one, two].map(({ stdout }) => builtSchema.parse(JSON.parse(stdout)));
     expect(second?.digest).toBe(first?.digest);
@@ -62,7 +65,9 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
       await sleep(6000);
       const { stdout } = await hostProcesses.run(['df', '--block-size=1M', '--output=avail', small]);
       const leave = 30;
-      await hostProcesses.run(['dd', 'if=/dev/zero', `of=${join(small, 'filler')}`, 'bs=1M', `count=${Math.max(1, Number(stdout.split('\n')[1]) - leave)}`]).catch(() => undefined);
+      await hostProcesses
+        .run(['dd', 'if=/dev/zero', `of=${join(small, 'filler')}`, 'bs=1M', `count=${Math.max(1, Number(stdout.split('\n')[1]) - leave)}`])
+        .catch(() => undefined);
       const full = await building;
       expect(full.exitCode, full.stderr).toBe(8);
       expect(full.stderr).toMatch(/disk-full/);
@@ -78,7 +83,9 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
   test('a mirror that is down, one that has no such release, and one whose signature is wrong are told apart', async () => {
     const unsigned = createServer((request, response) => {
       if (request.url?.endsWith('/InRelease') !== true) return void response.writeHead(404).end();
-      response.end('-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: oldstable\nCodename: bookworm\n-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0WIQ==\n=abcd\n-----END PGP SIGNATURE-----\n');
+      response.end(
+        '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: oldstable\nCodename: bookworm\n-----BEGIN PGP SIGNATURE-----\n\niHUEARYKAB0WIQ==\n=abcd\n-----END PGP SIGNATURE-----\n',
+      );
     });
     await new Promise<void>((resolve) => unsigned.listen(0, '127.0.0.1', resolve));
     const address = unsigned.address();
@@ -119,22 +126,28 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
     expect((await readdir(home.root, { recursive: true })).filter((path) => !path.startsWith('logs')).toSorted()).toEqual(before);
   });
 
-  test.skipIf(!root || !existsSync('/usr/bin/sudo'))('an ordinary user builds with sudo for the helper alone, and owns all that is made (needs root and sudo)', async () => {
-    const user = 'ingot-test';
-    await hostProcesses.run(['useradd', '--create-home', '--shell', '/bin/sh', user]).catch(() => undefined);
-    const sudoers = `/etc/sudoers.d/${user}`;
-    await writeFile(sudoers, `${user} ALL=(ALL) NOPASSWD: ALL\n`, { mode: 0o440 });
-    const project = join('/home', user, 'project');
-    try {
-      // A clone of the user's own: the project may lie where others cannot look.
-      await hostProcesses.run(['cp', '-a', join(INGOT, '..'), project]);
-      await hostProcesses.run(['chown', '-R', `${user}:`, project]);
-      await hostProcesses.run(['runuser', '-u', user, '--', join(project, 'ingot'), 'build', 'debian-12', '--no-gate', '--yes'], { env: { HOME: join('/home', user) }, timeout: 1200 });
-      const { stdout } = await hostProcesses.run(['find', join('/home', user, '.local/share/ingot'), '!', '-user', user]);
-      expect(stdout).toBe('');
-    } finally {
-      await rm(sudoers);
-      await hostProcesses.run(['userdel', '--remove', user], { accept: [12] });
-    }
-  });
+  test.skipIf(!root || !existsSync('/usr/bin/sudo'))(
+    'an ordinary user builds with sudo for the helper alone, and owns all that is made (needs root and sudo)',
+    async () => {
+      const user = 'ingot-test';
+      await hostProcesses.run(['useradd', '--create-home', '--shell', '/bin/sh', user]).catch(() => undefined);
+      const sudoers = `/etc/sudoers.d/${user}`;
+      await writeFile(sudoers, `${user} ALL=(ALL) NOPASSWD: ALL\n`, { mode: 0o440 });
+      const project = join('/home', user, 'project');
+      try {
+        // A clone of the user's own: the project may lie where others cannot look.
+        await hostProcesses.run(['cp', '-a', join(INGOT, '..'), project]);
+        await hostProcesses.run(['chown', '-R', `${user}:`, project]);
+        await hostProcesses.run(['runuser', '-u', user, '--', join(project, 'ingot'), 'build', 'debian-12', '--no-gate', '--yes'], {
+          env: { HOME: join('/home', user) },
+          timeout: 1200,
+        });
+        const { stdout } = await hostProcesses.run(['find', join('/home', user, '.local/share/ingot'), '!', '-user', user]);
+        expect(stdout).toBe('');
+      } finally {
+        await rm(sudoers);
+        await hostProcesses.run(['userdel', '--remove', user], { accept: [12] });
+      }
+    },
+  );
 });

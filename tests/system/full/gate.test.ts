@@ -17,8 +17,17 @@ const DIRTY: readonly { readonly what: string; readonly script: string; readonly
   { what: 'a random seed', check: 'random-seed', script: 'head -c 32 /dev/urandom >/var/lib/systemd/random-seed' },
   { what: 'a loop device in grub.cfg', check: 'boot-devices', script: `sed -i 's|root=UUID=[^ ]*|root=/dev/loop0|' /boot/grub/grub.cfg` },
   { what: 'a wrong UUID in fstab', check: 'fstab', script: `sed -i 's|^UUID=[0-9a-f]*-|UUID=00000000-|' /etc/fstab` },
-  { what: 'a failed unit', check: 'failed-units', script: 'printf "[Service]\\nType=oneshot\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.target\\n" >/etc/systemd/system/broken.service; systemctl enable broken.service' },
-  { what: 'a root that cannot grow', check: 'root-grown', script: 'printf "growpart:\\n  mode: \\"off\\"\\nresize_rootfs: false\\n" >/etc/cloud/cloud.cfg.d/99-nogrow.cfg' },
+  {
+    what: 'a failed unit',
+    check: 'failed-units',
+    script:
+      'printf "[Service]\\nType=oneshot\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.target\\n" >/etc/systemd/system/broken.service; systemctl enable broken.service',
+  },
+  {
+    what: 'a root that cannot grow',
+    check: 'root-grown',
+    script: 'printf "growpart:\\n  mode: \\"off\\"\\nresize_rootfs: false\\n" >/etc/cloud/cloud.cfg.d/99-nogrow.cfg',
+  },
   { what: 'a cloud-init error', check: 'cloud-init', script: 'printf "bootcmd:\\n  - [ /bin/false ]\\n" >/etc/cloud/cloud.cfg.d/99-bad.cfg' },
 ];
 

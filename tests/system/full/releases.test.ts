@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestHome, traces, whyNot } from '../support.ts';
 
 const reason = whyNot();
-const gateSchema = z.object({ gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string(), detail: z.string().optional() })) }) });
+const gateSchema = z.object({
+  gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string(), detail: z.string().optional() })) }),
+});
 
 const VARIANTS: readonly (readonly string[])[] = [
   ['debian-11'],

@@ -13,7 +13,13 @@ import { layerPaths, openStore } from '../../../src/store/store.ts';
 import { openWorkspace } from '../../../src/workspace/workspace.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
 
-const builtSchema = z.object({ name: z.string(), tag: z.string(), digest: z.string(), layers: z.array(z.object({ cached: z.boolean() })), gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string() })) }) });
+const builtSchema = z.object({
+  name: z.string(),
+  tag: z.string(),
+  digest: z.string(),
+  layers: z.array(z.object({ cached: z.boolean() })),
+  gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string() })) }),
+});
 
 const reason = whyNot();
 
@@ -69,7 +75,9 @@ describe.skipIf(reason !== undefined)(`a first image${reason === undefined ? '' 
     const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
     await makeOverlay(context.host, overlay, chain.at(-1) ?? overlay, image.config['dev.ingot.image'].disk.size);
     await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
-    const found = await workspace.root.run(['grep', '-rlF', mirrorUrl.replace('http://', ''), '/etc', '/var', '/usr/share', '/root', '/home', '/boot'], { accept: [1] });
+    const found = await workspace.root.run(['grep', '-rlF', mirrorUrl.replace('http://', ''), '/etc', '/var', '/usr/share', '/root', '/home', '/boot'], {
+      accept: [1],
+    });
     expect(found.stdout).toBe('');
     const { stdout } = await workspace.root.run(['sh', '-c', 'cat /etc/apt/sources.list.d/*.sources']);
     expect(stdout).toContain(image.config['dev.ingot.image'].repositories[0]?.split(' ')[0]);
