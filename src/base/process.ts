@@ -84,11 +84,19 @@ function commandFailed(argv: Argv, result: CommandResult, secrets: readonly stri
   });
 }
 
+/** What setpriv ends with where the program does not exist. */
+const SETPRIV_NOT_FOUND = 127;
+
+/** Makes the kernel end a program together with this process, however that ends: one that is waited for must not outlive who waits. */
+function endingWithIngot(argv: Argv): Argv {
+  return process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', '--', ...argv] : argv;
+}
+
 /** The real {@link Processes} of this machine. */
 export const hostProcesses: Processes = {
   async run(argv, options = {}) {
     const secrets = options.secrets ?? [];
-    const [file, ...args] = argv;
+    const [file, ...args] = endingWithIngot(argv);
     // Loaded here, since most commands start no program and all of them feel what is imported.
     const { execa } = await import('execa');
     const subprocess = execa(file, args, {
@@ -118,6 +126,7 @@ export const hostProcesses: Processes = {
       });
     }
     if (result.exitCode === undefined && result.signal === undefined) throw startFailure(argv, result.originalMessage ?? '', result.code);
+    if (result.exitCode === SETPRIV_NOT_FOUND && result.stderr.startsWith(`setpriv: failed to execute ${argv[0]}:`)) throw startFailure(argv, '', 'ENOENT');
     const outcome = { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? -1 };
     if (result.signal !== undefined || (outcome.exitCode !== 0 && options.accept?.includes(outcome.exitCode) !== true)) {
       throw commandFailed(argv, outcome, secrets, result.signal);

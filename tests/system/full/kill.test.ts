@@ -8,7 +8,7 @@ import { TestHome, traces, whyNot } from '../support.ts';
 
 const KILLS = 20;
 /** Seconds in which a build with all its packages at hand certainly is not done. */
-const LATEST = 20;
+const LATEST = 15;
 /** The kernel takes a moment to end a process tree. */
 const MOMENT = 0.5;
 
@@ -21,7 +21,7 @@ describe.skipIf(reason !== undefined)(`kill -9${reason === undefined ? '' : ` (s
     home = await TestHome.make();
     // Downloads the packages, so that the kills fall into the work itself.
     await home.json(['build', 'debian-12', '--no-gate', '--yes', '--name', 'warm-up']);
-    await home.ingot(['image', 'remove', 'warm-up', '--yes']);
+    await home.ingot(['image', 'remove', 'warm-up', '--all-tags']);
     await home.ingot(['image', 'prune', '--layers', '--yes']);
   });
   afterAll(() => home[Symbol.asyncDispose]());
