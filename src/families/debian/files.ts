@@ -12,8 +12,12 @@ const file = (path: string, content: string, mode = '0644'): RootFile => ({ path
  */
 const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'nvme', 'sd_mod', 'sr_mod', 'xen_blkfront', 'vmw_pvscsi', 'hv_storvsc', 'crc32c'];
 
-/** Kernel arguments of every image: both consoles, the serial one last, so that it is /dev/console. */
-export const KERNEL_ARGUMENTS = ['console=tty0', 'console=ttyS0,115200n8'];
+/**
+ * Kernel arguments of every image. Huge pages where a program asks for them: with Debian's `always`, each small program
+ * of a small machine has megabytes cleared for it. Consoles get warnings and systemd's lines; the journal has the rest.
+ * Both consoles, the serial one last, so that it is /dev/console.
+ */
+export const KERNEL_ARGUMENTS = ['transparent_hugepage=madvise', 'loglevel=5', 'console=tty0', 'console=ttyS0,115200n8'];
 
 /** What must be in place before the packages are configured. */
 export function filesBefore(options: BaseOptions): RootFile[] {
@@ -52,6 +56,8 @@ export function configurationFiles(release: Release, disk: DiskLayout): RootFile
     file('/etc/cloud/ds-identify.cfg', 'policy: search,found=all,maybe=all,notfound=enabled\n'),
     // Both start when the base system is up. Whoever waits for the machine waits for SSH, so that goes first.
     file('/etc/systemd/system/cloud-config.service.d/50-ingot.conf', '[Unit]\nAfter=ssh.service\n'),
+    // It has nothing to ask before the network is there, and would take the processor from cloud-init until then.
+    file('/etc/systemd/system/systemd-timesyncd.service.d/50-ingot.conf', '[Unit]\nAfter=cloud-init-local.service\n'),
     file('/etc/ssh/sshd_config.d/50-ingot.conf', 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n'),
   ];
 }
