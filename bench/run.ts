@@ -59,7 +59,7 @@ process.stdout.write(table(results));
 
 function toJson({ row, measured }: Result): object {
   const { name, what, against, target } = row;
-  return { name, what, against, target, ...(typeof measured === 'string' ? { notRun: measured } : { ...measured, ...summary(row, measured) }) };
+  return { name, what, against, target, ...(typeof measured === 'string' ? { notRun: measured } : { ...measured, result: summary(row, measured) }) };
 }
 
 function summary(row: Row, measured: Measured): { ours: number; theirs?: number; ratio?: number; reached: boolean } {

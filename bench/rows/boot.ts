@@ -17,7 +17,7 @@ import { built } from './build-cold.ts';
 const DISK = 8 * 2 ** 30;
 
 /** Seconds from QEMU's start until one is logged in. */
-async function bootToSsh(host: Host, home: Home, folder: HostPath, disk: HostPath, kernel?: GuestSpec['kernel']): Promise<number> {
+export async function bootToSsh(host: Host, home: Home, folder: HostPath, disk: HostPath, kernel?: GuestSpec['kernel']): Promise<number> {
   await mkdir(folder, { recursive: true });
   const key = await ensureSshKey(host, home);
   const overlay = hostPath(join(folder, 'disk.qcow2'));

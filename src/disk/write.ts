@@ -43,9 +43,39 @@ async function installedKernels(root: GuestRoot): Promise<string[]> {
 async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: DiskRecipe, raw: string): Promise<void> {
   const partition = `${raw}@@${disk.efi.start}`;
   const mtools = { MTOOLS_SKIP_CHECK: '1' };
-  await executor.run(['mformat', '-i', partition, '-F', '-T', String(disk.efi.size / SECTOR), '-h', '255', '-s', '63', '-H', String(disk.efi.start / SECTOR), '-N', disk.efiSerial, '-v', 'EFI', '::'], { env: mtools });
+  await executor.run(
+    [
+      'mformat',
+      '-i',
+      partition,
+      '-F',
+      '-T',
+      String(disk.efi.size / SECTOR),
+      '-h',
+      '255',
+      '-s',
+      '63',
+      '-H',
+      String(disk.efi.start / SECTOR),
+      '-N',
+      disk.efiSerial,
+      '-v',
+      'EFI',
+      '::',
+    ],
+    { env: mtools },
+  );
   // mformat leaves a partition table in the boot sector, of which every update-grub in the guest would complain.
-  await executor.run(['dd', 'if=/dev/zero', `of=${raw}`, 'bs=1', `seek=${disk.efi.start + NESTED_TABLE.start}`, `count=${NESTED_TABLE.size}`, 'conv=notrunc', 'status=none']);
+  await executor.run([
+    'dd',
+    'if=/dev/zero',
+    `of=${raw}`,
+    'bs=1',
+    `seek=${disk.efi.start + NESTED_TABLE.start}`,
+    `count=${NESTED_TABLE.size}`,
+    'conv=notrunc',
+    'status=none',
+  ]);
   const folders = new Set([boot.efiConfig.path, ...Object.keys(boot.efi)].flatMap((path) => parents(path)));
   await executor.run(['mmd', '-i', partition, ...[...folders].map((folder) => `::/${folder}`)], { env: mtools });
   for (const [path, source] of Object.entries(boot.efi)) await executor.run(['mcopy', '-i', partition, `${root.path}${source}`, `::/${path}`], { env: mtools });
@@ -63,7 +93,10 @@ async function writeBiosBoot(executor: Executor, root: GuestRoot, recipe: DiskRe
   if (boot.bios === undefined || disk.biosBoot === undefined) return;
   const images = await biosBootImages(root, boot.bios, disk);
   await executor.run(['sh', '-ec', 'base64 -d | dd of="$1" conv=notrunc bs=512 status=none', 'sh', raw], { stdin: images.masterBootRecord });
-  await executor.run(['sh', '-ec', 'base64 -d | dd of="$1" seek="$2" conv=notrunc bs=512 status=none iflag=fullblock', 'sh', raw, String(disk.biosBoot.start / SECTOR)], { stdin: images.core });
+  await executor.run(
+    ['sh', '-ec', 'base64 -d | dd of="$1" seek="$2" conv=notrunc bs=512 status=none iflag=fullblock', 'sh', raw, String(disk.biosBoot.start / SECTOR)],
+    { stdin: images.core },
+  );
 }
 
 async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe, raw: string): Promise<void> {
@@ -73,7 +106,10 @@ async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe
   const partition = `${raw}.root`;
   const mount = `${raw}.mount`;
   await executor.run(['truncate', '-s', String(disk.root.size), partition]);
-  const make = disk.filesystem === 'xfs' ? (['mkfs.xfs', '-q', '-m', `uuid=${disk.filesystemUuid}`, '-L', 'root', DISK_INSIDE] as const) : (['mkfs.btrfs', '-q', '-U', disk.filesystemUuid, '-L', 'root', DISK_INSIDE] as const);
+  const make =
+    disk.filesystem === 'xfs'
+      ? (['mkfs.xfs', '-q', '-m', `uuid=${disk.filesystemUuid}`, '-L', 'root', DISK_INSIDE] as const)
+      : (['mkfs.btrfs', '-q', '-U', disk.filesystemUuid, '-L', 'root', DISK_INSIDE] as const);
   await root.run(make, { bind: { [DISK_INSIDE]: partition } });
   await executor.run(['mkdir', mount]);
   await executor.run(['mount', '-o', 'loop', partition, mount]);
@@ -84,24 +120,54 @@ async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe
   } finally {
     await executor.run(['umount', mount]);
   }
-  await executor.run(['dd', `if=${partition}`, `of=${raw}`, 'bs=1M', `seek=${disk.root.start / 2 ** 20}`, 'conv=notrunc,sparse', 'status=none'], { timeout: 1800 });
+  await executor.run(['dd', `if=${partition}`, `of=${raw}`, 'bs=1M', `seek=${disk.root.start / 2 ** 20}`, 'conv=notrunc,sparse', 'status=none'], {
+    timeout: 1800,
+  });
   await executor.run(['rm', partition]);
 }
 
 async function writeExt4(root: GuestRoot, { disk, ext4Features }: DiskRecipe, raw: string): Promise<void> {
   const tree = '/tmp/root';
   const argv: Argv = [
-    'mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'root', '-U', disk.filesystemUuid, '-m', '1',
+    'mke2fs',
+    '-q',
+    '-F',
+    '-t',
+    'ext4',
+    '-L',
+    'root',
+    '-U',
+    disk.filesystemUuid,
+    '-m',
+    '1',
     // Tables are written now: the guest's kernel would otherwise do it in the background of every first boot.
-    '-E', `offset=${disk.root.start},hash_seed=${disk.filesystemUuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard`,
+    '-E',
+    `offset=${disk.root.start},hash_seed=${disk.filesystemUuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard`,
     ...(ext4Features.length === 0 ? [] : ['-O', ext4Features.join(',')]),
-    '-d', tree, DISK_INSIDE, `${disk.root.size / 1024}k`,
+    '-d',
+    tree,
+    DISK_INSIDE,
+    `${disk.root.size / 1024}k`,
   ];
   await root.run(argv, { bind: { [DISK_INSIDE]: raw, [tree]: root.path }, timeout: 1800 });
 }
 
 async function compress(executor: Executor, raw: string, { output, onProgress }: WriteDiskOptions): Promise<void> {
-  const argv = ['qemu-img', 'convert', '-p', '-O', 'qcow2', '-c', '-W', '-m', '8', '-o', `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`, raw, output] as const;
+  const argv = [
+    'qemu-img',
+    'convert',
+    '-p',
+    '-O',
+    'qcow2',
+    '-c',
+    '-W',
+    '-m',
+    '8',
+    '-o',
+    `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`,
+    raw,
+    output,
+  ] as const;
   await executor.run(argv, { timeout: 3600, onLine: (line) => reportPercent(line, onProgress) });
   await executor.run(['sync', output]);
 }

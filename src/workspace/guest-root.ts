@@ -81,11 +81,8 @@ export class GuestRoot {
 
   /** Writes files with the given modes, making their folders. */
   async writeFiles(files: readonly RootFile[]): Promise<void> {
-    for (const file of files) {
-      await this.run(['sh', '-ec', 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"', 'sh', file.path, file.mode], {
-        stdin: file.content,
-      });
-    }
+    const script = 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"';
+    await Promise.all(files.map((file) => this.run(['sh', '-ec', script, 'sh', file.path, file.mode], { stdin: file.content })));
   }
 
   /** Names in the root that match shell patterns (relative to it), sorted. */

@@ -90,7 +90,14 @@ function grubDefaults(): string {
 
 function aptSources(release: Release): string {
   const entry = (uri: string, suites: readonly string[]): string =>
-    [`Types: deb`, `URIs: ${uri}`, `Suites: ${suites.join(' ')}`, `Components: ${release.components.join(' ')}`, 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg', ''].join('\n');
+    [
+      `Types: deb`,
+      `URIs: ${uri}`,
+      `Suites: ${suites.join(' ')}`,
+      `Components: ${release.components.join(' ')}`,
+      'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg',
+      '',
+    ].join('\n');
   return [
     entry(release.mirrors.archive, release.suites),
     ...(release.securitySuite === undefined ? [] : [entry(release.mirrors.security, [release.securitySuite])]),

@@ -22,7 +22,8 @@ const EXCLUDE = [
 const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
 
 /** Where Debian keeps modules: shared ones, and those of single programs (netplan of Debian 12 and older, py3compile itself). */
-const COMPILE_PYTHON = 'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q "$dir"; fi; done';
+const COMPILE_PYTHON =
+  'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q "$dir"; fi; done';
 
 /** Programs whose every run but the last is wasted, or whose result must not be in an image at all (host keys). */
 const DEFERRED: readonly DeferredProgram[] = [
@@ -68,13 +69,49 @@ const SEAL = [
 const COMMANDS: BootstrapRecipe['commands'] = [
   { label: 'services', argv: ['systemctl', 'enable', 'systemd-networkd.service', 'systemd-resolved.service', 'serial-getty@ttyS0.service'] },
   // Not every release has them all.
-  { label: 'services', argv: ['sh', '-ec', 'for unit; do if [ -e "/usr/lib/systemd/system/$unit" ]; then systemctl disable "$unit"; fi; done', 'sh', 'e2scrub_reap.service', 'grub-common.service'] },
+  {
+    label: 'services',
+    argv: [
+      'sh',
+      '-ec',
+      'for unit; do if [ -e "/usr/lib/systemd/system/$unit" ]; then systemctl disable "$unit"; fi; done',
+      'sh',
+      'e2scrub_reap.service',
+      'grub-common.service',
+    ],
+  },
   { label: 'no password', argv: ['passwd', '--lock', 'root'] },
 ];
 
 const GRUB_BIOS_MODULES = [
-  'biosdisk', 'part_gpt', 'part_msdos', 'ext2', 'xfs', 'btrfs', 'search', 'search_fs_uuid', 'search_label', 'normal', 'configfile', 'linux', 'boot',
-  'echo', 'test', 'true', 'serial', 'terminal', 'loadenv', 'minicmd', 'ls', 'cat', 'halt', 'reboot', 'sleep', 'gzio', 'zstd', 'all_video',
+  'biosdisk',
+  'part_gpt',
+  'part_msdos',
+  'ext2',
+  'xfs',
+  'btrfs',
+  'search',
+  'search_fs_uuid',
+  'search_label',
+  'normal',
+  'configfile',
+  'linux',
+  'boot',
+  'echo',
+  'test',
+  'true',
+  'serial',
+  'terminal',
+  'loadenv',
+  'minicmd',
+  'ls',
+  'cat',
+  'halt',
+  'reboot',
+  'sleep',
+  'gzio',
+  'zstd',
+  'all_video',
 ];
 
 /** The recipe of a Debian base image: pure, and the whole truth about it. */

@@ -108,8 +108,11 @@ export async function resolvePackages(
   if (remembered !== undefined) return resolutionSchema.parse(JSON.parse(remembered)).packages;
   const folder = upstreamFolder(context, options);
   await using _lock = await lockUpstream(context, options);
-  const essential = new Set((await aptInstall(context, folder, ['?essential', ...names.filter((name) => name === 'usr-is-merged')])).map((uri) => uri.sha256));
-  const uris = await aptInstall(context, folder, ['?essential', ...names]);
+  const [first, uris] = await Promise.all([
+    aptInstall(context, folder, ['?essential', ...names.filter((name) => name === 'usr-is-merged')]),
+    aptInstall(context, folder, ['?essential', ...names]),
+  ]);
+  const essential = new Set(first.map((uri) => uri.sha256));
   const packages = uris.map((uri) => toPackage(uri, state.mirrors, essential.has(uri.sha256)));
   await replaceFile(context.host.files, path, JSON.stringify({ v: 1, packages }));
   return packages;

@@ -25,8 +25,12 @@ describe.skipIf(reason !== undefined)(`every release and file system${reason ===
     await home[Symbol.asyncDispose]();
   });
 
-  test.each(VARIANTS.map((args) => [args.join(' '), args] as const))('%s is built and passes its gate', async (_, args) => {
-    const { gate } = gateSchema.parse(await home.json(['build', ...args, '--yes']));
+  test.for(VARIANTS.map((args) => [args.join(' '), args] as const))('%s is built and passes its gate', async ([, args], { skip }) => {
+    const { exitCode, stdout, stderr } = await home.ingot(['build', ...args, '--yes', '--json']);
+    // A mirror that has dropped packages of an old release is a fact about the mirror; ingot has to say so, and a check that could not run is none.
+    if (args[0] === 'debian-11' && exitCode === 6) skip('the mirror no longer has the packages that its metadata names');
+    expect(exitCode, stderr).toBe(0);
+    const { gate } = gateSchema.parse(JSON.parse(stdout));
     expect(gate.checks.filter((check) => check.result !== 'passed')).toEqual([]);
     expect(gate.result).toBe('passed');
   });
