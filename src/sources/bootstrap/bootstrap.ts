@@ -39,6 +39,7 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
   const debs = new PackageFolder(context, recipe, options);
   const stop = new AbortController();
   const fetching = debs.fill(AbortSignal.any([context.signal, stop.signal]));
+  fetching.catch(() => undefined); // awaited below; it may fail while something else is waited for
   // Whatever fails, nothing may write into the scratch folder any more when that is removed.
   undo.defer(async () => {
     stop.abort();

@@ -104,7 +104,7 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
   });
 
   test('wrong input is refused by name, and changes nothing', async () => {
-    const before = (await readdir(home.root, { recursive: true })).filter((path) => !path.startsWith('logs')).toSorted();
+    const before = (await readdir(home.root, { recursive: true })).filter((path) => !/^(logs|locks)/.test(path)).toSorted();
     const cases: readonly (readonly [args: readonly string[], exitCode: number, code: RegExp])[] = [
       [['build', 'debian-21'], 3, /release-unknown/],
       [['build', 'debian-12', '--flavour', 'x'], 2, /arguments-invalid.*\n.*--flavour/],
@@ -123,7 +123,7 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
       expect(result.exitCode, `ingot ${args.join(' ')}: ${result.stderr}`).toBe(exitCode);
       expect(result.stderr).toMatch(code);
     }
-    expect((await readdir(home.root, { recursive: true })).filter((path) => !path.startsWith('logs')).toSorted()).toEqual(before);
+    expect((await readdir(home.root, { recursive: true })).filter((path) => !/^(logs|locks)/.test(path)).toSorted()).toEqual(before);
   });
 
   test.skipIf(!root || !existsSync('/usr/bin/sudo'))(
