@@ -19,6 +19,7 @@ export const HOME_VERSION = 1;
  *     cache/upstream/         repository metadata per release and architecture
  *     cache/resolutions/      what a package list resolved to
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
+ *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
@@ -36,6 +37,7 @@ export interface Home {
   readonly upstream: HostPath;
   readonly resolutions: HostPath;
   readonly accelerator: HostPath;
+  readonly fileDigests: HostPath;
   readonly keys: HostPath;
   readonly locks: HostPath;
   readonly run: HostPath;
@@ -60,6 +62,7 @@ export function homeAt(root: HostPath): Home {
     upstream: at('cache', 'upstream'),
     resolutions: at('cache', 'resolutions'),
     accelerator: at('cache', 'accelerator.json'),
+    fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),
     locks: at('locks'),
     run: at('run'),

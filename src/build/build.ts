@@ -1,8 +1,8 @@
-import { formatDuration, type Digest } from '../base/types.ts';
+import type { Digest, Name } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { imageConfig, type Plan } from '../plan/plan.ts';
 import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
-import type { GateStatement, Image } from '../store/model.ts';
+import type { GateStatement, Image, ImageConfig, LayerRecord } from '../store/model.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { ensureLayer, type LayerOptions, type LayerOutcome } from './layer.ts';
 
@@ -38,24 +38,23 @@ export async function buildImage(context: Context, plan: Plan, options: BuildOpt
   const gate = await options.gate(untagged);
   const tag = options.tag ?? immutableTag(context, untagged, plan.template.name);
   if (gate.result === 'failed') return { image: untagged, layers, gate, tag };
-  const image = await moveTags(context, store, plan, records, untagged, tag);
+  const image = await moveTags(context, store, config, records, untagged, plan.template.name, tag);
   return { image, layers, gate, tag };
 }
 
-async function moveTags(context: Context, store: Store, plan: Plan, records: readonly LayerOutcome['record'][], image: Image, tag: string): Promise<Image> {
-  const name = plan.template.name;
+async function moveTags(
+  context: Context,
+  store: Store,
+  config: ImageConfig,
+  records: readonly LayerRecord[],
+  image: Image,
+  name: Name,
+  tag: string,
+): Promise<Image> {
   const wanted = ['latest', tag];
   if (wanted.every((each) => image.references.includes(`${name}:${each}`))) return image;
   context.events.message('debug', `Tagging ${name}:${wanted.join(` and ${name}:`)}.`);
-  return await store.putImage(
-    imageConfig(
-      plan,
-      records.map(({ digest }) => digest),
-    ),
-    records,
-    name,
-    wanted,
-  );
+  return await store.putImage(config, records, name, wanted);
 }
 
 /** The tag that an image has already, if it has one besides `latest`; else today's date and the image's short digest. */
@@ -68,9 +67,4 @@ function immutableTag(context: Context, image: Image, name: string): string {
 
 function shortDigest(digest: Digest): string {
   return digest.slice('sha256:'.length, 'sha256:'.length + 8);
-}
-
-/** One line about a layer for a summary. */
-export function describeLayer(layer: { readonly name: string; readonly cached: boolean; readonly seconds: number }): string {
-  return `${layer.name}: ${layer.cached ? 'cached' : formatDuration(layer.seconds)}`;
 }

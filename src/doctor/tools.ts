@@ -1,4 +1,5 @@
 import type { Host } from '../base/host.ts';
+import { findProgram } from '../base/programs.ts';
 
 /** What a missing tool prevents. */
 export type Need = 'build' | 'vm' | 'export';
@@ -47,7 +48,6 @@ export const HOST_TOOLS = {
 
 export type ToolName = keyof typeof HOST_TOOLS;
 
-const SEARCH_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', '/opt/homebrew/bin'];
 const QEMU_ARCHITECTURES: Readonly<Record<string, { binary: string; package: string }>> = {
   amd64: { binary: 'qemu-system-x86_64', package: 'qemu-system-x86' },
   arm64: { binary: 'qemu-system-aarch64', package: 'qemu-system-arm' },
@@ -67,8 +67,8 @@ export function hostTool(name: ToolName, arch: string): HostTool & { readonly pr
 /** Where a tool is on this host, or undefined where it is missing. */
 export async function findTool(host: Pick<Host, 'files' | 'machine'>, name: ToolName): Promise<string | undefined> {
   const tool = hostTool(name, host.machine.arch);
-  const candidates = tool.files ?? SEARCH_PATH.map((folder) => `${folder}/${tool.program}`);
-  for (const path of candidates) {
+  if (tool.files === undefined) return await findProgram(host, tool.program);
+  for (const path of tool.files) {
     if ((await host.files.status(path)) !== undefined) return path;
   }
   return undefined;

@@ -9,6 +9,7 @@ import { accelerator } from '../platforms/local/accelerator.ts';
 import { startGuest, type Guest, type GuestSpec } from '../platforms/local/guest.ts';
 import type { Architecture, Firmware } from '../platforms/local/guest-spec.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
+import { randomMac } from '../platforms/local/create.ts';
 import { withFreePort } from '../platforms/local/ports.ts';
 import { makeSeed, seedContent } from '../platforms/local/seed.ts';
 import { ensureSshKey } from '../platforms/local/ssh.ts';
@@ -83,14 +84,9 @@ async function guestSpec(context: Context, image: Image, { arch, firmware }: Boo
     chain,
     disk,
     seed,
-    mac: randomMac(host.random.bytes(3)),
+    mac: randomMac(host),
     ssh: { port: 0, user: details.defaultUser, key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },
   };
-}
-
-/** In the range that QEMU's makers gave to virtual machines. */
-function randomMac(bytes: Uint8Array): string {
-  return ['52', '54', '00', ...[...bytes].map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
 async function runGuestChecks(guest: Guest, image: Image, { firmware }: BootOptions, hostname: string): Promise<CheckResult[]> {

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import * as z from 'zod';
 import { readTextIfThere, replaceFile } from '../base/files.ts';
 import { hashValue } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
-import { BASE_ENVIRONMENT } from '../base/process.ts';
+import { findProgram } from '../base/programs.ts';
 import type { GateStatement } from '../store/model.ts';
 import { findFirmware } from '../platforms/local/firmware.ts';
 import type { Architecture } from '../platforms/local/guest-spec.ts';
@@ -21,18 +20,11 @@ export type GateFingerprint = Pick<GateStatement, 'suite' | 'qemu' | 'firmware'>
 /** The digests of this gate's checks, of QEMU and of the firmware that it would use; empty texts for what is missing. */
 export async function gateFingerprint(host: Host, home: Home, arch: Architecture): Promise<GateFingerprint> {
   const digests = await FileDigests.open(host, home);
-  const qemu = await digests.of(await programPath(host, qemuProgram(arch)));
+  const qemu = await digests.of(await findProgram(host, qemuProgram(arch)));
   const uefi = await findFirmware(host, arch, 'uefi').catch(() => undefined);
   const firmware = uefi === undefined ? [] : [await digests.of(uefi.code)];
   await digests.save();
   return { suite: hashValue([GATE_VERSION, CHECKS]), qemu, firmware };
-}
-
-async function programPath(host: Host, program: string): Promise<string | undefined> {
-  for (const folder of (BASE_ENVIRONMENT['PATH'] ?? '').split(':')) {
-    if ((await host.files.status(join(folder, program))) !== undefined) return join(folder, program);
-  }
-  return undefined;
 }
 
 const cacheSchema = z.record(z.string(), z.string());
@@ -51,7 +43,7 @@ class FileDigests {
   }
 
   static async open(host: Host, home: Home): Promise<FileDigests> {
-    const path = join(home.root, 'cache', 'file-digests.json');
+    const path = home.fileDigests;
     const text = await readTextIfThere(host.files, path);
     return new FileDigests(host, path, cacheSchema.catch({}).parse(text === undefined ? {} : parseJson(text)));
   }

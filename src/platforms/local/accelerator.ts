@@ -4,7 +4,8 @@ import { toIngotError, IngotError } from '../../base/errors.ts';
 import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
 import { takeLock } from '../../base/lock.ts';
-import { BASE_ENVIRONMENT, type Argv } from '../../base/process.ts';
+import type { Argv } from '../../base/process.ts';
+import { findProgram } from '../../base/programs.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { Accelerator, Architecture } from './guest-spec.ts';
@@ -150,10 +151,9 @@ async function readVerdicts(host: Pick<Host, 'files'>, path: string): Promise<Ve
 /** The file of QEMU with its size and date, which change with its version. */
 async function qemuFile(host: Pick<Host, 'files'>, arch: Architecture): Promise<string> {
   const program = qemuProgram(arch);
-  for (const folder of (BASE_ENVIRONMENT['PATH'] ?? '').split(':')) {
-    const status = await host.files.status(join(folder, program));
-    if (status !== undefined) return `${join(folder, program)} ${status.size} ${status.modified.getTime()}`;
-  }
+  const path = await findProgram(host, program);
+  const status = path === undefined ? undefined : await host.files.status(path);
+  if (status !== undefined) return `${path} ${status.size} ${status.modified.getTime()}`;
   throw new IngotError('host', 'qemu-missing', `The program ${program} is not installed`, { hint: 'Run `ingot setup` to install what is missing.' });
 }
 
