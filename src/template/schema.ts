@@ -1,0 +1,171 @@
+import * as z from 'zod';
+import { filesystemSchema } from '../disk/layout.ts';
+import { networkSchema } from './network-schema.ts';
+import { stepSchema } from './step-schema.ts';
+import { durationText, modeText, nameText, pathText, sizeText, textFrom } from './text.ts';
+import { testSchema } from './test-schema.ts';
+import { variableSchema } from './variables-schema.ts';
+
+/*
+ * The template file: what an image is to be. Types, messages, the JSON Schema for editors and the reference are all made from this. Keys are
+ * in kebab-case, as in settings. Lists of files that extend or include each other are joined, maps merged, single values replaced.
+ */
+
+/** What an image starts from: a release of the catalog or an image of the store by name, a disk by file or address. */
+const fromSchema = z
+  .union([
+    z.string().min(1).describe('A release of the catalog (`debian-12`), else an image of the store (`web:1.4`)'),
+    z.strictObject({ release: z.string().min(1).describe('A release of the catalog') }),
+    z.strictObject({ image: z.string().min(1).describe('An image of the store: `name[:tag]` or `name@sha256:…`') }),
+    z.strictObject({ file: z.string().min(1).describe("A qcow2 or raw disk, relative to the template's folder") }),
+    z.strictObject({
+      url: z.url({ protocol: /^https?$/ }).describe('A qcow2 or raw disk to download'),
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
+        .describe('Its checksum; without one nothing is downloaded'),
+    }),
+  ])
+  .describe('What the image starts from');
+
+const partitionSchema = z.strictObject({
+  mount: pathText.describe('Where it is mounted'),
+  size: sizeText.describe('Its size'),
+  filesystem: filesystemSchema.default('ext4'),
+});
+
+const diskSchema = z.strictObject({
+  size: sizeText.optional().describe("Size of the image's disk; default 4GiB. A VM's root grows to the VM's disk"),
+  filesystem: filesystemSchema.optional().describe('Root file system; default ext4'),
+  firmware: z.enum(['bios', 'uefi', 'both']).optional().describe('What can start it; default both'),
+  swap: sizeText.optional().describe('Size of a swap file, made at the first boot'),
+  partitions: z.array(partitionSchema).optional().describe('Partitions besides the root, which stays last so that it can grow'),
+  lvm: z.boolean().optional().describe('Put the root on a logical volume'),
+});
+
+const userSchema = z.strictObject({
+  name: z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a user name: lower-case letters, digits, dashes and underscores'),
+  comment: z
+    .string()
+    .regex(/^[^:\n]*$/, 'must hold no colon')
+    .optional()
+    .describe('Full name or purpose'),
+  uid: z.int().min(1).max(65_533).optional(),
+  home: pathText.optional().describe('Default /home/<name>'),
+  shell: pathText.optional().describe('Default /bin/bash'),
+  system: z.boolean().default(false).describe('An account for a service: no home, no login'),
+  groups: z
+    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a group name'))
+    .default([])
+    .describe('Further groups; made where they are missing'),
+  sudo: z
+    .union([z.boolean(), z.string().regex(/^[^\n]+$/)])
+    .default(false)
+    .describe('true: everything without a password; text: the rule after the name, as in sudoers'),
+  'ssh-keys': z.array(textFrom).default([]).describe('Public keys: text, { file } or { url }'),
+  'password-hash': z.strictObject({ secret: z.string() }).optional().describe('Secret that holds a crypt(5) hash; without it no password works'),
+});
+
+const repositorySchema = z.strictObject({
+  name: nameText.describe("Name of the repository's file"),
+  uri: z.url({ protocol: /^https?$/ }),
+  suites: z.array(z.string().min(1)).min(1),
+  components: z.array(z.string().min(1)).default(['main']),
+  key: textFrom.describe('The key that signs it, armored: text, { file } or { url, sha256 }'),
+});
+
+const systemSchema = z.strictObject({
+  hostname: z.string().optional().describe('`platform` (default): each VM gets its own from its platform; else a fixed name'),
+  timezone: z
+    .string()
+    .regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/, 'must be a zone such as Europe/Zurich')
+    .optional(),
+  locale: z
+    .string()
+    .regex(/^[A-Za-z_]+(\.[A-Za-z0-9-]+)?(@[a-z]+)?$/, 'must be a locale such as de_CH.UTF-8')
+    .optional(),
+  keymap: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'must be a keyboard layout such as ch or us')
+    .optional(),
+  sshd: z
+    .strictObject({
+      port: z.int().min(1).max(65_535).optional(),
+      'password-authentication': z.boolean().optional().describe('Default false'),
+      'permit-root-login': z.enum(['yes', 'no', 'prohibit-password']).optional(),
+      'allow-users': z.array(z.string().regex(/^[^\s]+$/)).optional(),
+    })
+    .optional(),
+  'kernel-arguments': z
+    .array(z.string().regex(/^[^\s"'\\$`]+$/, 'must be one argument without spaces or quotes'))
+    .default([])
+    .describe("Added to the kernel's command line"),
+  sysctl: z
+    .record(z.string().regex(/^[A-Za-z0-9_./-]+$/), z.union([z.string().regex(/^[^\n]*$/), z.number()]))
+    .default({})
+    .describe('Kernel parameters: net.ipv4.ip_forward: 1'),
+  ntp: z
+    .array(z.string().regex(/^[A-Za-z0-9.:-]+$/, 'must be a host name or address'))
+    .default([])
+    .describe('Time servers'),
+  'automatic-updates': z.enum(['none', 'security', 'all']).optional().describe('Updates that a VM installs by itself; default none'),
+  'trusted-ca': z.array(textFrom).default([]).describe('Certificates of authorities that are trusted, PEM'),
+  proxy: z
+    .strictObject({ http: z.url().optional(), https: z.url().optional(), 'no-proxy': z.array(z.string()).default([]) })
+    .optional()
+    .describe('Proxies that programs in the image use'),
+  repositories: z.array(repositorySchema).default([]).describe('Further package repositories'),
+});
+
+const outputSchema = z.strictObject({
+  format: z.enum(['qcow2', 'raw']),
+  path: z.string().min(1).describe("File to write, relative to the template's folder"),
+});
+
+/** A template after its files were joined and its variables filled in. */
+export const templateSchema = z.strictObject({
+  name: nameText.optional().describe("The image's name; default: the file's name"),
+  version: z
+    .string()
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be letters, digits, dots, dashes and underscores')
+    .optional()
+    .describe('The tag that a build adds and that never moves; default: date and short digest'),
+  description: z.string().optional(),
+  labels: z.record(z.string(), z.string()).default({}).describe("Kept in the image's config"),
+  extends: z.string().min(1).optional().describe('A template file that this one is based on, relative to it'),
+  include: z.array(z.string().min(1)).default([]).describe('Files with parts of a template, joined in order before this one'),
+  variables: z
+    .record(z.string().regex(/^[a-z][a-z0-9_-]*$/i), variableSchema)
+    .default({})
+    .describe('Used as {{ name }}; set with --var or INGOT_VAR_<NAME>'),
+  from: fromSchema.optional(),
+  arch: z.enum(['amd64', 'arm64']).optional().describe("Processor architecture; default: the host's"),
+  kernel: z.enum(['cloud', 'generic']).optional().describe('cloud (default): small, for virtual machines; generic: every driver'),
+  disk: diskSchema.optional(),
+  roles: z
+    .array(
+      z.union([
+        z.string().min(1),
+        z.record(z.string(), z.record(z.string(), z.unknown())).refine((role) => Object.keys(role).length === 1, 'must be one role with its parameters'),
+      ]),
+    )
+    .default([])
+    .describe('Capabilities that are baked in: `docker`, or `docker: { parameter: value }`'),
+  packages: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+:~-]+)?$/, 'must be a package name, or name=version'))
+    .default([])
+    .describe('Packages to install'),
+  users: z.array(userSchema).default([]),
+  system: systemSchema.optional(),
+  network: networkSchema.optional(),
+  steps: z.array(stepSchema).default([]).describe('Changes to the disk, in order; each is a layer'),
+  tests: z.array(testSchema).default([]).describe("What must hold in the booted image; run in the gate's guest"),
+  outputs: z.array(outputSchema).default([]).describe('Files that a build writes when the gate has passed'),
+});
+export type Template = z.output<typeof templateSchema>;
+export type TemplateUser = Template['users'][number];
+export type TemplateSystem = NonNullable<Template['system']>;
+export type TemplateStep = Template['steps'][number];
+export type TemplateTest = Template['tests'][number];
+
+export { durationText, modeText };
