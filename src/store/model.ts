@@ -42,14 +42,29 @@ export const imageDetailsSchema = z.object({
   release: z.string(),
   family: z.string(),
   kernel: z.string(),
-  disk: z.object({ size: z.int().positive(), filesystem: z.string() }),
+  disk: z.looseObject({ size: z.int().positive(), filesystem: z.string() }),
   defaultUser: z.string(),
+  /** What the template started from, where that is not a release. */
+  from: z.object({ reference: z.string(), digest: digestSchema }).optional(),
+  /** Of the kernel, those of the release and the template's own. */
+  kernelArguments: z.array(z.string()).optional(),
   /** Repositories that the image itself uses, as it was built. */
   repositories: z.array(z.string()),
   /** The metadata that the packages were resolved from was past its Valid-Until, and the user allowed it. */
   expiredMetadata: z.boolean(),
   /** Bottom first, one for each layer of the manifest. */
-  layers: z.array(z.object({ name: z.string(), key: keySchema, packages: z.array(packageSchema) })),
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      /** `bootstrap`, `role`, `packages`, `run` …; images of older versions have bootstrap layers alone. */
+      kind: z.string().optional(),
+      key: keySchema,
+      /** Added or changed by it. */
+      packages: z.array(packageSchema),
+      /** Names of those that it took away. */
+      removed: z.array(z.string()).optional(),
+    }),
+  ),
 });
 export type ImageDetails = z.output<typeof imageDetailsSchema>;
 
@@ -90,12 +105,14 @@ export const layerRecordSchema = z.object({
   digest: digestSchema,
   size: z.int().nonnegative(),
   name: z.string(),
+  kind: z.string().optional(),
   parent: digestSchema.optional(),
   virtualSize: z.int().positive(),
   created: z.iso.datetime(),
   /** Seconds it took to make, for ETAs. */
   seconds: z.number(),
   packages: z.array(packageSchema),
+  removed: z.array(z.string()).optional(),
   /** What went into the key, by name, for `explain`. */
   inputs: z.record(z.string(), z.string()),
 });
