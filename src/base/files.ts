@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { chmod, constants, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate } from 'node:fs/promises';
+import { chmod, constants, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from './errors.ts';
 
@@ -29,6 +29,8 @@ export interface Files {
   /** SHA-256 of a file of any size, as hexadecimal digits, and how many bytes were read; `onProgress` gets the bytes read so far. */
   sha256(path: string, onProgress?: (done: number) => void): Promise<{ readonly hex: string; readonly size: number }>;
   setMode(path: string, mode: number): Promise<void>;
+  /** Sets the time of the last change. */
+  setModified(path: string, time: Date): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   link(from: string, to: string): Promise<void>;
   /** Copies, by reference where the filesystem can (reflink). */
@@ -96,6 +98,7 @@ export const hostFiles: Files = {
     }
   },
   setMode: (path, mode) => chmod(path, mode),
+  setModified: (path, time) => utimes(path, time, time),
   rename: (from, to) => rename(from, to),
   link: (from, to) => link(from, to),
   copy: (from, to) => copyFile(from, to, constants.COPYFILE_FICLONE),

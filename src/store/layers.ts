@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { IngotError } from '../base/errors.ts';
+import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { readTextIfThere, replaceFile } from '../base/files.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -10,7 +10,30 @@ import type { NewLayer, Progress } from './types.ts';
 import { changeStore, writeOrFull } from './writing.ts';
 
 /** {@link Store.findLayer} */
-export async function findLayer(host: Pick<Host, 'files'>, home: Home, key: Key): Promise<LayerRecord | undefined> {
+export async function findLayer(host: Pick<Host, 'files' | 'clock'>, home: Home, key: Key): Promise<LayerRecord | undefined> {
+  const record = await readLayer(host, home, key);
+  if (record !== undefined) await markUsed(host, home, key);
+  return record;
+}
+
+/** How old the time of last use of a layer may become before a use renews it; seconds. */
+const USE_GRAIN = 86_400;
+
+/** The time of last use of a layer is the time of its record's file. A store that one may only read is not marked. */
+async function markUsed(host: Pick<Host, 'files' | 'clock'>, home: Home, key: Key): Promise<void> {
+  const path = home.layer(key);
+  const status = await host.files.status(path);
+  const now = host.clock.now();
+  if (status === undefined || now.getTime() - status.modified.getTime() < USE_GRAIN * 1000) return;
+  try {
+    await host.files.setModified(path, now);
+  } catch (error) {
+    if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(systemErrorCode(error) ?? '')) throw error;
+  }
+}
+
+/** Like {@link findLayer}, but looking does not count as use. */
+export async function readLayer(host: Pick<Host, 'files'>, home: Home, key: Key): Promise<LayerRecord | undefined> {
   const record = parseRecord(await readTextIfThere(host.files, home.layer(key)));
   if (record === undefined || record.key !== key || !(await isWhole(host, home, record))) return undefined;
   if (record.parent !== undefined && (await host.files.status(home.blob(record.parent))) === undefined) return undefined;

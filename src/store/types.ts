@@ -1,5 +1,8 @@
 import type { Digest, HostPath, Key, Name } from '../base/types.ts';
+import type { ImageChain } from './chains.ts';
+import type { HistoryLayer } from './history.ts';
 import type { GateStatement, Image, ImageConfig, ImageSummary, LayerRecord } from './model.ts';
+import type { TreeNode } from './tree.ts';
 
 /** What a layer's maker knows; the store adds digest, size and time. */
 export type NewLayer = Omit<LayerRecord, 'v' | 'digest' | 'size' | 'created'>;
@@ -79,7 +82,7 @@ export interface VerifyOptions {
  */
 export interface Store {
   /**
-   * The layer that a key made, where its blob is there with the right size. Its `parent` is the digest it stands on:
+   * The layer that a key made, where its blob is there with the right size; marks it as used today. Its `parent` is the digest it stands on:
    * whoever builds a chain compares it with the digest of the layer below, since a layer below that was made anew can have other bytes.
    */
   findLayer(key: Key): Promise<LayerRecord | undefined>;
@@ -98,6 +101,12 @@ export interface Store {
   resolve(reference: string): Promise<Image>;
   /** Every reference, one line each, sorted; with `untagged`, also images without one (tag ''). Opens index.json alone. */
   list(options?: { readonly untagged?: boolean }): Promise<ImageSummary[]>;
+  /** Every image with its chain of layers and its references; opens the manifests. */
+  chains(): Promise<ImageChain[]>;
+  /** The images by shared layers: bases at the root, what stands on them beneath, in the order in which a tree is drawn. */
+  tree(): Promise<TreeNode[]>;
+  /** An image's layers, bottom first, with when they were made and who shares them. Throws what `resolve` throws. */
+  history(reference: string): Promise<{ readonly image: Image; readonly layers: readonly HistoryLayer[] }>;
   /** Gives an image another reference, which moves there where it was elsewhere. */
   tag(reference: string, newReference: string): Promise<Image>;
   /**

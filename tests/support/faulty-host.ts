@@ -81,6 +81,7 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
         () => files.writePart(path, position, halfOf(data)),
       ),
     setMode: (path, mode) => effect('setMode', [path, mode.toString(8)], () => files.setMode(path, mode)),
+    setModified: (path, time) => effect('setModified', [path], () => files.setModified(path, time)),
     rename: (from, to) => effect('rename', [from, to], () => files.rename(from, to)),
     link: (from, to) => effect('link', [from, to], () => files.link(from, to)),
     copy: (from, to) =>

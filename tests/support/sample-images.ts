@@ -134,6 +134,12 @@ export async function putSampleImage(
   return await store.putImage(sampleConfig(layers, name), layers, parseName(name, 'an image'), tags);
 }
 
+/** The layer records of an image, bottom first: what another image can stand on. */
+export async function recordsOf(store: Store, image: Image): Promise<LayerRecord[]> {
+  const records = await Promise.all(image.config['dev.ingot.image'].layers.map(({ key }) => store.findLayer(key)));
+  return records.filter((record) => record !== undefined);
+}
+
 export function sampleGate(result: GateStatement['result'], finished = '2026-01-01T12:00:00.000Z'): GateStatement {
   return {
     v: 1,
