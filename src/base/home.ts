@@ -21,6 +21,10 @@ export const HOME_VERSION = 1;
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
+ *     keys/secrets.key        the age identity that opens the secrets, unless a passphrase does
+ *     keys/fingerprint.key    the key of the hashes that stand for secrets in layer keys
+ *     secrets.age             the secrets, encrypted with age
+ *     templates/              the user's templates, unless the setting says another folder
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
  *     vms/<name>/             a VM: vm.json, disk, seed, console log, sockets
@@ -39,6 +43,10 @@ export interface Home {
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
+  readonly secretsKey: HostPath;
+  readonly fingerprintKey: HostPath;
+  readonly secrets: HostPath;
+  readonly templates: HostPath;
   readonly locks: HostPath;
   readonly run: HostPath;
   readonly vms: HostPath;
@@ -64,6 +72,10 @@ export function homeAt(root: HostPath): Home {
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),
+    secretsKey: at('keys', 'secrets.key'),
+    fingerprintKey: at('keys', 'fingerprint.key'),
+    secrets: at('secrets.age'),
+    templates: at('templates'),
     locks: at('locks'),
     run: at('run'),
     vms: at('vms'),

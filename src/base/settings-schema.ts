@@ -1,15 +1,60 @@
 import * as z from 'zod';
+import { BUILT_IN } from './settings.ts';
 
-/** The user's settings, `settings.yaml` in the home. Every setting has an environment variable INGOT_<NAME>. */
+const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
+
+/** Every setting, once: what it may be, what it means, what it is where nobody sets it. Each has an environment variable INGOT_<NAME>. */
 export const settingsSchema = z.strictObject({
-  mirror: z
-    .url({ protocol: /^https?$/ })
+  mirror: mirror.optional().describe('Package mirror that builds download from; the image itself keeps a public one'),
+  'security-mirror': mirror.optional().describe('Mirror of the security archive; default: the one of the host, else the public one'),
+  jobs: z
+    .int({ error: 'is not a whole number' })
+    .min(1, { error: 'is less than 1' })
+    .max(256, { error: 'is more than 256' })
     .optional()
-    .describe('Package mirror that builds download from; the image itself keeps a public one'),
-  'security-mirror': z
-    .url({ protocol: /^https?$/ })
+    .describe('How many layers are built at the same time; default: what processors, memory and disk allow'),
+  workspace: z
+    .enum(['auto', 'host', 'vm'])
+    .default(BUILT_IN.workspace)
+    .describe('Where disks are opened: on this host, in a helper VM, or whichever of them the host can do'),
+  gate: z.enum(['quick', 'full', 'none']).default(BUILT_IN.gate).describe('What a build has to pass before its tag moves'),
+  templates: z
+    .string()
+    .regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' })
     .optional()
-    .describe('Mirror of the security archive; default: the one of the host, else the public one'),
+    .describe('Folder of your templates; default: templates in the home'),
+  'log-level': z
+    .enum(['debug', 'info', 'warn', 'error', 'fatal'])
+    .default(BUILT_IN['log-level'])
+    .describe("The least severe messages that go into ingot's log"),
 });
 
 export type Settings = z.output<typeof settingsSchema>;
+export type SettingName = keyof Settings;
+
+/**
+ * What the file of a project may set, and to what. It comes with a repository that somebody else may have written, so it
+ * decides how much and how thoroughly is worked, never where data comes from or goes to, and never that the host or an
+ * image is protected less: no mirrors, no folders, no workspace on the host, no build without a gate.
+ */
+export const PROJECT_MAY_SET: Readonly<Record<string, (value: unknown) => boolean>> = {
+  jobs: () => true,
+  workspace: (value) => value === 'vm',
+  gate: (value) => value !== 'none',
+  'log-level': () => true,
+};
+
+/** The environment variable of a setting: `INGOT_SECURITY_MIRROR`. */
+export function variableOf(name: string): string {
+  return `INGOT_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** The setting of that name, or undefined. */
+export function settingNamed(name: string): SettingName | undefined {
+  return settingNames().find((known) => known === name);
+}
+
+/** All names, in the order of the schema. */
+export function settingNames(): SettingName[] {
+  return settingsSchema.keyof().options;
+}

@@ -1,7 +1,8 @@
 import { Events, type Event } from '../base/events.ts';
 import { homeFolder, openHome } from '../base/home.ts';
 import { realHost } from '../base/host.ts';
-import { loadSettings } from '../base/settings.ts';
+import { builtInSettings, loadSettings } from '../base/settings.ts';
+import { hostPath } from '../base/types.ts';
 import type { Context, OperationKind } from '../operations/operation.ts';
 import { loadOperation } from '../operations/registry.ts';
 import { parseArguments } from './arguments.ts';
@@ -28,7 +29,8 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
   const [operation, host] = [await loadOperation(line.command), realHost()];
   const input = parseArguments(operation, line.rest, cli.cwd());
   const home = await openHome(host, homeFolder(host));
-  const settings = await loadSettings(host, home);
+  const folder = hostPath(cli.cwd());
+  const settings = operation.mendsSettings === true ? builtInSettings(home) : await loadSettings({ host, home, folder });
   await sweep(host, home);
 
   const { globals } = line;
@@ -54,10 +56,13 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
     host,
     home,
     settings,
+    folder,
     events: new Events(operation.name, sink, host),
     signal: stop.signal,
     verbose: globals.verbose,
     consent: makeConsent(user),
+    askHidden: async (question, options) => (await import('./hidden-input.ts')).makeAskHidden(user)(question, options),
+    standardInput: async () => (await import('./hidden-input.ts')).makeStandardInput(user)(),
     attach: makeAttach(user),
     write: (text) => stdout.write(text),
   };

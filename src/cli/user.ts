@@ -25,6 +25,11 @@ export function agreeingCommand(argv: readonly string[], env: NodeJS.ProcessEnv)
   return quoteCommand([env['INGOT_COMMAND'] ?? 'ingot', ...words]);
 }
 
+/** Whether somebody is there to be asked. */
+export function someoneThere({ cli, stderr }: Pick<UserAccess, 'cli' | 'stderr'>): boolean {
+  return cli.stdin.isTTY === true && stderr.isTerminal;
+}
+
 /** {@link Context.consent} of the CLI. */
 export function makeConsent(user: UserAccess): Context['consent'] {
   return async (question) => {
@@ -34,7 +39,7 @@ export function makeConsent(user: UserAccess): Context['consent'] {
       user.progress.resume();
       return true;
     }
-    if (user.cli.stdin.isTTY !== true || !user.stderr.isTerminal) {
+    if (!someoneThere(user)) {
       throw new IngotError('usage', 'consent-needed', `Nobody is there to answer: ${question}`, {
         hint: `To agree beforehand, run: ${agreeingCommand(user.argv, user.cli.env)}`,
       });

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Events } from '../base/events.ts';
+import { builtInSettings } from '../base/settings.ts';
 import { putSampleImage, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
 import exportOperation from './image-export.ts';
 import listOperation from './image-list.ts';
@@ -21,11 +22,13 @@ function contextOf(at: SampleHome): Context {
   return {
     host: at.host,
     home: at.home,
-    settings: {},
+    settings: builtInSettings(at.home),
     events: new Events('test', () => undefined, at.host),
     signal: new AbortController().signal,
     verbose: false,
     consent: () => Promise.resolve(true),
+    askHidden: () => Promise.resolve(''),
+    standardInput: () => Promise.resolve(undefined),
     attach: () => Promise.resolve(0),
     write: () => undefined,
   };

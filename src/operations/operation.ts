@@ -4,6 +4,7 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { Argv } from '../base/process.ts';
 import type { Settings } from '../base/settings.ts';
+import type { HostPath } from '../base/types.ts';
 
 /**
  * What a front end does with an operation: show the answer of a **query**, follow a **job** and then show its
@@ -16,6 +17,8 @@ export interface Context {
   readonly host: Host;
   readonly home: Home;
   readonly settings: Settings;
+  /** Where the user works, for what belongs to a project; a front end without such a place has none. */
+  readonly folder?: HostPath;
   readonly events: Events;
   /** Fires on Ctrl-C; work in hand is undone and closed. */
   readonly signal: AbortSignal;
@@ -26,6 +29,13 @@ export interface Context {
    * agrees beforehand where nobody can be asked; resolves to false where the user says no.
    */
   consent(question: string): Promise<boolean>;
+  /**
+   * Asks for a text that must not be seen: it is typed without echo, twice with `repeat`. Throws `input-needed`, with
+   * `otherwise` as its hint, where nobody can be asked, and `input-differs`.
+   */
+  askHidden(question: string, options?: { readonly repeat?: boolean; readonly otherwise?: string }): Promise<string>;
+  /** All that is piped in; undefined where standard input is a terminal. */
+  standardInput(): Promise<Uint8Array | undefined>;
   /** Gives the user's terminal to a program (ssh, a shell) and returns its exit code. Throws `terminal-needed` without one. */
   attach(argv: Argv, options?: { readonly env?: Readonly<Record<string, string>> }): Promise<number>;
   /** Writes to the user's standard output while a stream or terminal operation runs. */
@@ -63,6 +73,8 @@ export interface Operation<Input extends z.core.$ZodObject = z.core.$ZodObject, 
   readonly input: Input;
   readonly output: Output;
   readonly examples: readonly Example[];
+  /** It mends settings, so it runs where they are broken, with those that are built in. */
+  readonly mendsSettings?: boolean;
   run(input: z.output<Input>, context: Context): Promise<z.output<Output>>;
   /** The result as text for people; without it, a front end prints JSON. */
   render?(output: z.output<Output>, options: RenderOptions): string;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Argv } from '../base/process.ts';
+import { builtInSettings } from '../base/settings.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
@@ -18,9 +19,11 @@ function contextOf(lab: SampleLab): Context & { readonly written: string[]; read
   const [written, attached]: [string[], Argv[]] = [[], []];
   return {
     ...lab.context(),
-    settings: {},
+    settings: builtInSettings(lab.context().home),
     verbose: false,
     consent: async () => false,
+    askHidden: () => Promise.resolve(''),
+    standardInput: () => Promise.resolve(undefined),
     attach: async (argv) => attached.push(argv) + 6,
     write: (text) => void written.push(text),
     written,

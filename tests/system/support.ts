@@ -67,11 +67,13 @@ export class TestHome implements AsyncDisposable {
     return {
       host,
       home,
-      settings: await loadSettings(host, home),
+      settings: await loadSettings({ host, home }),
       events: new Events('test', () => undefined, host),
       signal: new AbortController().signal,
       verbose: false,
       consent: refuse,
+      askHidden: refuse,
+      standardInput: () => Promise.resolve(undefined),
       attach: refuse,
       write: () => undefined,
     };
