@@ -96,6 +96,19 @@ export function parseSize(text: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+const AGE = /^(\d+)\s*(h|d|w)$/i;
+const AGE_UNITS: Readonly<Record<string, number>> = { h: 3600, d: 86_400, w: 7 * 86_400 };
+
+/** Seconds of an age such as `12h`, `30d` or `8w`; throws `age-invalid`. */
+export function parseAge(text: string): number {
+  const match = AGE.exec(text.trim());
+  const unit = AGE_UNITS[(match?.[2] ?? '').toLowerCase()];
+  if (match === null || unit === undefined) {
+    throw new IngotError('usage', 'age-invalid', `"${text}" is not an age`, { hint: 'Write a number and a unit, h, d or w: 12h, 30d, 8w.' });
+  }
+  return Number(match[1]) * unit;
+}
+
 /** A size for people, in binary units: `4.0 GiB`, `187 MiB`. */
 export function formatSize(bytes: number): string {
   let value = bytes;

@@ -29,28 +29,60 @@ export interface GarbageQuestion {
   readonly mayDrop: (record: LayerRecord) => boolean;
 }
 
-/**
- * Finds what nothing refers to: layer records that may be dropped, and blobs that no image, statement, remaining record, VM or running
- * build stands on. The caller holds the store's lock, or only wants to know. Changes nothing.
- */
-export async function findGarbage(host: Host, home: Home, question: GarbageQuestion): Promise<Garbage> {
-  const held = await heldBlobs(host, home, question.entries, question.inUse);
-  if (typeof held === 'string') return { layers: [], files: [], freed: 0, kept: [held] };
+/** All that the store holds, read once, so that questions about it cost nothing. */
+export interface Inventory {
+  /** By digest, of every entry asked for and of images that VMs use; undefined where it cannot be read. */
+  readonly manifests: ReadonlyMap<Digest, Manifest | undefined>;
+  readonly records: readonly LayerRecord[];
+  /** Paths of records that cannot be read. */
+  readonly invalid: readonly string[];
+  /** Blobs that files in the making stand on. */
+  readonly standing: ReadonlySet<Digest>;
+  /** Paths of blobs and records -> bytes on the disk. */
+  readonly files: ReadonlyMap<string, number>;
+  readonly blobs: readonly Digest[];
+}
+
+/** Reads the inventory for an index. The caller holds the store's lock, or only wants to know. */
+export async function readInventory(host: Host, home: Home, entries: readonly IndexEntry[], inUse: ImageUse): Promise<Inventory> {
+  const wanted = new Map<Digest, number>(entries.map(({ digest, size }) => [digest, size]));
+  // A VM can stand on an image that the index has lost.
+  for (const digest of inUse.keys()) {
+    const size = (await host.files.status(home.blob(digest)))?.size;
+    if (size !== undefined && !wanted.has(digest)) wanted.set(digest, size);
+  }
+  const manifests = new Map(await Promise.all([...wanted].map(async ([digest, size]) => [digest, await manifestOf(host, home, { digest, size })] as const)));
   const { records, invalid } = await recordFiles(host, home);
-  const keptRecords = keepChains(records, held, question.mayDrop);
+  const blobs = (await host.files.list(home.blobs)).map((name) => `sha256:${name}`).filter(isDigest);
+  const paths = [...blobs.map((digest) => home.blob(digest)), ...records.map((record) => home.layer(record.key)), ...invalid];
+  const files = new Map(await Promise.all(paths.map(async (path) => [path, (await host.files.status(path))?.allocated ?? 0] as const)));
+  return { manifests, records, invalid, standing: await standingOn(host, home), files, blobs };
+}
+
+/** {@link garbageOf} of the store as it is now. */
+export async function findGarbage(host: Host, home: Home, question: GarbageQuestion): Promise<Garbage> {
+  return garbageOf(home, await readInventory(host, home, question.entries, question.inUse), question);
+}
+
+/**
+ * What nothing refers to: layer records that may be dropped, and blobs that no image, statement, remaining record, VM or running build stands
+ * on. Pure. Nothing at all where a manifest cannot be read: what its image needs is not known.
+ */
+export function garbageOf(home: Home, inventory: Inventory, question: GarbageQuestion): Garbage {
+  const held = heldBlobs(inventory, question);
+  if (typeof held === 'string') return { layers: [], files: [], freed: 0, kept: [held] };
+  const keptRecords = keepChains(inventory.records, held, question.mayDrop);
   for (const record of keptRecords) {
     held.add(record.digest);
     if (record.parent !== undefined) held.add(record.parent);
   }
-  const layers = records.filter((record) => !keptRecords.has(record));
-  const files = [...layers.map((record) => home.layer(record.key)), ...invalid];
-  for (const name of await host.files.list(home.blobs)) {
-    const digest = `sha256:${name}`;
-    if (isDigest(digest) && !held.has(digest)) files.push(home.blob(digest));
-  }
-  let freed = 0;
-  for (const file of files) freed += (await host.files.status(file))?.allocated ?? 0;
-  return { layers, files, freed, kept: [] };
+  const layers = inventory.records.filter((record) => !keptRecords.has(record));
+  const files = [
+    ...layers.map((record) => home.layer(record.key)),
+    ...inventory.invalid,
+    ...inventory.blobs.filter((digest) => !held.has(digest)).map((digest) => home.blob(digest)),
+  ];
+  return { layers, files, freed: files.reduce((sum, file) => sum + (inventory.files.get(file) ?? 0), 0), kept: [] };
 }
 
 /** Removes what was found, records before blobs. */
@@ -75,26 +107,21 @@ export function withoutImages(entries: readonly IndexEntry[], gone: (entry: Inde
 }
 
 /** Everything that must stay whatever the cache says; a sentence where that cannot be known. */
-async function heldBlobs(host: Host, home: Home, entries: readonly IndexEntry[], inUse: ImageUse): Promise<Set<Digest> | string> {
-  const held = new Set<Digest>();
+function heldBlobs({ manifests, standing }: Inventory, { entries, inUse }: GarbageQuestion): Set<Digest> | string {
+  const held = new Set<Digest>(standing);
   const hold = (digest: Digest, manifest: Manifest | undefined): void => {
     held.add(digest);
     if (manifest === undefined) return;
     held.add(manifest.config.digest);
     for (const layer of manifest.layers) held.add(layer.digest);
   };
-  for (const entry of new Map(entries.map((one) => [one.digest, one])).values()) {
-    const manifest = await manifestOf(host, home, entry);
+  for (const { digest } of entries) {
+    const manifest = manifests.get(digest);
     if (manifest === undefined)
-      return `Nothing was removed: the manifest ${entry.digest} cannot be read, so what its image needs is not known. \`ingot image verify\` tells more.`;
-    hold(entry.digest, manifest);
+      return `No file was removed: the manifest ${digest} cannot be read, so what its image needs is not known. \`ingot image verify\` tells more.`;
+    hold(digest, manifest);
   }
-  // A VM can stand on an image that the index has lost.
-  for (const digest of inUse.keys()) {
-    const size = (await host.files.status(home.blob(digest)))?.size;
-    if (size !== undefined) hold(digest, await manifestOf(host, home, { digest, size }));
-  }
-  for (const digest of await standingOn(host, home)) held.add(digest);
+  for (const digest of inUse.keys()) hold(digest, manifests.get(digest));
   return held;
 }
 

@@ -1,5 +1,5 @@
 import { IngotError } from '../base/errors.ts';
-import { parseName, type Name } from '../base/types.ts';
+import { hexOf, parseName, type Digest, type Name } from '../base/types.ts';
 
 /** A reference that a user wrote, taken apart. */
 export interface Reference {
@@ -37,6 +37,14 @@ export function parseNameTag(text: string): { readonly name: Name; readonly tag:
   const { name, tag } = parseReference(text);
   if (name === undefined || tag === undefined) throw invalid(text, 'A new reference is a name and a tag: debian-12:stable.');
   return { name, tag };
+}
+
+/**
+ * Whether a build gave the tag, and no user: date and the first digits of the image's own digest (`20260131-1a2b3c4d`). Such tags never move,
+ * and `image prune` may take them with their image.
+ */
+export function isAutomaticTag(tag: string, digest: Digest): boolean {
+  return /^\d{8}-[0-9a-f]{8}$/.test(tag) && hexOf(digest).startsWith(tag.slice(9));
 }
 
 /** Checks a tag; throws `reference-invalid`. */

@@ -262,7 +262,7 @@ describe('prune', () => {
     expect(await readdir(at.home.blobs)).toEqual(before);
     const done = await at.store.prune(inUse);
     expect(done).toEqual(said);
-    expect(done.images).toEqual([{ name: 'web', digest: old.digest }]);
+    expect(done.images).toEqual([{ name: 'web', digest: old.digest, references: [] }]);
     expect(done.files).toContain(`blobs/sha256/${hexOf(orphan)}`);
     expect(done.files).toContain('layers/garbage.json');
     expect(done.kept.join()).toMatch(/used by vm-1/);

@@ -25,7 +25,18 @@ export interface RemoveResult {
   readonly freed: number;
 }
 
+/**
+ * What a prune takes besides untagged images. `keep` and `olderThan` decide together: what goes is not among the newest and is older. With
+ * `maxSize`, more goes until the store fits, the oldest first. An image with the tag `latest`, with a tag that a user gave, or that a VM uses
+ * never goes: automatic tags (date and short digest) alone do not keep it.
+ */
 export interface PruneOptions {
+  /** The newest images of each name that stay. */
+  readonly keep?: number;
+  /** Seconds. */
+  readonly olderThan?: number;
+  /** Bytes that the store may take. Cached layers that no image has go too, the least recently used first. */
+  readonly maxSize?: number;
   /** Also remove cached layers that no image uses. */
   readonly layers?: boolean;
   /** Only say what would be removed. */
@@ -33,12 +44,14 @@ export interface PruneOptions {
 }
 
 export interface PruneReport {
-  readonly images: readonly { readonly name: string; readonly digest: Digest }[];
+  readonly images: readonly { readonly name: string; readonly digest: Digest; readonly references: readonly string[] }[];
   /** Cached layers that no image used. */
   readonly layers: readonly { readonly name: string; readonly key: Key }[];
   /** Files in the store that nothing refers to, as paths in it. */
   readonly files: readonly string[];
   readonly freed: number;
+  /** Bytes on the disk of all that is left in the store. */
+  readonly size: number;
   /** Why something that could go was kept. */
   readonly kept: readonly string[];
 }
@@ -118,6 +131,6 @@ export interface Store {
   addGate(image: Image, statement: GateStatement): Promise<void>;
   /** Reads every byte of the named images, or of the whole store, and tells all that is wrong. */
   verify(references?: readonly string[], onProgress?: Progress, options?: VerifyOptions): Promise<VerifyReport>;
-  /** Removes untagged images that no VM uses, files that nothing refers to and what killed processes left; with `layers`, unused cached layers. */
+  /** Removes untagged images that no VM uses, files that nothing refers to and what killed processes left; more by {@link PruneOptions}. */
   prune(inUse: ImageUse, options?: PruneOptions): Promise<PruneReport>;
 }
