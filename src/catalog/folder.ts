@@ -2,6 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { roleSchema } from './roles.ts';
 import { distributionSchema, type CatalogData } from './schema.ts';
 
 const CATALOG_FOLDER = fileURLToPath(new URL('../../catalog', import.meta.url));
@@ -14,5 +15,7 @@ export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<Catalo
   );
   const keys: Record<string, string> = {};
   for (const { keyring } of distributions) keys[keyring] = await readFile(join(folder, keyring), 'utf8');
-  return { distributions, keys };
+  const roleNames = (await readdir(join(folder, 'roles'))).toSorted();
+  const roles = await Promise.all(roleNames.map(async (name) => roleSchema.parse(parse(await readFile(join(folder, 'roles', name, 'role.yaml'), 'utf8')))));
+  return { distributions, keys, roles };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { roleSchema } from './roles.ts';
 
 /** One version of a distribution, as a file of catalog/distros describes it. */
 const releaseSchema = z.strictObject({
@@ -35,5 +36,9 @@ export type Release = z.output<typeof releaseSchema> & Omit<Distribution, 'relea
 };
 
 /** The catalog as it is shipped: one JSON document. */
-export const catalogSchema = z.object({ distributions: z.array(distributionSchema), keys: z.record(z.string(), z.string()) });
+export const catalogSchema = z.object({
+  distributions: z.array(distributionSchema),
+  keys: z.record(z.string(), z.string()),
+  roles: z.array(roleSchema),
+});
 export type CatalogData = z.output<typeof catalogSchema>;

@@ -1,15 +1,35 @@
-import type { BootRecipe, DiskRecipe } from './recipe.ts';
+import type { BootRecipe } from './recipe.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import { SECTOR, type DiskLayout } from './layout.ts';
+
+/** What the boot menu is made of. */
+export interface GrubMenu {
+  /** The release's name, shown in the menu. */
+  readonly release: string;
+  readonly filesystemUuid: string;
+  readonly kernelArguments: readonly string[];
+}
+
+/** Versions of the kernels in /boot, newest last. */
+export async function installedKernels(root: GuestRoot): Promise<string[]> {
+  const { stdout } = await root.run(['linux-version', 'list']);
+  const { stdout: sorted } = await root.run(['linux-version', 'sort', ...stdout.split('\n').filter((line) => line !== '')]);
+  return sorted.split('\n').filter((line) => line !== '');
+}
+
+/** Writes the boot menu of the kernels that are there. */
+export async function writeBootMenu(root: GuestRoot, menu: GrubMenu): Promise<void> {
+  await root.writeFiles([{ path: '/boot/grub/grub.cfg', mode: '0644', content: grubConfiguration(await installedKernels(root), menu) }]);
+}
 
 /**
  * grub.cfg with an entry for each kernel, the newest first and started at once. It names the root by UUID, so nothing
  * of the machine that built it is in it; the image's own update-grub takes over with its first kernel update.
  */
-export function grubConfiguration(kernels: readonly string[], { release, disk, boot }: DiskRecipe): string {
+export function grubConfiguration(kernels: readonly string[], { release, filesystemUuid, kernelArguments }: GrubMenu): string {
   const entry = (version: string): string => `menuentry '${release}, with Linux ${version}' {
-  search --no-floppy --fs-uuid --set=root ${disk.filesystemUuid}
-  linux /boot/vmlinuz-${version} root=UUID=${disk.filesystemUuid} ro ${boot.kernelArguments.join(' ')}
+  search --no-floppy --fs-uuid --set=root ${filesystemUuid}
+  linux /boot/vmlinuz-${version} root=UUID=${filesystemUuid} ro ${kernelArguments.join(' ')}
   initrd /boot/initrd.img-${version}
 }
 `;

@@ -2,7 +2,7 @@ import type { DiskRecipe } from './recipe.ts';
 import type { Argv } from '../base/process.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
-import { biosBootImages, grubConfiguration } from './grub.ts';
+import { biosBootImages, writeBootMenu } from './grub.ts';
 import { SECTOR, sfdiskScript } from './layout.ts';
 
 export interface WriteDiskOptions {
@@ -24,20 +24,13 @@ const DISK_INSIDE = '/tmp/disk.raw';
 export async function writeDisk(executor: Executor, root: GuestRoot, recipe: DiskRecipe, options: WriteDiskOptions): Promise<void> {
   const { raw } = options;
   const { disk } = recipe;
-  await root.writeFiles([{ path: '/boot/grub/grub.cfg', mode: '0644', content: grubConfiguration(await installedKernels(root), recipe) }]);
+  await writeBootMenu(root, { release: recipe.release, filesystemUuid: disk.filesystemUuid, kernelArguments: recipe.boot.kernelArguments });
   await executor.run(['truncate', '-s', String(disk.size), raw]);
   await root.run(['sfdisk', '--quiet', DISK_INSIDE], { stdin: sfdiskScript(disk), bind: { [DISK_INSIDE]: raw } });
   await writeEfi(executor, root, recipe, raw);
   await writeBiosBoot(executor, root, recipe, raw);
   await writeRoot(executor, root, recipe, raw);
   await compress(executor, raw, options);
-}
-
-/** Versions of the kernels in /boot, newest last. */
-async function installedKernels(root: GuestRoot): Promise<string[]> {
-  const { stdout } = await root.run(['linux-version', 'list']);
-  const { stdout: sorted } = await root.run(['linux-version', 'sort', ...stdout.split('\n').filter((line) => line !== '')]);
-  return sorted.split('\n').filter((line) => line !== '');
 }
 
 async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: DiskRecipe, raw: string): Promise<void> {

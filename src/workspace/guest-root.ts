@@ -7,6 +7,8 @@ export interface RootFile {
   readonly path: string;
   readonly content: string;
   readonly mode: string;
+  /** `user:group` as the image names them; default root. */
+  readonly owner?: string;
 }
 
 export interface GuestRootOptions {
@@ -22,6 +24,9 @@ export interface RunInRootOptions extends SandboxOptions {
   readonly accept?: readonly number[];
 }
 
+/** Where a stub notes inside that it was called. */
+const CALLED = '/run/ingot-called';
+
 /** Longest that one command of a package manager may take. */
 const COMMAND_TIMEOUT = 3600;
 
@@ -34,24 +39,33 @@ export class GuestRoot {
   readonly path: string;
   readonly #executor: Executor;
   readonly #options: GuestRootOptions;
+  readonly #readOnly: Record<string, string>;
   #stubs: Readonly<Record<string, string>> = {};
+  #called: Readonly<Record<string, string>> = {};
 
   constructor(executor: Executor, path: string, options: GuestRootOptions = {}) {
     this.#executor = executor;
     this.path = path;
     this.#options = options;
+    this.#readOnly = { ...options.readOnly };
+  }
+
+  /** Binds a folder or file outside, read-only, to a path inside, from now on. */
+  bindReadOnly(inside: string, outside: string): void {
+    this.#readOnly[inside] = outside;
   }
 
   /** The folder outside that is bound, read-only, to a path inside. */
   readOnlySource(inside: string): string {
-    const outside = this.#options.readOnly?.[inside];
+    const outside = this.#readOnly[inside];
     if (outside === undefined) throw new Error(`${inside} is not bound`);
     return outside;
   }
 
   /** The command line that runs a program inside. */
   commandLine(argv: readonly string[], options: SandboxOptions = {}): Argv {
-    return sandboxed(this.path, argv, { ...options, readOnly: { ...this.#options.readOnly, ...this.#stubs, ...options.readOnly } });
+    const bind = { ...this.#called, ...options.bind };
+    return sandboxed(this.path, argv, { ...options, bind, readOnly: { ...this.#readOnly, ...this.#stubs, ...options.readOnly } });
   }
 
   /** The command line of a shell inside, on the user's terminal. */
@@ -79,10 +93,19 @@ export class GuestRoot {
     });
   }
 
-  /** Writes files with the given modes, making their folders. */
+  /** Writes files with the given modes and owners, making their folders. */
   async writeFiles(files: readonly RootFile[]): Promise<void> {
-    const script = 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"';
-    await Promise.all(files.map((file) => this.run(['sh', '-ec', script, 'sh', file.path, file.mode], { stdin: file.content })));
+    const script = 'mkdir -p "$(dirname "$1")"; rm -f "$1"; umask 077; cat >"$1"; chown -h "$3" "$1"; chmod "$2" "$1"';
+    await Promise.all(
+      files.map(({ path, mode, owner, content }) => this.run(['sh', '-ec', script, 'sh', path, mode, owner ?? 'root:root'], { stdin: content })),
+    );
+  }
+
+  /** A file outside the root that the next runs can bind into it; gone with the place. Returns its path as the executor sees it. */
+  async scratchFile(name: string, content: string, mode: string): Promise<string> {
+    const path = `${this.path}.${name}`;
+    await this.#executor.run(['sh', '-ec', 'rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"', 'sh', path, mode], { stdin: content });
+    return path;
   }
 
   /** Names in the root that match shell patterns (relative to it), sorted. */
@@ -100,22 +123,33 @@ export class GuestRoot {
       .toSorted();
   }
 
-  /** Runs work while programs that exist in the root are replaced by one that does nothing and succeeds. */
-  async withStubs<T>(programs: readonly string[], work: () => Promise<T>): Promise<T> {
-    const stub = `${this.path}.stub`;
-    await this.#executor.run(['sh', '-ec', 'printf "#!/bin/sh\\nexit 0\\n" >"$1"; chmod 755 "$1"', 'sh', stub]);
+  /**
+   * Runs work while programs that exist in the root are replaced by one that does nothing and succeeds. Returns those that were called.
+   */
+  async withStubs(programs: readonly string[], work: () => Promise<unknown>): Promise<string[]> {
+    const stub = await this.scratchFile('stub', `#!/bin/sh\n: >"${CALLED}/$(basename "$0")"\nexit 0\n`, '755');
+    const called = `${this.path}.called`;
+    await this.#executor.run(['sh', '-ec', 'rm -rf "$1"; mkdir -m 1777 "$1"', 'sh', called]);
     const present = await this.glob(...programs.map((program) => program.slice(1)));
     this.#stubs = Object.fromEntries(present.map((program) => [`/${program}`, stub]));
+    this.#called = { [CALLED]: called };
     try {
-      return await work();
+      await work();
     } finally {
       this.#stubs = {};
+      this.#called = {};
     }
+    const names = (await this.#executor.run(['ls', '-A', called])).stdout.split('\n');
+    return programs.filter((program) => names.includes(program.slice(program.lastIndexOf('/') + 1)));
   }
 
-  /** Removes what patterns match and empties files; both relative to the root. */
-  async seal(remove: readonly string[], truncate: readonly string[]): Promise<void> {
-    await this.run(['sh', '-ec', 'for pattern; do rm -rf -- $pattern; done', 'sh', ...remove]);
-    await this.run(['sh', '-ec', 'for file; do : >"$file"; done', 'sh', ...truncate]);
+  /** Removes what patterns match, removes the files below folders, and empties files; all relative to the root. */
+  async seal(remove: readonly string[], truncate: readonly string[], emptyFolders: readonly string[] = []): Promise<void> {
+    const script = [
+      'until [ "$1" = -- ]; do rm -rf -- $1; shift; done; shift',
+      'until [ "$1" = -- ]; do find "$1" -xdev ! -type d -delete 2>/dev/null || [ ! -d "$1" ]; shift; done; shift',
+      'for file; do : >"$file"; done',
+    ];
+    await this.run(['sh', '-ec', script.join('\n'), 'sh', ...remove, '--', ...emptyFolders, '--', ...truncate]);
   }
 }

@@ -19,11 +19,13 @@ const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'nvme', 's
  */
 export const KERNEL_ARGUMENTS = ['transparent_hugepage=madvise', 'loglevel=5', 'console=tty0', 'console=ttyS0,115200n8'];
 
+/** Services of packages that are being installed must not start: policy-rc.d, Debian policy 9.3.3.1. */
+export const POLICY_NO_START = file('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', '0755');
+
 /** What must be in place before the packages are configured. */
 export function filesBefore(options: BaseOptions): RootFile[] {
   return [
-    // Services of packages that are being installed must not start: policy-rc.d, Debian policy 9.3.3.1.
-    file('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', '0755'),
+    POLICY_NO_START,
     ...(options.kernel === 'cloud'
       ? [
           file('/etc/initramfs-tools/conf.d/ingot', 'MODULES=list\n'),

@@ -6,7 +6,7 @@ import { configurationFiles, filesBefore, KERNEL_ARGUMENTS } from './files.ts';
 import type { BaseOptions } from './packages.ts';
 
 /** Not unpacked: documentation, translations, and boot loaders for networks and CDs. */
-const EXCLUDE = [
+export const EXCLUDE = [
   '/usr/share/doc/*',
   '/usr/share/man/*',
   '/usr/share/info/*',
@@ -19,14 +19,14 @@ const EXCLUDE = [
   '/usr/lib/grub/*-signed/gcd*',
 ];
 /** Copyrights are a condition of licences. */
-const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
+export const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
 
 /** Where Debian keeps modules: shared ones, and those of single programs (netplan of Debian 12 and older, py3compile itself). */
 const COMPILE_PYTHON =
   'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q "$dir"; fi; done';
 
 /** Programs whose every run but the last is wasted, or whose result must not be in an image at all (host keys). */
-const DEFERRED: readonly DeferredProgram[] = [
+export const DEFERRED: readonly DeferredProgram[] = [
   { program: '/usr/sbin/update-initramfs', once: { label: 'initramfs', argv: ['update-initramfs', '-c', '-k', 'all'] } },
   { program: '/usr/bin/py3compile', once: { label: 'Python byte code', argv: ['sh', '-ec', COMPILE_PYTHON] } },
   { program: '/usr/sbin/update-ca-certificates', once: { label: 'CA certificates', argv: ['update-ca-certificates', '--fresh'] } },
@@ -34,7 +34,7 @@ const DEFERRED: readonly DeferredProgram[] = [
 ];
 
 /** What must not be in a golden image; the gate asserts the same from inside. */
-const SEAL = [
+export const SEAL: readonly string[] = [
   'usr/sbin/policy-rc.d',
   'etc/.pwd.lock',
   'etc/passwd-',

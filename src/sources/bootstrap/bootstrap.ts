@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { downloadAll } from '../../base/download.ts';
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
 import { formatSize, type HostPath } from '../../base/types.ts';
@@ -8,12 +7,12 @@ import type { Context } from '../../operations/operation.ts';
 import type { Executor } from '../../workspace/executor.ts';
 import { startHostExecutor } from '../../workspace/host-executor.ts';
 import { GuestRoot } from '../../workspace/guest-root.ts';
-import { expandDeb } from './deb.ts';
-import type { Mirrors } from './mirrors.ts';
+import type { Archives } from './mirrors.ts';
+import { DEBS, fileName, insidePath, PackageFolder } from './package-folder.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from './recipe.ts';
 
 export interface BootstrapOptions {
-  readonly mirrors: Mirrors;
+  readonly mirrors: Archives;
   readonly offline: boolean;
   /** A scratch folder of this build. */
   readonly scratch: HostPath;
@@ -24,8 +23,6 @@ export interface BootstrapOptions {
   readonly onFailure?: (root: GuestRoot, error: unknown) => Promise<void>;
 }
 
-/** Where packages and work are, seen from inside the root: an empty folder of every Debian system. */
-const DEBS = '/tmp/debs';
 /** The root, the raw disk and their copies in memory; more is kept on disk instead. */
 const MEMORY_NEEDED = 4 * 2 ** 30;
 
@@ -36,7 +33,7 @@ const MEMORY_NEEDED = 4 * 2 ** 30;
 export async function bootstrap(context: Context, recipe: BootstrapRecipe, options: BootstrapOptions): Promise<void> {
   const { span } = options;
   await using undo = new AsyncDisposableStack();
-  const debs = new PackageFolder(context, recipe, options);
+  const debs = new PackageFolder(context, recipe.packages, options);
   const stop = new AbortController();
   const fetching = debs.fill(AbortSignal.any([context.signal, stop.signal]));
   fetching.catch(() => undefined); // awaited below; it may fail while something else is waited for
@@ -118,101 +115,6 @@ class DpkgCounter {
     this.#done += 1;
     this.#span?.progress(this.#done, this.#total, 'items');
   }
-}
-
-/** The packages of a recipe, downloaded and expanded into one folder as dpkg wants them. */
-class PackageFolder {
-  readonly folder: string;
-  readonly #context: Context;
-  readonly #recipe: BootstrapRecipe;
-  readonly #options: BootstrapOptions;
-  readonly #essentialReady = Promise.withResolvers<void>();
-
-  constructor(context: Context, recipe: BootstrapRecipe, options: BootstrapOptions) {
-    this.#context = context;
-    this.#recipe = recipe;
-    this.#options = options;
-    this.folder = join(options.scratch, 'debs');
-    this.#essentialReady.promise.catch(() => undefined);
-  }
-
-  /** Resolves with the essential packages once they are all there, long before the rest is. */
-  async essential(): Promise<ResolvedPackage[]> {
-    await this.#essentialReady.promise;
-    return this.#recipe.packages.filter((item) => item.essential);
-  }
-
-  /** Fetches and expands everything; when it has ended, however, nothing writes into the folder any more. */
-  async fill(signal: AbortSignal): Promise<void> {
-    const { host, home, events } = this.#context;
-    const { mirrors, offline, span } = this.#options;
-    const stageSpan = span.child('stage', 'packages');
-    const expansions: Promise<void>[] = [];
-    try {
-      await host.files.makeDirectory(this.folder);
-      const items = this.#recipe.packages
-        .map((item) => ({ ...item, url: `${mirrors[item.archive]}/${item.path}` }))
-        .toSorted((a, b) => Number(b.essential) - Number(a.essential) || b.size - a.size);
-      let awaited = items.filter((item) => item.essential).length;
-      const expanding = new Limiter(host.machine.cpus);
-      const { fetched } = await downloadAll(
-        host,
-        items,
-        {
-          folder: home.packages,
-          offline,
-          signal,
-          onProgress: (done, total) => stageSpan.progress(done, total, 'bytes'),
-          onRetry: (url, attempt, cause) => events.message('warn', `Attempt ${attempt} to fetch ${url} failed (${cause}); trying again.`),
-        },
-        (item, path) => {
-          const expansion = expanding.run(async () => {
-            await expandDeb(host.processes, path, join(this.folder, fileName(item)));
-            if (item.essential && (awaited -= 1) === 0) this.#essentialReady.resolve();
-          });
-          expansion.catch(() => undefined); // awaited below, all at once
-          expansions.push(expansion);
-        },
-      );
-      await Promise.all(expansions);
-      stageSpan.end('done', fetched === 0 ? `${items.length} from the cache` : `${items.length}, ${formatSize(fetched)} downloaded`);
-    } catch (error) {
-      stageSpan.end('failed');
-      this.#essentialReady.reject(error);
-      await Promise.allSettled(expansions);
-      throw error;
-    }
-  }
-}
-
-/** Runs at most so many pieces of work at once. */
-class Limiter {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(limit: number) {
-    this.#free = limit;
-  }
-
-  async run(work: () => Promise<void>): Promise<void> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free -= 1;
-    try {
-      await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
-    }
-  }
-}
-
-function fileName(item: ResolvedPackage): string {
-  return `${item.name}_${item.version.replaceAll(':', '%3a')}_${item.arch}.deb`;
-}
-
-function insidePath(item: ResolvedPackage): string {
-  return `${DEBS}/${fileName(item)}`;
 }
 
 /** A file system in memory where there is enough, else in a file of the scratch folder; gone with the helper either way. */

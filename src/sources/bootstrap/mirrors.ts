@@ -5,10 +5,10 @@ import type { Host } from '../../base/host.ts';
 import type { Release } from '../../catalog/schema.ts';
 
 /** Where a build downloads packages from. What the image keeps is the catalog's, always. */
-export interface Mirrors {
-  readonly archive: string;
-  readonly security: string;
-}
+export type Mirrors = { readonly archive: string; readonly security: string };
+
+/** Where the packages of each archive are downloaded from: the mirrors, and a template's further repositories. */
+export type Archives = Readonly<Record<string, string>>;
 
 export interface RepositoryEntry {
   readonly uri: string;

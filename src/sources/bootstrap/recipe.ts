@@ -11,8 +11,8 @@ export interface ResolvedPackage {
   readonly size: number;
   /** Path below the mirror: where it is downloaded from is not part of what it is. */
   readonly path: string;
-  /** Which of the mirrors has it. */
-  readonly archive: 'archive' | 'security';
+  /** Which of the mirrors has it: `archive`, `security`, or a further repository. */
+  readonly archive: string;
   /** Part of the set without which nothing else can be installed. */
   readonly essential: boolean;
 }

@@ -4,8 +4,11 @@ import * as z from 'zod';
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import { takeLock } from '../../base/lock.ts';
+import { hashValue } from '../../base/hash.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { Context } from '../../operations/operation.ts';
+import type { InstalledPackage } from '../../store/model.ts';
+import type { PackageRepository } from '../../template/template.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { ResolvedPackage } from './recipe.ts';
 
@@ -18,7 +21,7 @@ const packageSchema = z.object({
   sha256: z.string(),
   size: z.number(),
   path: z.string(),
-  archive: z.enum(['archive', 'security']),
+  archive: z.string(),
   essential: z.boolean(),
 });
 
@@ -34,12 +37,23 @@ const upstreamSchema = z.object({
 export type UpstreamState = z.output<typeof upstreamSchema>;
 
 /** A package list resolved against repositories: what the lock pins and a layer's key holds. */
-const resolutionSchema = z.object({ v: z.literal(1), packages: z.array(packageSchema) });
+export const resolutionSchema = z.object({ v: z.literal(1), packages: z.array(packageSchema), removed: z.array(z.string()).default([]) });
+export type Resolution = Omit<z.output<typeof resolutionSchema>, 'v'>;
+
+/** What is installed already where further packages are resolved. */
+export interface InstalledSet {
+  /** Changes with what is installed. */
+  readonly identity: string;
+  /** The text of dpkg's status file. */
+  status(): Promise<string>;
+}
 
 export interface UpstreamOptions {
   readonly release: Release;
   readonly arch: string;
   readonly mirrors: Mirrors;
+  /** Further repositories of the template, with the keys that sign them. */
+  readonly repositories?: readonly PackageRepository[];
   /** No network: the state that was last seen. */
   readonly offline: boolean;
   readonly allowExpired: boolean;
@@ -90,58 +104,129 @@ export async function refreshUpstream(context: Dependencies, options: UpstreamOp
 }
 
 /**
- * Resolves a package list against the refreshed metadata, on an empty system, without recommendations. The answer is
- * remembered under the metadata's hashes, so an unchanged question costs one small read. Throws `package-unknown`
- * and `packages-unresolvable`.
+ * Resolves a package list against the refreshed metadata, without recommendations: on an empty system, or on top of what is
+ * installed. The answer is remembered under the metadata's hashes, so an unchanged question costs one small read. Throws
+ * `package-unknown` and `packages-unresolvable`.
  */
 export async function resolvePackages(
   context: Dependencies,
   options: UpstreamOptions,
   state: UpstreamState,
   names: readonly string[],
-): Promise<ResolvedPackage[]> {
+  installed?: InstalledSet,
+): Promise<Resolution> {
   const question = createHash('sha256')
-    .update(JSON.stringify([1, options.release.id, options.arch, state.indexes, names]))
+    .update(JSON.stringify([1, options.release.id, options.arch, state.indexes, names, ...(installed === undefined ? [] : [installed.identity])]))
     .digest('hex');
   const path = join(context.home.resolutions, `${question}.json`);
   const remembered = await readTextIfThere(context.host.files, path);
-  if (remembered !== undefined) return resolutionSchema.parse(JSON.parse(remembered)).packages;
+  if (remembered !== undefined) return resolutionSchema.parse(JSON.parse(remembered));
   const folder = upstreamFolder(context, options);
   await using _lock = await lockUpstream(context, options);
-  const [first, uris] = await Promise.all([
+  const resolution =
+    installed === undefined ? await resolveBase(context, options, state, folder, names) : await resolveOnTop(context, options, state, folder, names, installed);
+  await replaceFile(context.host.files, path, JSON.stringify({ v: 1, ...resolution }));
+  return resolution;
+}
+
+async function resolveBase(
+  context: Dependencies,
+  options: UpstreamOptions,
+  state: UpstreamState,
+  folder: string,
+  names: readonly string[],
+): Promise<Resolution> {
+  const [first, { uris }] = await Promise.all([
     aptInstall(context, folder, ['?essential', ...names.filter((name) => name === 'usr-is-merged')]),
     aptInstall(context, folder, ['?essential', ...names]),
   ]);
-  const essential = new Set(first.map((uri) => uri.sha256));
-  const packages = uris.map((uri) => toPackage(uri, state.mirrors, essential.has(uri.sha256)));
-  await replaceFile(context.host.files, path, JSON.stringify({ v: 1, packages }));
-  return packages;
+  const essential = new Set(first.uris.map((uri) => uri.sha256));
+  return { packages: uris.map((uri) => toPackage(uri, options, state, essential.has(uri.sha256))), removed: [] };
 }
 
-function upstreamFolder({ home }: Pick<Dependencies, 'home'>, { release, arch }: UpstreamOptions): string {
-  return join(home.upstream, `${release.id}-${arch}`);
+async function resolveOnTop(
+  context: Dependencies,
+  options: UpstreamOptions,
+  state: UpstreamState,
+  folder: string,
+  names: readonly string[],
+  installed: InstalledSet,
+): Promise<Resolution> {
+  const status = join(folder, `status-${createHash('sha256').update(installed.identity).digest('hex').slice(0, 16)}`);
+  await context.host.files.write(status, await installed.status());
+  try {
+    // pkgcache.bin is of the empty system: this question must neither use nor replace it.
+    const { uris, removed } = await aptInstall(context, folder, names, ['-o', `Dir::State::status=${status}`, '-o', 'Dir::Cache::pkgcache=']);
+    return { packages: uris.map((uri) => toPackage(uri, options, state, false)), removed };
+  } finally {
+    await context.host.files.remove(status);
+  }
 }
 
-async function lockUpstream(context: Dependencies, { release, arch }: UpstreamOptions): Promise<AsyncDisposable> {
-  return await takeLock(context.host, context.home, `upstream-${release.id}-${arch}`, {
-    what: `reading the repositories of ${release.id}`,
+/** Fields of a package that matter for resolving others on top of it. */
+const STATUS_FIELDS =
+  /^(Package|Architecture|Version|Multi-Arch|Essential|Important|Protected|Source|Depends|Pre-Depends|Provides|Conflicts|Breaks|Replaces): /;
+
+/**
+ * Packages of the last seen metadata as the text of a dpkg status file, as if they were installed. Throws `package-gone` where the
+ * metadata does not have one of them any more.
+ */
+export async function statusOf(context: Dependencies, options: UpstreamOptions, packages: readonly InstalledPackage[]): Promise<string> {
+  const folder = upstreamFolder(context, options);
+  const wanted = new Map(packages.map((item) => [`${item.name} ${item.version}`, item]));
+  const stanzas: string[] = [];
+  const { stdout } = await context.host.processes.run(['apt-cache', 'show', ...packages.map((item) => `${item.name}=${item.version}`)], {
+    env: aptEnvironment(folder),
+    timeout: 120,
+    signal: context.signal,
+    accept: [100],
+  });
+  for (const text of stdout.split('\n\n')) {
+    const lines = text.split('\n').filter((line) => STATUS_FIELDS.test(line));
+    const field = (name: string): string => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
+    // The same version can be in two archives.
+    if (wanted.delete(`${field('Package')} ${field('Version')}`)) stanzas.push([...lines, 'Status: install ok installed', ''].join('\n'));
+  }
+  const gone = [...wanted.values()];
+  if (gone.length > 0) {
+    throw new IngotError('upstream', 'package-gone', `The repositories no longer have ${gone.map((item) => `${item.name} ${item.version}`).join(', ')}`, {
+      hint: 'The metadata changed while it was read: run the same command again.',
+    });
+  }
+  return stanzas.join('\n');
+}
+
+function upstreamFolder({ home }: Pick<Dependencies, 'home'>, options: UpstreamOptions): string {
+  return join(home.upstream, upstreamName(options));
+}
+
+/** Names the repositories of a release together with a template's further ones. */
+export function upstreamName({ release, arch, repositories = [] }: Pick<UpstreamOptions, 'release' | 'arch' | 'repositories'>): string {
+  return [release.id, arch, ...(repositories.length === 0 ? [] : [hashValue(repositories).slice(0, 12)])].join('-');
+}
+
+async function lockUpstream(context: Dependencies, options: UpstreamOptions): Promise<AsyncDisposable> {
+  return await takeLock(context.host, context.home, `upstream-${upstreamName(options)}`, {
+    what: `reading the repositories of ${options.release.id}`,
     signal: context.signal,
     onWait: (owner) => context.events.message('info', `Waiting for ${owner?.what ?? 'another process'} to finish.`),
   });
 }
 
 /** Writes an apt configuration that knows nothing of the host's own. */
-async function prepareApt(context: Dependencies, { release, arch, mirrors }: UpstreamOptions, folder: string): Promise<void> {
+async function prepareApt(context: Dependencies, { release, arch, mirrors, repositories = [] }: UpstreamOptions, folder: string): Promise<void> {
   const { files } = context.host;
   for (const part of ['etc/apt.conf.d', 'etc/preferences.d', 'etc/sources.list.d', 'etc/trusted.gpg.d', 'lists/partial', 'archives/partial'])
     await files.makeDirectory(join(folder, part));
   await files.write(join(folder, 'status'), '');
   await files.write(join(folder, 'keyring.asc'), release.keyring);
-  const line = (uri: string, suite: string): string =>
-    `deb [arch=${arch} signed-by=${join(folder, 'keyring.asc')}] ${uri} ${suite} ${release.components.join(' ')}\n`;
+  for (const { name, key } of repositories) await files.write(join(folder, `${name}.asc`), key);
+  const line = (uri: string, suite: string, keyring = 'keyring', components: readonly string[] = release.components): string =>
+    `deb [arch=${arch} signed-by=${join(folder, `${keyring}.asc`)}] ${uri} ${suite} ${components.join(' ')}\n`;
   const sources = [
     ...release.suites.map((suite) => line(mirrors.archive, suite)),
     ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)]),
+    ...repositories.flatMap((extra) => extra.suites.map((suite) => line(extra.uri, suite, extra.name, extra.components))),
   ];
   await files.write(join(folder, 'etc', 'sources.list'), sources.join(''));
   const configuration = {
@@ -208,13 +293,21 @@ interface AptUri {
   readonly sha256: string;
 }
 
-async function aptInstall(context: Dependencies, folder: string, names: readonly string[]): Promise<AptUri[]> {
-  const result = await context.host.processes.run(['apt-get', 'install', '--yes', '--print-uris', '-qq', '-o', 'Acquire::ForceHash=SHA256', ...names], {
-    env: aptEnvironment(folder),
-    timeout: 120,
-    signal: context.signal,
-    accept: [100],
-  });
+async function aptInstall(
+  context: Dependencies,
+  folder: string,
+  names: readonly string[],
+  options: readonly string[] = [],
+): Promise<{ uris: AptUri[]; removed: string[] }> {
+  const result = await context.host.processes.run(
+    ['apt-get', 'install', '--yes', '--print-uris', '-q', '-o', 'Acquire::ForceHash=SHA256', ...options, ...names],
+    {
+      env: aptEnvironment(folder),
+      timeout: 120,
+      signal: context.signal,
+      accept: [100],
+    },
+  );
   if (result.exitCode !== 0) {
     const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].map(
       (match) => match[1] ?? match[2],
@@ -225,7 +318,16 @@ async function aptInstall(context: Dependencies, folder: string, names: readonly
       detail: `${result.stdout}\n${result.stderr}`.trim(),
     });
   }
-  return parsePrintUris(result.stdout);
+  return { uris: parsePrintUris(result.stdout), removed: parseRemoved(result.stdout) };
+}
+
+/** Names of the packages that apt says it would remove. */
+export function parseRemoved(text: string): string[] {
+  const list = /^The following packages will be REMOVED:\n((?: .*\n)*)/m.exec(text)?.[1] ?? '';
+  return list
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map((word) => word.replace(/\*$/, ''));
 }
 
 /** Reads the lines of `apt-get --print-uris`: `'url' file size SHA256:hex`. */
@@ -237,16 +339,22 @@ export function parsePrintUris(text: string): AptUri[] {
   });
 }
 
-function toPackage(uri: AptUri, mirrors: Mirrors, essential: boolean): ResolvedPackage {
+function toPackage(uri: AptUri, { repositories = [] }: UpstreamOptions, state: UpstreamState, essential: boolean): ResolvedPackage {
   const [name, version, arch] = uri.file
     .replace(/\.deb$/, '')
     .split('_')
     .map(decodeURIComponent);
-  const archive = uri.url.startsWith(`${mirrors.security}/`) ? 'security' : 'archive';
-  if (name === undefined || version === undefined || arch === undefined || !uri.url.startsWith(`${mirrors[archive]}/`)) {
+  const archives = { security: state.mirrors.security, archive: state.mirrors.archive, ...repositoryMirrors(repositories) };
+  const archive = Object.entries(archives).find(([, base]) => uri.url.startsWith(`${base}/`));
+  if (name === undefined || version === undefined || arch === undefined || archive === undefined) {
     throw new IngotError('internal', 'package-uri-unreadable', `apt named a package in a form that is not understood: ${uri.url}`);
   }
-  return { name, version, arch, sha256: uri.sha256, size: uri.size, path: uri.url.slice(mirrors[archive].length + 1), archive, essential };
+  return { name, version, arch, sha256: uri.sha256, size: uri.size, path: uri.url.slice(archive[1].length + 1), archive: archive[0], essential };
+}
+
+/** Where the packages of a template's further repositories are downloaded from, by the name of the archive. */
+export function repositoryMirrors(repositories: readonly PackageRepository[]): Record<string, string> {
+  return Object.fromEntries(repositories.map(({ name, uri }) => [`repository ${name}`, uri.replace(/\/$/, '')]));
 }
 
 function aptEnvironment(folder: string): Record<string, string> {

@@ -1,0 +1,27 @@
+import type { PackageInstallation, Seal } from '../recipe.ts';
+import type { ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
+import { POLICY_NO_START } from './files.ts';
+import { DEFERRED, EXCLUDE, INCLUDE, SEAL } from './recipe.ts';
+
+/**
+ * What every layer above the base leaves behind: as the base is sealed, but folders below /var/log stay, since packages
+ * make them once and their services do not start without.
+ */
+export const LAYER_SEAL: Seal = {
+  remove: SEAL.filter((pattern) => pattern !== 'var/log/*'),
+  emptyFolders: ['var/log'],
+  truncate: ['etc/machine-id'],
+};
+
+/** How resolved packages are added to an image: the same filters and deferred programs as in the base, and the boot menu at the end. */
+export function installation(packages: readonly ResolvedPackage[], remove: readonly string[]): PackageInstallation {
+  return {
+    packages,
+    remove,
+    exclude: EXCLUDE,
+    include: INCLUDE,
+    // The layer writes the boot menu itself: the image's own program would name the loop device that the disk is mounted from.
+    deferred: [...DEFERRED, { program: '/usr/sbin/update-grub' }],
+    filesBefore: [POLICY_NO_START],
+  };
+}

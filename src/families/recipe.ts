@@ -1,0 +1,41 @@
+import type { DeferredProgram, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
+import type { RootFile } from '../workspace/guest-root.ts';
+
+/** How a layer's disk is left: what is removed and emptied in every layer, so that each is a golden image. */
+export interface Seal {
+  /** Shell patterns relative to the root. */
+  readonly remove: readonly string[];
+  /** Folders below which files go and folders stay. */
+  readonly emptyFolders: readonly string[];
+  readonly truncate: readonly string[];
+}
+
+/** The boot menu, which is written anew where a layer changes kernels or their arguments. */
+export interface BootMenu {
+  /** Shown in the menu. */
+  readonly release: string;
+  readonly kernelArguments: readonly string[];
+}
+
+/** How packages get into a root, as plain data. */
+export interface PackageInstallation {
+  readonly packages: readonly ResolvedPackage[];
+  /** Names of packages that have to go first. */
+  readonly remove: readonly string[];
+  readonly exclude: readonly string[];
+  readonly include: readonly string[];
+  readonly deferred: readonly DeferredProgram[];
+  readonly filesBefore: readonly RootFile[];
+}
+
+/** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */
+export interface ChangeRecipe {
+  readonly kind: 'repositories' | 'role' | 'packages' | 'users' | 'system' | 'network' | 'file' | 'service';
+  readonly install?: PackageInstallation;
+  readonly files: readonly RootFile[];
+  readonly commands: readonly GuestCommand[];
+  readonly menu: BootMenu;
+  /** The layer changes the kernel's arguments: the menu is written even where no kernel changed. */
+  readonly newMenu: boolean;
+  readonly seal: Seal;
+}

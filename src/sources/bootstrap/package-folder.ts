@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { downloadAll } from '../../base/download.ts';
+import type { Span } from '../../base/events.ts';
+import { formatSize, type HostPath } from '../../base/types.ts';
+import type { Context } from '../../operations/operation.ts';
+import { expandDeb } from './deb.ts';
+import type { Archives } from './mirrors.ts';
+import type { ResolvedPackage } from './recipe.ts';
+
+/** Where packages are, seen from inside the root: below an empty folder of every Debian system. */
+export const DEBS = '/tmp/debs';
+
+export interface PackageFolderOptions {
+  readonly mirrors: Archives;
+  readonly offline: boolean;
+  /** A scratch folder of this build. */
+  readonly scratch: HostPath;
+  readonly span: Span;
+}
+
+/** The packages of a recipe, downloaded and expanded into one folder as dpkg wants them. */
+export class PackageFolder {
+  readonly folder: string;
+  readonly #context: Context;
+  readonly #packages: readonly ResolvedPackage[];
+  readonly #options: PackageFolderOptions;
+  readonly #essentialReady = Promise.withResolvers<void>();
+
+  constructor(context: Context, packages: readonly ResolvedPackage[], options: PackageFolderOptions) {
+    this.#context = context;
+    this.#packages = packages;
+    this.#options = options;
+    this.folder = join(options.scratch, 'debs');
+    this.#essentialReady.promise.catch(() => undefined);
+  }
+
+  /** Resolves with the essential packages once they are all there, long before the rest is. */
+  async essential(): Promise<ResolvedPackage[]> {
+    await this.#essentialReady.promise;
+    return this.#packages.filter((item) => item.essential);
+  }
+
+  /** Fetches and expands everything; when it has ended, however, nothing writes into the folder any more. */
+  async fill(signal: AbortSignal): Promise<void> {
+    const { host, home, events } = this.#context;
+    const { mirrors, offline, span } = this.#options;
+    const stageSpan = span.child('stage', 'packages');
+    const expansions: Promise<void>[] = [];
+    try {
+      await host.files.makeDirectory(this.folder);
+      const items = this.#packages
+        .map((item) => ({ ...item, url: `${mirrors[item.archive]}/${item.path}` }))
+        .toSorted((a, b) => Number(b.essential) - Number(a.essential) || b.size - a.size);
+      let awaited = items.filter((item) => item.essential).length;
+      const expanding = new Limiter(host.machine.cpus);
+      const { fetched } = await downloadAll(
+        host,
+        items,
+        {
+          folder: home.packages,
+          offline,
+          signal,
+          onProgress: (done, total) => stageSpan.progress(done, total, 'bytes'),
+          onRetry: (url, attempt, cause) => events.message('warn', `Attempt ${attempt} to fetch ${url} failed (${cause}); trying again.`),
+        },
+        (item, path) => {
+          const expansion = expanding.run(async () => {
+            await expandDeb(host.processes, path, join(this.folder, fileName(item)));
+            if (item.essential && (awaited -= 1) === 0) this.#essentialReady.resolve();
+          });
+          expansion.catch(() => undefined); // awaited below, all at once
+          expansions.push(expansion);
+        },
+      );
+      await Promise.all(expansions);
+      stageSpan.end('done', fetched === 0 ? `${items.length} from the cache` : `${items.length}, ${formatSize(fetched)} downloaded`);
+    } catch (error) {
+      stageSpan.end('failed');
+      this.#essentialReady.reject(error);
+      await Promise.allSettled(expansions);
+      throw error;
+    }
+  }
+}
+
+/** Runs at most so many pieces of work at once. */
+class Limiter {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  async run(work: () => Promise<void>): Promise<void> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
+/** A package's file name, as dpkg likes it. */
+export function fileName(item: ResolvedPackage): string {
+  return `${item.name}_${item.version.replaceAll(':', '%3a')}_${item.arch}.deb`;
+}
+
+/** Where a package is, seen from inside the root. */
+export function insidePath(item: ResolvedPackage): string {
+  return `${DEBS}/${fileName(item)}`;
+}
