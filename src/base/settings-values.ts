@@ -1,5 +1,5 @@
 import { IngotError, nearest, type Problem } from './errors.ts';
-import { PROJECT_MAY_SET, settingNamed, settingNames, settingsSchema, type SettingName } from './settings-schema.ts';
+import { PROJECT_MAY_SET, settingNames, settingsSchema, type SettingName } from './settings-schema.ts';
 
 /** A value written as text (environment, command line), or what is wrong with it; the problem never holds the value. */
 export function settingFromText(name: SettingName, text: string): { readonly value: string | number } | { readonly problem: Problem } {
@@ -21,13 +21,6 @@ export function valueProblem(name: SettingName, value: unknown): Problem | undef
     return { message: `is not one of ${choices.join(', ')}`, ...(guesses.length === 0 ? {} : { hint: `Did you mean ${guesses.join(' or ')}?` }) };
   }
   return { message: issue.message.startsWith('is ') ? issue.message : `is not a text` };
-}
-
-/** The name of a setting; throws `setting-unknown` with the nearest. */
-export function parseSettingName(text: string): SettingName {
-  const name = settingNamed(text);
-  if (name !== undefined) return name;
-  throw new IngotError('usage', 'setting-unknown', `There is no setting "${text}"`, { hint: unknownHint(text) });
 }
 
 /** What to try instead of a name that no setting has. */

@@ -8,7 +8,7 @@ import { IngotError } from './errors.ts';
 import { changedText, changeSetting, readSettingsText, replaceSettings } from './settings-file.ts';
 import { explainSettings, readLevels } from './settings-levels.ts';
 import { settingNames } from './settings-schema.ts';
-import { parseSettingName, settingFromText } from './settings-values.ts';
+import { settingFromText } from './settings-values.ts';
 import { builtInSettings, loadSettings, PROJECT_FILE, shownValue, type SettingsPlace } from './settings.ts';
 import { hostPath } from './types.ts';
 
@@ -178,8 +178,7 @@ describe('a change', () => {
   });
 });
 
-test('names and values from the command line', () => {
-  expect(() => parseSettingName('miror')).toThrow(expect.objectContaining({ code: 'setting-unknown', hint: 'Did you mean mirror?' }));
+test('values from the command line and the environment', () => {
   expect(settingFromText('jobs', '4')).toEqual({ value: 4 });
   expect(settingFromText('jobs', '0')).toEqual({ problem: { message: 'is less than 1' } });
   expect(settingFromText('jobs', '1.5')).toEqual({ problem: { message: 'is not a whole number' } });

@@ -1,7 +1,7 @@
 import type { Operation } from './operation.ts';
 
 /** Headings under which commands are listed. */
-export const GROUPS = { images: 'Images', vms: 'Virtual machines', host: 'This host', shell: 'Shell' } as const;
+export const GROUPS = { images: 'Images', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
 
 export interface RegistryEntry {
   readonly group: keyof typeof GROUPS;
@@ -39,6 +39,14 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm list': { group: 'vms', load: () => import('./vm-list.ts') },
   'vm show': { group: 'vms', load: () => import('./vm-show.ts') },
   'vm delete': { group: 'vms', load: () => import('./vm-delete.ts') },
+  'config list': { group: 'settings', load: () => import('./config-list.ts') },
+  'config get': { group: 'settings', load: () => import('./config-get.ts') },
+  'config set': { group: 'settings', load: () => import('./config-set.ts') },
+  'config unset': { group: 'settings', load: () => import('./config-unset.ts') },
+  'config edit': { group: 'settings', load: () => import('./config-edit.ts') },
+  'secret set': { group: 'settings', load: () => import('./secret-set.ts') },
+  'secret list': { group: 'settings', load: () => import('./secret-list.ts') },
+  'secret remove': { group: 'settings', load: () => import('./secret-remove.ts') },
   doctor: { group: 'host', load: () => import('./doctor.ts') },
   setup: { group: 'host', load: () => import('./setup.ts') },
   completion: { group: 'shell', load: () => import('./completion.ts') },
