@@ -10,6 +10,7 @@ import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
 import type { LayerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
+import { choosePlace } from '../workspace/place.ts';
 
 /** Free bytes that a build needs at the home: packages, their expanded copies, and the layer. */
 export const SPACE_NEEDED = 2 * 2 ** 30;
@@ -74,6 +75,7 @@ async function makeLayer(context: Context, store: Store, layer: LayerPlan, optio
   await bootstrap(context, layer.recipe, {
     mirrors: options.mirrors,
     offline: options.offline,
+    workspace: await choosePlace(context, undefined),
     scratch: scratch.path,
     output,
     span,

@@ -6,12 +6,13 @@ import type { Context } from '../operations/operation.ts';
 import type { Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
+import { choosePlace, openPlace, type PlaceKind } from '../workspace/place.ts';
 import { openWorkspace } from '../workspace/workspace.ts';
 import { CHECKS } from './checks/index.ts';
 import { combinedScript, readAnswers, type CheckResult } from './script.ts';
 
 /** Opens the image on a throw-away overlay and looks at it as it is, before it has ever started: traces of the build show only then. */
-export async function runDiskChecks(context: Context, image: Image): Promise<CheckResult[]> {
+export async function runDiskChecks(context: Context, image: Image, workspace?: PlaceKind): Promise<CheckResult[]> {
   const checks = CHECKS.filter((check) => check.where === 'disk');
   await using scratch = await makeScratch(context.host, context.home, 'the gate, looking at the disk');
   const chain = layerPaths(context.home, image);
@@ -19,9 +20,10 @@ export async function runDiskChecks(context: Context, image: Image): Promise<Che
   const base = chain.at(-1);
   if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
   await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
-  await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
+  await using place = await openPlace(context, { kind: await choosePlace(context, workspace), scratch: scratch.path });
+  await using opened = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
   const repositories = image.config['dev.ingot.image'].repositories.map((line) => line.split(' ')[0] ?? '');
-  const script = combinedScript(checks, { INGOT_ROOT_UUID: workspace.partition.uuid, INGOT_REPOSITORIES: repositories.join(' ') });
-  const { stdout } = await workspace.root.run(['sh'], { stdin: script, timeout: 120 });
+  const script = combinedScript(checks, { INGOT_ROOT_UUID: opened.partition.uuid, INGOT_REPOSITORIES: repositories.join(' ') });
+  const { stdout } = await opened.root.run(['sh'], { stdin: script, timeout: 120 });
   return readAnswers(checks, stdout);
 }

@@ -6,6 +6,7 @@ import type { Context } from '../../src/operations/operation.ts';
 import { makeOverlay } from '../../src/platforms/local/overlay.ts';
 import type { Image } from '../../src/store/model.ts';
 import { layerPaths, openStore } from '../../src/store/store.ts';
+import { openPlace } from '../../src/workspace/place.ts';
 import { openWorkspace } from '../../src/workspace/workspace.ts';
 
 /** Makes an image that is another one and a layer on top, in which a script has run as root with the image as its root. */
@@ -19,7 +20,8 @@ export async function imageWith(context: Context, base: Image, name: string, scr
   await using scratch = await makeScratch(context.host, context.home, 'test');
   const overlay = hostPath(join(scratch.path, 'layer.qcow2'));
   await makeOverlay(context.host, overlay, backing, details.disk.size);
-  await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
+  await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
+  await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
   await workspace.root.run(['sh', '-ec', script]);
   await workspace.commit();
   // In the store the file below is called by its digest, in the same folder.

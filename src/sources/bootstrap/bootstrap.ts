@@ -5,8 +5,8 @@ import { formatSize, type HostPath } from '../../base/types.ts';
 import { writeDisk } from '../../disk/write.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { Executor } from '../../workspace/executor.ts';
-import { startHostExecutor } from '../../workspace/host-executor.ts';
 import { GuestRoot } from '../../workspace/guest-root.ts';
+import { openPlace, type PlaceKind } from '../../workspace/place.ts';
 import type { Archives } from './mirrors.ts';
 import { DEBS, fileName, insidePath, PackageFolder } from './package-folder.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from './recipe.ts';
@@ -14,6 +14,8 @@ import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from './recipe.ts
 export interface BootstrapOptions {
   readonly mirrors: Archives;
   readonly offline: boolean;
+  /** Where it is made; opened and closed here. */
+  readonly workspace: PlaceKind;
   /** A scratch folder of this build. */
   readonly scratch: HostPath;
   /** Where the layer's qcow2 is written; created here. */
@@ -42,7 +44,8 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
     stop.abort();
     await fetching.catch(() => undefined);
   });
-  const executor = undo.use(await startHostExecutor(context));
+  const place = undo.use(await openPlace(context, { kind: options.workspace, scratch: options.scratch }));
+  const { executor } = place;
   const work = await mountWorkFolder(context, executor, options.scratch);
   const counter = new DpkgCounter();
   const root = new GuestRoot(executor, join(work, 'root'), {

@@ -10,6 +10,7 @@ import { findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
 import { makeOverlay } from '../../../src/platforms/local/overlay.ts';
 import { chooseMirrors } from '../../../src/sources/bootstrap/mirrors.ts';
 import { layerPaths, openStore } from '../../../src/store/store.ts';
+import { openPlace } from '../../../src/workspace/place.ts';
 import { openWorkspace } from '../../../src/workspace/workspace.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
 
@@ -74,7 +75,8 @@ describe.skipIf(reason !== undefined)(`a first image${reason === undefined ? '' 
     const chain = layerPaths(context.home, image);
     const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
     await makeOverlay(context.host, overlay, chain.at(-1) ?? overlay, image.config['dev.ingot.image'].disk.size);
-    await using workspace = await openWorkspace(context, { chain, overlay, scratch: scratch.path });
+    await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
+    await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
     const found = await workspace.root.run(['grep', '-rlF', mirrorUrl.replace('http://', ''), '/etc', '/var', '/usr/share', '/root', '/home', '/boot'], {
       accept: [1],
     });

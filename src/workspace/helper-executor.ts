@@ -1,59 +1,23 @@
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { IngotError } from '../base/errors.ts';
-import { BASE_ENVIRONMENT, quoteCommand, type Argv, type CommandResult, type RunningProcess } from '../base/process.ts';
-import type { Context } from '../operations/operation.ts';
+import { BASE_ENVIRONMENT, quoteCommand, type Argv, type CommandResult } from '../base/process.ts';
 import type { BackgroundCommand, ExecuteOptions, Executor } from './executor.ts';
 import type { HelperAnswer, HelperRequest } from './helper.ts';
 
-declare const INGOT_HELPER: string | undefined;
-
-/** The helper's file: a chunk of the bundle, else its source. */
-function helperFile(): string {
-  const relative = typeof INGOT_HELPER === 'undefined' ? './helper.ts' : INGOT_HELPER;
-  return fileURLToPath(new URL(relative, import.meta.url));
-}
-
 const TAIL_LINES = 20;
 
-/**
- * Starts the helper as root in a PID and mount namespace of its own. As another user than root it goes through sudo,
- * which is said first; throws `root-needed` where sudo would need a password and nobody can be asked.
- */
-export async function startHostExecutor(context: Pick<Context, 'host' | 'events' | 'signal'>): Promise<Executor> {
-  const { host } = context;
-  const isolated = [
-    '--json-status-fd',
-    '2',
-    '--die-with-parent',
-    '--unshare-pid',
-    '--unshare-ipc',
-    '--dev-bind',
-    '/',
-    '/',
-    '--proc',
-    '/proc',
-    '--',
-    process.execPath,
-    helperFile(),
-  ];
-  if (host.machine.uid !== 0) await checkSudo(context);
-  const argv: Argv = host.machine.uid === 0 ? ['bwrap', ...isolated] : ['sudo', '--', 'bwrap', ...isolated];
-  const helper = host.processes.spawn(argv, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
-  const executor = new HostExecutor(helper, context.signal, host.machine.uid === 0);
-  await executor.run(['true']);
-  return executor;
-}
-
-async function checkSudo(context: Pick<Context, 'host' | 'events'>): Promise<void> {
-  const { processes } = context.host;
-  const free = await processes.run(['sudo', '-n', 'true'], { accept: [1] }).catch(() => undefined);
-  if (free === undefined || (free.exitCode !== 0 && !process.stdin.isTTY)) {
-    throw new IngotError('host', 'root-needed', 'Building opens disks, which needs root on this host', {
-      hint: 'Run it in a terminal where sudo can ask for your password, or as root.',
-    });
-  }
-  context.events.message('info', 'The workspace helper runs as root, through sudo; everything else stays yours.');
+/** The way to a helper that runs somewhere. */
+export interface HelperConnection {
+  readonly input: NodeJS.WritableStream;
+  readonly output: NodeJS.ReadableStream;
+  /** Resolves when the helper, or the place that it runs in, is gone; never rejects. */
+  readonly ended: Promise<unknown>;
+  /** What the place said last: evidence for `workspace-lost`. */
+  lastWords(): Promise<string>;
+  /** The command line that runs `argv` there with the user's terminal. */
+  terminalCommand(argv: Argv): Argv;
+  /** Ends the helper and all that it started; resolves when they are gone. */
+  close(): Promise<void>;
 }
 
 interface Pending {
@@ -68,26 +32,19 @@ interface Pending {
   readonly onLost: (error: IngotError) => void;
 }
 
-class HostExecutor implements Executor {
-  readonly #helper: RunningProcess;
+/** Runs commands through a helper, wherever that is. */
+export class HelperExecutor implements Executor {
+  readonly #helper: HelperConnection;
   readonly #signal: AbortSignal;
   readonly #pending = new Map<number, Pending>();
   #next = 1;
-  #stderr: string[] = [];
-  /** PID on the host of the namespace's first process. */
-  #namespacePid: number | undefined;
   #lost: IngotError | undefined;
 
-  readonly #root: boolean;
-
-  constructor(helper: RunningProcess, signal: AbortSignal, root: boolean) {
+  constructor(helper: HelperConnection, signal: AbortSignal) {
     this.#helper = helper;
-    this.#root = root;
     this.#signal = signal;
-    if (helper.stdout === null || helper.stderr === null || helper.stdin === null) throw new Error('the helper has no pipes');
-    createInterface({ input: helper.stdout }).on('line', (line) => this.#answered(JSON.parse(line)));
-    createInterface({ input: helper.stderr }).on('line', (line) => this.#complained(line));
-    helper.stdin.on('error', () => undefined); // its end is noticed by `ended`
+    createInterface({ input: helper.output }).on('line', (line) => this.#answered(JSON.parse(line)));
+    helper.input.on('error', () => undefined); // its end is noticed by `ended`
     void helper.ended.then(() => this.#lose());
   }
 
@@ -108,13 +65,11 @@ class HostExecutor implements Executor {
   }
 
   terminalCommand(argv: Argv): Argv {
-    const enter = ['nsenter', '--target', String(this.#namespacePid), '--mount', '--pid', '--', ...argv] as const;
-    return this.#root ? enter : ['sudo', '--', ...enter];
+    return this.#helper.terminalCommand(argv);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#helper.stdin?.end();
-    await this.#helper.ended;
+    await this.#helper.close();
   }
 
   #send(argv: Argv, options: ExecuteOptions): { id: number; started: Promise<number>; result: Promise<CommandResult> } {
@@ -160,7 +115,7 @@ class HostExecutor implements Executor {
   }
 
   #write(request: HelperRequest): void {
-    if (this.#lost === undefined) this.#helper.stdin?.write(`${JSON.stringify(request)}\n`);
+    if (this.#lost === undefined) this.#helper.input.write(`${JSON.stringify(request)}\n`);
   }
 
   #answered(answer: HelperAnswer): void {
@@ -172,13 +127,6 @@ class HostExecutor implements Executor {
     const lines = (pending.partial[answer.stream] + answer.text).split('\n');
     pending.partial[answer.stream] = lines.pop() ?? '';
     for (const line of lines) pending.options.onLine?.(line, answer.stream);
-  }
-
-  /** bwrap reports its child's PID as a JSON line (--json-status-fd); all else on this stream is a complaint. */
-  #complained(line: string): void {
-    const childPid = /^\{\s*"child-pid":\s*(\d+)/.exec(line)?.[1];
-    if (childPid !== undefined) this.#namespacePid = Number(childPid);
-    else if (!line.startsWith('{')) this.#stderr = [...this.#stderr, line].slice(-TAIL_LINES);
   }
 
   #outcome(pending: Pending, answer: Extract<HelperAnswer, { type: 'exit' }>): CommandResult {
@@ -202,12 +150,11 @@ class HostExecutor implements Executor {
     this.#write({ type: 'kill', id });
   }
 
-  #lose(): void {
+  async #lose(): Promise<void> {
+    const words = this.#signal.aborted ? '' : await this.#helper.lastWords();
     this.#lost = this.#signal.aborted
       ? new IngotError('interrupted', 'interrupted', 'Stopped before it was done')
-      : new IngotError('host', 'workspace-lost', 'The workspace helper ended before its work was done', {
-          ...(this.#stderr.length === 0 ? {} : { detail: this.#stderr.join('\n') }),
-        });
+      : new IngotError('host', 'workspace-lost', 'The workspace ended before its work was done', words === '' ? {} : { detail: tail(words) });
     for (const pending of this.#pending.values()) pending.onLost(this.#lost);
   }
 }
