@@ -2,6 +2,7 @@ import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } fro
 import * as z from 'zod';
 import { IngotError, systemErrorCode } from './errors.ts';
 import { readTextIfThere, replaceFile } from './files.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { takeLock } from './lock.ts';
 import { PASSPHRASE_VARIABLE, type SecretsAccess } from './secrets.ts';
 
@@ -59,6 +60,7 @@ export class SecretStore {
     const passphrase = withPassphrase && this.#mayChoose(before) ? await this.#newPassphrase() : undefined;
     if (before === undefined) this.#opener = passphrase;
     await using _lock = await takeLock(host, home, 'secrets', { what: 'change of secrets' });
+    for (const path of [home.secrets, home.secretsKey, home.fingerprintKey]) await removeLeftovers(host.files, path);
     const now = await this.#load();
     if (passphrase !== undefined && this.#mayChoose(now)) this.#opener = passphrase;
     const content: Content = { v: 1, secrets: edit(now?.content.secrets ?? {}) };
@@ -163,7 +165,10 @@ export class SecretStore {
   async #encrypt(content: Content, opener: Opener): Promise<Uint8Array> {
     const encrypter = new Encrypter();
     if (opener.kind === 'key') encrypter.addRecipient(await identityToRecipient(opener.identity));
-    else encrypter.setPassphrase(opener.passphrase);
+    else {
+      encrypter.setPassphrase(opener.passphrase);
+      if (this.#access.passphraseWork !== undefined) encrypter.setScryptWorkFactor(this.#access.passphraseWork);
+    }
     return encrypter.encrypt(JSON.stringify(content));
   }
 

@@ -11,6 +11,8 @@ export interface SecretsAccess {
   readonly home: Home;
   /** Asks without echo; without it, a passphrase can only come from {@link PASSPHRASE_VARIABLE}. */
   askHidden?(question: string, options?: { readonly repeat?: boolean; readonly otherwise?: string }): Promise<string>;
+  /** What scrypt costs whoever guesses a passphrase, as a power of two; age's own 18 (a second or two) unless a test says less. */
+  readonly passphraseWork?: number;
 }
 
 export interface StoredSecret {

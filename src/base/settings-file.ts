@@ -3,6 +3,7 @@ import { IngotError, type Problem } from './errors.ts';
 import { readTextIfThere, replaceFile } from './files.ts';
 import type { Home } from './home.ts';
 import type { Host } from './host.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { takeLock } from './lock.ts';
 import { settingNamed } from './settings-schema.ts';
 import { projectProblem, settingsInvalid, unknownHint, valueProblem } from './settings-values.ts';
@@ -57,6 +58,7 @@ export async function changeSetting(
   value: string | number | undefined,
 ): Promise<boolean> {
   await using _lock = await takeLock(host, home, 'settings', { what: 'change of settings' });
+  await removeLeftovers(host.files, target.file);
   const before = (await readTextIfThere(host.files, target.file)) ?? '';
   const after = changedText(before, target.file, name, value);
   if (after === before) return false;
@@ -101,6 +103,7 @@ export async function replaceSettings(
   const { problems } = readSettingsText(after, target.file, target.level);
   if (problems.length > 0) throw settingsInvalid(problems);
   await using _lock = await takeLock(host, home, 'settings', { what: 'change of settings' });
+  await removeLeftovers(host.files, target.file);
   if (((await readTextIfThere(host.files, target.file)) ?? '') !== before) {
     throw new IngotError('conflict', 'settings-changed', `${target.file} was changed by another while it was edited; it is as the other left it`, {
       hint: 'Edit it again.',
