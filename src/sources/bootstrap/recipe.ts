@@ -1,4 +1,5 @@
 import type { DiskRecipe } from '../../disk/recipe.ts';
+import type { SecretUse } from '../../template/template.ts';
 import type { RootFile } from '../../workspace/guest-root.ts';
 
 /** A package as repository metadata describes it: enough to download, verify and install it. */
@@ -21,6 +22,8 @@ export interface ResolvedPackage {
 export interface GuestCommand {
   readonly label: string;
   readonly argv: readonly [string, ...string[]];
+  /** The value of this secret is the command's standard input; the plan and the key hold its name and keyed hash alone. */
+  readonly secretStdin?: SecretUse;
 }
 
 /**

@@ -1,0 +1,16 @@
+import type { GuestCommand } from '../sources/bootstrap/recipe.ts';
+import type { RootFile } from '../workspace/guest-root.ts';
+
+/**
+ * What a part of a template does to an image, as plain data. Its hash is the layer's key, so whoever carries it out adds nothing of its own:
+ * packages first, then files, then commands in order, and the boot menu where there are kernel arguments.
+ */
+export interface Changes {
+  /** Names of packages that have to be installed for it. */
+  readonly packages: readonly string[];
+  readonly files: readonly RootFile[];
+  /** Run inside the root, without network, by a root with few rights; /tmp and /run are empty. */
+  readonly commands: readonly GuestCommand[];
+  /** Added to the kernel's command line. */
+  readonly kernelArguments: readonly string[];
+}
