@@ -44,13 +44,17 @@ export async function addGate(host: Host, home: Home, image: Image, statement: G
         [ANNOTATIONS.gate]: statement.result,
       },
     };
-    const others = entries.filter((entry) => entry.digest !== added.digest);
-    const result = newestOf([...others, added], subject.digest)?.annotations[ANNOTATIONS.gate] ?? statement.result;
-    const shown = others.map((entry) =>
-      isImage(entry) && entry.digest === subject.digest ? { ...entry, annotations: { ...entry.annotations, [ANNOTATIONS.gate]: result } } : entry,
-    );
-    await saveIndex(host, home, [...shown, added]);
+    await saveIndex(host, home, withStatement(entries, added, subject.digest));
   });
+}
+
+/** The index with a statement about an image, and the image showing what its newest gate found. */
+export function withStatement(entries: readonly IndexEntry[], statement: IndexEntry, subject: Digest): IndexEntry[] {
+  const all = [...entries.filter((entry) => entry.digest !== statement.digest), statement];
+  const result = newestOf(all, subject)?.annotations[ANNOTATIONS.gate] ?? 'not-run';
+  return all.map((entry) =>
+    isImage(entry) && entry.digest === subject ? { ...entry, annotations: { ...entry.annotations, [ANNOTATIONS.gate]: result } } : entry,
+  );
 }
 
 /** What the newest gate of an image found; undefined where there was none, or where it cannot be read: then nothing is proven. */

@@ -34,7 +34,7 @@ export async function putImage(
 }
 
 /** An image that was there keeps its time and its gate result: both belong to the same bytes. */
-function keepHistory(entry: IndexEntry, entries: readonly IndexEntry[]): IndexEntry {
+export function keepHistory(entry: IndexEntry, entries: readonly IndexEntry[]): IndexEntry {
   const known = entries.find((other) => isImage(other) && other.digest === entry.digest);
   if (known === undefined) return entry;
   const kept = [ANNOTATIONS.created, ANNOTATIONS.gate].flatMap((key) => (known.annotations[key] === undefined ? [] : [[key, known.annotations[key]]]));

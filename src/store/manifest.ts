@@ -45,22 +45,33 @@ export function imageParts(config: ImageConfig, layers: readonly LayerRecord[], 
     config: { mediaType: MEDIA_TYPES.config, digest: configDigest, size: Buffer.byteLength(configText) },
     layers: descriptors,
   });
+  const entry = imageEntry({ digest: digestOf(manifest), size: Buffer.byteLength(manifest) }, configDigest, config, descriptors, { name, created });
+  return { config: configText, manifest, layers: descriptors, entry };
+}
+
+/** An image's entry in the index, without a reference; all of it follows from the image, but its name and time. */
+export function imageEntry(
+  manifest: { readonly digest: Digest; readonly size: number },
+  id: Digest,
+  config: ImageConfig,
+  layers: readonly { readonly size: number }[],
+  told: { readonly name: string; readonly created: string },
+): IndexEntry {
   const details = config['dev.ingot.image'];
-  const entry: IndexEntry = {
+  return {
     mediaType: MEDIA_TYPES.manifest,
-    digest: digestOf(manifest),
-    size: Buffer.byteLength(manifest),
+    digest: manifest.digest,
+    size: manifest.size,
     annotations: {
-      [ANNOTATIONS.name]: name,
-      [ANNOTATIONS.created]: created,
-      [ANNOTATIONS.config]: configDigest,
+      [ANNOTATIONS.name]: told.name,
+      [ANNOTATIONS.created]: told.created,
+      [ANNOTATIONS.config]: id,
       [ANNOTATIONS.release]: details.release,
       [ANNOTATIONS.virtualSize]: String(details.disk.size),
       [ANNOTATIONS.storedSize]: String(layers.reduce((sum, layer) => sum + layer.size, 0)),
       [ANNOTATIONS.gate]: 'not-run',
     },
   };
-  return { config: configText, manifest, layers: descriptors, entry };
 }
 
 function checkChain(config: ImageConfig, layers: readonly LayerRecord[]): void {

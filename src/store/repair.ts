@@ -6,8 +6,8 @@ import { isDigest, type Digest } from '../base/types.ts';
 import { withoutImages } from './garbage.ts';
 import { indexCopyPath, indexPath, isImage, parseIndex, pointReferences, type IndexEntry } from './index-file.ts';
 import { allRecords } from './layers.ts';
-import { manifestSchema, readJsonBlob } from './manifest.ts';
-import { ANNOTATIONS, imageConfigSchema, MEDIA_TYPES } from './model.ts';
+import { imageEntry, manifestSchema, readJsonBlob } from './manifest.ts';
+import { ANNOTATIONS, imageConfigSchema } from './model.ts';
 import type { Finding } from './verify.ts';
 import { changeStore, LAYOUT_MARKER, saveIndex } from './writing.ts';
 
@@ -111,20 +111,10 @@ async function scanBlobs(host: Host, home: Home): Promise<IndexEntry[]> {
     const config = await readJsonBlob(host, home, manifest.config, imageConfigSchema).catch(() => undefined);
     if (config === undefined) continue;
     const details = config['dev.ingot.image'];
-    const image: IndexEntry = {
-      mediaType: MEDIA_TYPES.manifest,
-      digest,
-      size: status.size,
-      annotations: {
-        [ANNOTATIONS.name]: details.template,
-        [ANNOTATIONS.created]: status.modified.toISOString(),
-        [ANNOTATIONS.config]: manifest.config.digest,
-        [ANNOTATIONS.release]: details.release,
-        [ANNOTATIONS.virtualSize]: String(details.disk.size),
-        [ANNOTATIONS.storedSize]: String(manifest.layers.reduce((sum, layer) => sum + layer.size, 0)),
-        [ANNOTATIONS.gate]: 'not-run',
-      },
-    };
+    const image = imageEntry({ digest, size: status.size }, manifest.config.digest, config, manifest.layers, {
+      name: details.template,
+      created: status.modified.toISOString(),
+    });
     entries = pointReferences(entries, image, [`${details.template}:${name.slice(0, 12)}`]);
   }
   return entries;

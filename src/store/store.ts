@@ -5,7 +5,22 @@ import { list } from './list.ts';
 import type { Image } from './model.ts';
 import type { Store } from './types.ts';
 
-export type { ImageUse, NewLayer, Progress, PruneOptions, PruneReport, RemoveResult, Store, StoreProblem, VerifyOptions, VerifyReport } from './types.ts';
+export type {
+  ImageUse,
+  LoadOptions,
+  LoadResult,
+  NewLayer,
+  Progress,
+  PruneOptions,
+  PruneReport,
+  RemoveResult,
+  SaveOptions,
+  SaveResult,
+  Store,
+  StoreProblem,
+  VerifyOptions,
+  VerifyReport,
+} from './types.ts';
 
 /**
  * Opens the image store of a home. Cheap: it touches nothing, and each part of the store is loaded when it is first used, since a
@@ -26,6 +41,8 @@ export function openStore(host: Host, home: Home): Store {
     tag: async (reference, newReference) => (await images()).tag(host, home, reference, newReference),
     remove: async (reference, inUse) => (await import('./remove.ts')).remove(host, home, reference, inUse),
     addGate: async (image, statement) => (await import('./gates.ts')).addGate(host, home, image, statement),
+    save: async (references, target, options) => (await import('./save.ts')).saveImages(host, home, references, target, options),
+    load: async (archive, options) => (await import('./load.ts')).loadImages(host, home, archive, options),
     verify: async (references, onProgress, options) => (await import('./verify.ts')).verify(host, home, references, onProgress, options),
     prune: async (inUse, options) => (await import('./prune.ts')).prune(host, home, inUse, options),
   };

@@ -56,6 +56,39 @@ export interface PruneReport {
   readonly kept: readonly string[];
 }
 
+export interface SaveOptions {
+  /** Replace a file that is there. */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: Progress;
+}
+
+export interface SaveResult {
+  readonly images: readonly { readonly digest: Digest; readonly references: readonly string[] }[];
+  readonly blobs: number;
+  /** Bytes of the archive. */
+  readonly size: number;
+}
+
+export interface LoadOptions {
+  /** Move tags that other images have. */
+  readonly force?: boolean;
+  /** Whether the layers enter the layer cache under the keys that the archive says; default true. */
+  readonly cache?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: Progress;
+}
+
+export interface LoadResult {
+  readonly images: readonly { readonly digest: Digest; readonly references: readonly string[]; readonly isNew: boolean }[];
+  readonly blobs: number;
+  /** Blobs that the store did not have, and their bytes. */
+  readonly copied: number;
+  readonly bytes: number;
+  /** Layers that are new in the cache. */
+  readonly cached: number;
+}
+
 /** One thing that `verify` found wrong. */
 export interface StoreProblem {
   readonly kind:
@@ -129,6 +162,16 @@ export interface Store {
   remove(reference: string, inUse: ImageUse): Promise<RemoveResult>;
   /** Stores what a gate found, as an OCI artifact manifest whose subject is the image. The newest statement is what listings show. */
   addGate(image: Image, statement: GateStatement): Promise<void>;
+  /**
+   * Writes images to one tar file: an OCI image layout with each shared blob once, the gate's statements, and what the layer cache knows of the
+   * layers. By name, an image keeps that one reference; by digest, all it has. Throws what `resolve` throws, `file-exists`, `image-damaged`.
+   */
+  save(references: readonly string[], target: HostPath, options: SaveOptions): Promise<SaveResult>;
+  /**
+   * Takes the images of an archive into the store, each byte proven by its digest; all of them or none. Throws `archive-invalid`, and `tag-exists`
+   * where another image has a reference of one.
+   */
+  load(archive: HostPath, options?: LoadOptions): Promise<LoadResult>;
   /** Reads every byte of the named images, or of the whole store, and tells all that is wrong. */
   verify(references?: readonly string[], onProgress?: Progress, options?: VerifyOptions): Promise<VerifyReport>;
   /** Removes untagged images that no VM uses, files that nothing refers to and what killed processes left; more by {@link PruneOptions}. */
