@@ -1,8 +1,10 @@
 /* Writes docs/reference/ from the declarations. A test fails where the files there differ from what this makes. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
 import { EXIT_CODES } from '../src/base/errors.ts';
-import { settingsSchema } from '../src/base/settings-schema.ts';
+import { BUILT_IN, PROJECT_FILE } from '../src/base/settings.ts';
+import { PROJECT_MAY_SET, settingsSchema, variableOf } from '../src/base/settings-schema.ts';
 import { fieldText, flagText, usageLine } from '../src/cli/help.ts';
 import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
@@ -90,16 +92,24 @@ function errorsPage(): string {
 }
 
 function settingsPage(): string {
-  const rows = Object.entries(settingsSchema.shape).map(([name, schema]) => [
-    code(name),
-    code(`INGOT_${name.toUpperCase().replaceAll('-', '_')}`),
-    schema.description ?? '',
-  ]);
+  const rows = Object.entries(settingsSchema.shape).map(([name, schema]) => {
+    const values = schema instanceof z.ZodDefault && schema.unwrap() instanceof z.ZodEnum ? schema.unwrap().options : [];
+    const builtIn: Readonly<Record<string, string>> = BUILT_IN;
+    const project = PROJECT_MAY_SET[name];
+    const allowed = project === undefined ? 'no' : values.every(project) ? 'yes' : values.filter(project).join(', ');
+    return [
+      code(name),
+      code(variableOf(name)),
+      `${schema.description ?? ''}${values.length === 0 ? '' : `: ${values.join(', ')}`}`,
+      builtIn[name] ?? '',
+      allowed,
+    ];
+  });
   return page([
     NOTE,
     '# Settings',
-    '`settings.yaml` in the home. An environment variable has precedence over the file.',
-    table(['Setting', 'Environment', 'Meaning'], rows),
+    `A flag of a command is above the environment, that above the file of the project (\`${PROJECT_FILE}\` in the working directory or the nearest folder above it), that above your own file (\`settings.yaml\` in the home), and that above the default. See [settings and secrets](../secrets-and-settings.md).`,
+    table(['Setting', 'Environment', 'Meaning', 'Default', 'In a project'], rows),
   ]);
 }
 

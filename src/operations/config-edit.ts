@@ -34,7 +34,7 @@ export default defineOperation({
     const offered = before === '' ? introduction() : before;
     await host.files.write(copy, offered, { mode: 0o600 });
     for (let last = offered; ;) {
-      const exitCode = await context.attach([...editor, copy], { env: environmentOf(context) });
+      const exitCode = await attachEditor([...editor, copy], context);
       if (exitCode !== 0) {
         throw new IngotError('command', 'editor-failed', `${editor[0]} ended with exit code ${exitCode}`, { hint: 'The settings are as they were.' });
       }
@@ -59,7 +59,20 @@ async function editorOf({ host }: Context): Promise<Argv> {
     if (program !== undefined) return [program, ...words];
   }
   for (const program of ['editor', 'vi', 'nano']) if ((await findProgram(host, program)) !== undefined) return [program];
-  throw new IngotError('host', 'editor-missing', 'No editor was found', { hint: 'Name one in the environment variable EDITOR.' });
+  throw editorMissing('No editor was found');
+}
+
+async function attachEditor(argv: Argv, context: Context): Promise<number> {
+  try {
+    return await context.attach(argv, { env: environmentOf(context) });
+  } catch (error) {
+    if (error instanceof IngotError && error.code === 'command-missing') throw editorMissing(`The editor ${argv[0]} is not installed`);
+    throw error;
+  }
+}
+
+function editorMissing(message: string): IngotError {
+  return new IngotError('host', 'editor-missing', message, { hint: 'Name one that is there in the environment variable EDITOR.' });
 }
 
 /** An editor is the user's own program: it is looked for, and works, as in the user's shell. */
@@ -72,7 +85,7 @@ function listed(problems: readonly Problem[]): string {
   return problems
     .map(({ position, path, message, hint }) => {
       const place = position === undefined ? '' : `line ${position.line}, column ${position.column}: `;
-      return `  ${place}${path === undefined || path === '' ? '' : `${path} `}${message}${hint === undefined ? '' : `. ${hint}`}`;
+      return `  ${place}${path === undefined || path === '' ? '' : `${path}: `}${message}${hint === undefined ? '' : `. ${hint}`}`;
     })
     .join('\n');
 }
