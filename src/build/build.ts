@@ -1,13 +1,11 @@
 import type { Digest, Name } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { imageConfig, type Plan } from '../plan/plan.ts';
-import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
 import type { GateStatement, Image, ImageConfig, LayerRecord } from '../store/model.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { ensureLayer, type LayerOptions, type LayerOutcome } from './layer.ts';
 
 export interface BuildOptions extends LayerOptions {
-  readonly mirrors: Mirrors;
   /** The user's immutable tag; without it, date and short digest. */
   readonly tag: string | undefined;
   /** Boots the image and says what it found. */
@@ -28,8 +26,12 @@ export interface BuildOutcome {
 export async function buildImage(context: Context, plan: Plan, options: BuildOptions): Promise<BuildOutcome> {
   const store = openStore(context.host, context.home);
   const layers: (LayerOutcome & { name: string })[] = [];
-  for (const layer of plan.layers) layers.push({ name: layer.name, ...(await ensureLayer(context, store, layer, options)) });
-  const records = layers.map(({ record }) => record);
+  const records = baseRecords(plan);
+  for (const layer of plan.layers) {
+    const outcome = await ensureLayer(context, store, layer, records, options);
+    layers.push({ name: layer.name, ...outcome });
+    records.push(outcome.record);
+  }
   const config = imageConfig(
     plan,
     records.map(({ digest }) => digest),
@@ -40,6 +42,29 @@ export async function buildImage(context: Context, plan: Plan, options: BuildOpt
   if (gate.result === 'failed') return { image: untagged, layers, gate, tag };
   const image = await moveTags(context, store, config, records, untagged, plan.template.name, tag);
   return { image, layers, gate, tag };
+}
+
+/** The layers of the image that a plan starts from, as records. */
+export function baseRecords({ base }: Plan): LayerRecord[] {
+  if (base === undefined) return [];
+  return base.layers.map(({ name, kind, key, digest, size, packages, removed }, i) => {
+    const parent = base.layers[i - 1]?.digest;
+    return {
+      v: 1,
+      key,
+      digest,
+      size,
+      name,
+      kind,
+      ...(parent === undefined ? {} : { parent }),
+      virtualSize: base.virtualSize,
+      created: '',
+      seconds: 0,
+      packages: [...packages],
+      removed: [...removed],
+      inputs: {},
+    };
+  });
 }
 
 async function moveTags(

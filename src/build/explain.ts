@@ -1,9 +1,9 @@
-import { join } from 'node:path';
-import { readTextIfThere } from '../base/files.ts';
 import type { Key } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import type { LayerPlan } from '../plan/plan.ts';
-import { layerRecordSchema, type InstalledPackage, type LayerRecord } from '../store/model.ts';
+import type { LayerPlan } from '../plan/layers.ts';
+import type { Plan } from '../plan/plan.ts';
+import { allRecords } from '../store/layers.ts';
+import type { InstalledPackage, LayerRecord } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 
 export interface LayerExplanation {
@@ -22,18 +22,26 @@ export interface PackageChanges {
   readonly changed: string[];
 }
 
+/** Why each layer of a plan is cached or not. Whatever stands on a layer that has to be made has to be made as well. */
+export async function explainPlan(context: Pick<Context, 'host' | 'home'>, plan: Plan): Promise<LayerExplanation[]> {
+  const records = await allRecords(context.host, context.home);
+  const explanations: LayerExplanation[] = [];
+  for (const layer of plan.layers) explanations.push(await explainLayer(context, layer, records));
+  return explanations;
+}
+
 /** Why a layer is cached or not: what differs from the newest one that was made for the same release and architecture. */
-export async function explainLayer(context: Pick<Context, 'host' | 'home'>, layer: LayerPlan): Promise<LayerExplanation> {
+async function explainLayer(context: Pick<Context, 'host' | 'home'>, layer: LayerPlan, all: readonly LayerRecord[]): Promise<LayerExplanation> {
   const { name, key } = layer;
   if ((await openStore(context.host, context.home).findLayer(key)) !== undefined) {
     return { name, key, cached: true, reason: 'all that it depends on is unchanged', differs: [] };
   }
-  const records = await readRecords(context, layer);
+  const records = likeLayers(all, layer);
   const same = records.find((record) => record.key === key);
   if (same !== undefined) return { name, key, cached: false, reason: 'it was made before, but its blob is gone or damaged', differs: [] };
   const previous = records[0];
   if (previous === undefined)
-    return { name, key, cached: false, reason: `no ${name} layer of ${layer.recipe.release} (${layer.recipe.arch}) has been made yet`, differs: [] };
+    return { name, key, cached: false, reason: `no layer ${name} of ${layer.inputs['release']} (${layer.inputs['arch']}) has been made yet`, differs: [] };
   const names = new Set([...Object.keys(layer.inputs), ...Object.keys(previous.inputs)]);
   const differs = [...names].filter((input) => layer.inputs[input] !== previous.inputs[input]).toSorted();
   const reason =
@@ -50,25 +58,14 @@ export async function explainLayer(context: Pick<Context, 'host' | 'home'>, laye
   };
 }
 
-/** Records of layers with the same name, release and architecture, the newest first. */
-async function readRecords({ host, home }: Pick<Context, 'host' | 'home'>, layer: LayerPlan): Promise<LayerRecord[]> {
-  const records: LayerRecord[] = [];
-  for (const file of await host.files.list(home.layers)) {
-    const text = await readTextIfThere(host.files, join(home.layers, file));
-    const parsed = layerRecordSchema.safeParse(text === undefined ? undefined : parseJson(text));
-    if (!parsed.success) continue;
-    const { name, inputs } = parsed.data;
-    if (name === layer.name && inputs['release'] === layer.inputs['release'] && inputs['arch'] === layer.inputs['arch']) records.push(parsed.data);
-  }
-  return records.toSorted((a, b) => (a.created < b.created ? 1 : -1));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // `image verify` reports it
-  }
+/** Records of layers with the same name, kind, release and architecture, the newest first. */
+function likeLayers(all: readonly LayerRecord[], layer: LayerPlan): LayerRecord[] {
+  return all
+    .filter(
+      ({ name, kind = 'bootstrap', inputs }) =>
+        name === layer.name && kind === layer.kind && inputs['release'] === layer.inputs['release'] && inputs['arch'] === layer.inputs['arch'],
+    )
+    .toSorted((a, b) => (a.created < b.created ? 1 : -1));
 }
 
 /** What changed from one package list to another, each as a line. */

@@ -5,20 +5,32 @@ import { takeLock } from '../base/lock.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { formatSize, hexOf, hostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import type { LayerPlan } from '../plan/plan.ts';
-import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
+import { stepFailure } from './apply/program.ts';
+import type { Secrets } from '../base/secrets.ts';
+import { compressLayer } from '../disk/compress.ts';
+import type { LayerPlan } from '../plan/layers.ts';
+import { makeOverlay } from '../platforms/local/overlay.ts';
+import type { Archives } from '../sources/bootstrap/mirrors.ts';
 import type { LayerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
-import { choosePlace } from '../workspace/place.ts';
+import type { Place, PlaceKind } from '../workspace/place.ts';
 
 /** Free bytes that a build needs at the home: packages, their expanded copies, and the layer. */
 export const SPACE_NEEDED = 2 * 2 ** 30;
 
 export interface LayerOptions {
-  readonly mirrors: Mirrors;
+  /** Where packages are downloaded from. */
+  readonly archives: Archives;
   readonly offline: boolean;
   readonly debugShell: boolean;
+  readonly secrets: Secrets;
+  /** Where disks are opened. */
+  readonly workspace: PlaceKind;
+  /** Opens the place, or hands on one that served the layer before; whoever gave it closes it. */
+  readonly place: () => Promise<Place>;
+  /** The command that makes the same layer and opens a shell where it fails. */
+  readonly shellCommand: string;
   /** Called before the first layer that has to be made: what a build needs of the host is asked for only then. */
   readonly beforeWork: () => Promise<void>;
 }
@@ -29,26 +41,56 @@ export interface LayerOutcome {
   readonly seconds: number;
 }
 
-/** The layer of a plan: from the cache, or made now. One process makes a layer, others that want it wait and say so. */
-export async function ensureLayer(context: Context, store: Store, layer: LayerPlan, options: LayerOptions): Promise<LayerOutcome> {
+/**
+ * The layer of a plan on the layers below it (bottom first): from the cache, or made now. One process makes a layer, others that want it wait and
+ * say so. Throws `step-failed` and the like.
+ */
+export async function ensureLayer(
+  context: Context,
+  store: Store,
+  layer: LayerPlan,
+  below: readonly LayerRecord[],
+  options: LayerOptions,
+): Promise<LayerOutcome> {
   const span = context.events.span('layer', layer.name);
   try {
-    const ready = await store.findLayer(layer.key);
+    const ready = await findReady(context, store, layer, below, options.offline);
     if (ready !== undefined) return { record: ready, cached: true, seconds: span.end('cached') };
+    if (layer.maxAge !== undefined && options.offline) throw needsNetwork(layer);
     await options.beforeWork();
     await using _lock = await takeLock(context.host, context.home, `layer-${hexOf(layer.key).slice(0, 16)}`, {
-      what: `building the layer ${layer.name} of ${layer.recipe.release}`,
+      what: `building the layer ${layer.name}`,
       signal: context.signal,
       onWait: (owner) => context.events.message('info', `Waiting for process ${owner?.pid ?? '?'}, which is ${owner?.what ?? 'making the same layer'}.`),
     });
-    const made = await store.findLayer(layer.key);
+    const made = await findReady(context, store, layer, below, options.offline);
     if (made !== undefined) return { record: made, cached: true, seconds: span.end('cached', 'made by another process') };
-    const record = await makeLayer(context, store, layer, options, span);
+    const record = await makeLayer(context, store, layer, below, options, span);
     return { record, cached: false, seconds: span.end('done') };
   } catch (error) {
     span.end('failed');
-    throw isOutOfSpace(error) ? await diskFull(context, error) : error;
+    throw isOutOfSpace(error) ? await diskFull(context, error) : stepFailure(error, layer.name, `Open a shell where it failed: ${options.shellCommand}`);
   }
+}
+
+/** The cached layer, where it stands on the very layer below and is not older than its step allows. */
+export async function findReady(
+  { host }: Pick<Context, 'host'>,
+  store: Pick<Store, 'findLayer'>,
+  layer: LayerPlan,
+  below: readonly LayerRecord[],
+  offline: boolean,
+): Promise<LayerRecord | undefined> {
+  const record = await store.findLayer(layer.key);
+  if (record === undefined || record.parent !== below.at(-1)?.digest) return undefined;
+  const age = (host.clock.now().getTime() - Date.parse(record.created)) / 1000;
+  return layer.maxAge !== undefined && age > layer.maxAge && !offline ? undefined : record;
+}
+
+function needsNetwork(layer: LayerPlan): IngotError {
+  return new IngotError('usage', 'step-needs-network', `The step "${layer.name}" uses the network, and is not cached`, {
+    hint: 'Build it once without --offline.',
+  });
 }
 
 /** Says which disk is full and how much a build needs there; undoing has made room again by now. */
@@ -65,28 +107,49 @@ async function diskFull({ host, home }: Context, error: unknown): Promise<IngotE
   );
 }
 
-async function makeLayer(context: Context, store: Store, layer: LayerPlan, options: LayerOptions, span: Span): Promise<LayerRecord> {
-  const start = context.host.clock.monotonic();
-  await using scratch = await makeScratch(context.host, context.home, `building ${layer.name}`);
+async function makeLayer(
+  context: Context,
+  store: Store,
+  layer: LayerPlan,
+  below: readonly LayerRecord[],
+  options: LayerOptions,
+  span: Span,
+): Promise<LayerRecord> {
+  const { host, home } = context;
+  const start = host.clock.monotonic();
+  await using scratch = await makeScratch(host, home, `building ${layer.name}`);
   const output = hostPath(join(scratch.path, 'layer.qcow2'));
-  // Made by the user who runs ingot, so that it stays theirs when the helper fills it as root.
-  await context.host.files.write(output, '');
-  const { bootstrap } = await import('../sources/bootstrap/bootstrap.ts');
-  await bootstrap(context, layer.recipe, {
-    mirrors: options.mirrors,
-    offline: options.offline,
-    workspace: await choosePlace(context, undefined),
-    scratch: scratch.path,
-    output,
-    span,
-    ...(options.debugShell ? { onFailure: (root, error) => openDebugShell(context, root, error) } : {}),
-  });
+  const onFailure = options.debugShell ? (root: GuestRoot, error: unknown): Promise<void> => openDebugShell(context, root, error) : undefined;
+  const common = { offline: options.offline, scratch: scratch.path, span, ...(onFailure === undefined ? {} : { onFailure }) };
+  const { recipe } = layer;
+  const parent = below.at(-1);
+  if (recipe.kind === 'bootstrap') {
+    // Made by the user who runs ingot, so that it stays theirs when the helper fills it as root.
+    await host.files.write(output, '');
+    const { bootstrap } = await import('../sources/bootstrap/bootstrap.ts');
+    await bootstrap(context, recipe, { ...common, mirrors: options.archives, workspace: options.workspace, output });
+  } else {
+    if (parent === undefined) throw new IngotError('internal', 'layer-baseless', `The layer ${layer.name} has nothing to stand on`);
+    const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
+    const chain = below.map(({ digest }) => hostPath(home.blob(digest)));
+    await makeOverlay(host, overlay, hostPath(home.blob(parent.digest)), layer.virtualSize);
+    const { applyLayer } = await import('./apply/apply.ts');
+    await applyLayer(
+      context,
+      { ...layer, recipe },
+      { ...common, place: await options.place(), chain, overlay, archives: options.archives, secrets: options.secrets },
+    );
+    await compressLayer(host, chain, overlay, output, context.signal);
+  }
   return await store.commitLayer(output, {
     key: layer.key,
     name: layer.name,
-    virtualSize: layer.recipe.disk.size,
-    seconds: (context.host.clock.monotonic() - start) / 1000,
+    kind: layer.kind,
+    ...(parent === undefined ? {} : { parent: parent.digest }),
+    virtualSize: layer.virtualSize,
+    seconds: (host.clock.monotonic() - start) / 1000,
     packages: [...layer.packages],
+    ...(layer.removed.length === 0 ? {} : { removed: [...layer.removed] }),
     inputs: { ...layer.inputs },
   });
 }

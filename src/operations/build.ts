@@ -3,11 +3,14 @@ import { IngotError } from '../base/errors.ts';
 import { formatDuration, formatSize } from '../base/types.ts';
 import { buildImage } from '../build/build.ts';
 import { gateImage, notRun } from '../gate/gate.ts';
-import { prepare } from '../plan/prepare.ts';
+import { prepare } from '../build/prepare.ts';
+import { makeScratch } from '../base/scratch.ts';
+import { openSecrets } from '../base/secrets.ts';
+import { choosePlace, openPlace, type Place } from '../workspace/place.ts';
 import { parseTag } from '../store/reference.ts';
 import { digestSchema, gateStatementSchema, keySchema } from '../store/model.ts';
 import { defineOperation } from './operation.ts';
-import { requestInput } from './request-input.ts';
+import { requestOf, templateInput, templatePosition, upstreamInput } from './request-input.ts';
 
 export default defineOperation({
   name: 'build',
@@ -16,7 +19,11 @@ export default defineOperation({
     'Makes the layers that are not cached, puts the image together, boots it on a throw-away copy and checks it from inside (the gate), and only then moves its tags: latest, and one that never moves again. What it needs of the host and does not find is named and installed after you agree.',
   kind: 'job',
   input: z.object({
-    ...requestInput,
+    ...templatePosition,
+    ...templateInput,
+    ...upstreamInput,
+    workspace: z.enum(['auto', 'host', 'vm']).optional().describe('Where disks are opened; default: the setting, else what the host can do'),
+    frozen: z.boolean().default(false).describe('Exactly what ingot.lock says'),
     tag: z.string().optional().describe('The tag that never moves again; default: date and short digest'),
     gate: z
       .enum(['quick', 'full', 'none'])
@@ -44,10 +51,20 @@ export default defineOperation({
   async run(input, context) {
     const start = context.host.clock.monotonic();
     if (input.tag !== undefined) parseTag(input.tag);
-    const { plan, mirrors } = await prepare(context, input);
+    const { plan, archives } = await prepare(context, requestOf(input.template, input), input);
     const level = input.gate;
+    const chosen = input.workspace ?? context.settings.workspace;
+    const workspace = await choosePlace(context, chosen === 'auto' ? undefined : chosen);
+    await using undo = new AsyncDisposableStack();
+    const scratch = undo.use(await makeScratch(context.host, context.home, 'building'));
+    let place: Promise<Place> | undefined;
+    undo.defer(async () => void (await (await place?.catch(() => undefined))?.[Symbol.asyncDispose]()));
     const { image, layers, gate, tag } = await buildImage(context, plan, {
-      mirrors,
+      archives,
+      secrets: openSecrets(context),
+      workspace,
+      place: () => (place ??= openPlace(context, { kind: workspace, scratch: scratch.path })),
+      shellCommand: `ingot build ${input.template} --debug-shell`,
       tag: input.tag,
       offline: input.offline,
       debugShell: input.debugShell,

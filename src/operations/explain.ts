@@ -1,16 +1,16 @@
 import * as z from 'zod';
-import { explainLayer } from '../build/explain.ts';
-import { prepare } from '../plan/prepare.ts';
+import { explainPlan } from '../build/explain.ts';
+import { prepare } from '../build/prepare.ts';
 import { keySchema } from '../store/model.ts';
 import { defineOperation } from './operation.ts';
-import { requestInput } from './request-input.ts';
+import { requestOf, templateInput, templatePosition, upstreamInput } from './request-input.ts';
 
 export default defineOperation({
   name: 'explain',
   summary: 'Say for each layer why it is cached or not',
   description: 'Compares the inputs of each layer with those of the newest layer of the same name and release that was built, and names what differs.',
   kind: 'query',
-  input: z.object(requestInput),
+  input: z.object({ ...templatePosition, ...templateInput, ...upstreamInput }),
   output: z.object({
     name: z.string(),
     layers: z.array(
@@ -26,8 +26,8 @@ export default defineOperation({
   }),
   examples: [{ command: 'ingot explain debian-12', does: 'why the next build would, or would not, make each layer anew' }],
   async run(input, context) {
-    const { plan } = await prepare(context, input);
-    return { name: plan.template.name, layers: await Promise.all(plan.layers.map((layer) => explainLayer(context, layer))) };
+    const { plan } = await prepare(context, requestOf(input.template, input), input);
+    return { name: plan.template.name, layers: await explainPlan(context, plan) };
   },
   render(output) {
     return output.layers

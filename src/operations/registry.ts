@@ -19,6 +19,7 @@ export type AnyOperation = Operation;
 export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   build: { group: 'images', load: () => import('./build.ts') },
   plan: { group: 'images', load: () => import('./plan.ts') },
+  lock: { group: 'images', load: () => import('./lock.ts') },
   explain: { group: 'images', load: () => import('./explain.ts') },
   'image list': { group: 'images', load: () => import('./image-list.ts') },
   'image show': { group: 'images', load: () => import('./image-show.ts') },

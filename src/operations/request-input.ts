@@ -1,14 +1,41 @@
 import * as z from 'zod';
 import { filesystemSchema } from '../disk/layout.ts';
 
-/** The flags that say what an image is to be: shared by build, plan and explain. */
-export const requestInput = {
-  template: z.string().min(1).describe('A release of the catalog, such as debian-12').meta({ positional: true, complete: 'release' }),
+/** The template, by position. */
+export const templatePosition = {
+  template: z
+    .string()
+    .min(1)
+    .describe('A release such as debian-12, a template by its name, or a template file')
+    .meta({ positional: true, complete: 'release' }),
+};
+
+/** Templates, by position. */
+export const templatesPosition = {
+  templates: z.array(z.string().min(1)).min(1).describe('Releases, templates by name, or template files').meta({ positional: true, complete: 'release' }),
+};
+
+/** The flags that say what an image is to be: shared by build, plan, explain and lock. */
+export const templateInput = {
+  var: z
+    .array(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]*=/, 'must be name=value'))
+    .default([])
+    .describe('Sets a variable of the template; environment: INGOT_VAR_<NAME>. Can be given again')
+    .meta({ placeholder: 'NAME=VALUE' }),
+  role: z.array(z.string()).default([]).describe('Adds a role; can be given again'),
+  package: z.array(z.string()).default([]).describe('Adds a package; can be given again'),
   arch: z.enum(['amd64', 'arm64']).optional().describe("Processor architecture; default: the host's. Another one is built and booted by emulation"),
-  kernel: z.enum(['cloud', 'generic']).default('cloud').describe('cloud: small, for virtual machines; generic: every driver, for VMware, Xen and bare devices'),
+  kernel: z
+    .enum(['cloud', 'generic'])
+    .optional()
+    .describe('cloud (default): small, for virtual machines; generic: every driver, for VMware, Xen and bare devices'),
   size: z.string().optional().describe("Size of the image's disk; default 4GiB. A VM's root grows to the VM's disk").meta({ placeholder: 'SIZE' }),
-  filesystem: filesystemSchema.default('ext4').describe('Root file system'),
-  name: z.string().optional().describe("The image's name; default: the release, plus what differs from the defaults"),
+  filesystem: filesystemSchema.optional().describe('Root file system; default ext4'),
+  name: z.string().optional().describe("The image's name; default: the template's, else the release, plus what differs from the defaults"),
+};
+
+/** The flags that say where packages come from. */
+export const upstreamInput = {
   mirror: z
     .string()
     .optional()
@@ -18,3 +45,22 @@ export const requestInput = {
   offline: z.boolean().default(false).describe('No network at all: the repositories as they were last seen'),
   allowExpiredMetadata: z.boolean().default(false).describe('Accept repository metadata past its Valid-Until date; the image records it'),
 };
+
+const inputSchema = z.object(templateInput);
+
+/** The request that the flags of one template make. */
+export function requestOf(template: string, flags: z.output<typeof inputSchema>) {
+  const { var: variables, role: roles, package: packages, ...rest } = flags;
+  const split = variables.map((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]);
+  return {
+    template,
+    variables: Object.fromEntries(split),
+    roles,
+    packages,
+    arch: rest.arch,
+    kernel: rest.kernel,
+    size: rest.size,
+    filesystem: rest.filesystem,
+    name: rest.name,
+  };
+}

@@ -1,86 +1,233 @@
-import { hashValue, keyOf } from '../base/hash.ts';
+import { canonicalJson, hashValue, keyOf } from '../base/hash.ts';
+import { IngotError } from '../base/errors.ts';
 import type { Digest, Key } from '../base/types.ts';
 import type { Release } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
+import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
+import { installation, LAYER_SEAL } from '../families/debian/layers.ts';
 import { debianRecipe } from '../families/debian/recipe.ts';
+import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
+import type { Resolution } from '../sources/bootstrap/upstream.ts';
 import type { ImageConfig, InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
+import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
+import type { Section } from './sections.ts';
 
 /** Version of what a key is made of. A change remakes every layer. */
 const KEY_FORMAT = 1;
-
-/** One layer to be: what makes it, and the key under which it is kept. */
-export interface LayerPlan {
-  readonly name: string;
-  readonly key: Key;
-  /** Hashes of the parts of the key, by name: `explain` says which one differs. */
-  readonly inputs: Readonly<Record<string, string>>;
-  readonly packages: readonly InstalledPackage[];
-  readonly recipe: BootstrapRecipe;
-}
 
 /** What a build will do; a plain value, made without touching anything. */
 export interface Plan {
   readonly template: ResolvedTemplate;
   readonly release: Release;
-  /** Bottom first. */
+  /** The image that the template starts from, where it is not a release; its layers come first. */
+  readonly base: BaseImage | undefined;
+  /** The layers to be, bottom first. */
   readonly layers: readonly LayerPlan[];
+  readonly kernelArguments: readonly string[];
+  readonly expiredMetadata: boolean;
+}
+
+/** An image that a template starts from. */
+export interface BaseImage {
+  readonly reference: string;
+  readonly digest: Digest;
+  /** A release of the catalog. */
+  readonly release: string;
+  readonly arch: string;
+  /** Bottom first. */
+  readonly layers: readonly BaseLayer[];
+  /** Bytes of its disk. */
+  readonly virtualSize: number;
+  readonly kernelArguments: readonly string[];
+  readonly repositories: readonly string[];
   readonly expiredMetadata: boolean;
 }
 
 /** What planning needs to know of the world outside. */
 export interface Upstream {
-  /** The base packages, resolved. */
+  /** The base packages, resolved; none where the template starts from an image. */
   readonly packages: readonly ResolvedPackage[];
+  /** One for each section, undefined where it needs no packages. */
+  readonly resolutions: readonly (Resolution | undefined)[];
+  /** Hashes of the package indexes: part of the keys of steps with network. */
+  readonly indexes: Readonly<Record<string, string>>;
   readonly expiredMetadata: boolean;
 }
 
 /** The plan of an image: pure, so the same template, catalog and upstream state give the same keys. */
-export function planImage(template: ResolvedTemplate, release: Release, upstream: Upstream): Plan {
-  const packages = upstream.packages.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const seed = hashValue([template.release, template.arch, template.disk, packages.map((item) => item.sha256)]);
+export function planImage(template: ResolvedTemplate, release: Release, base: BaseImage | undefined, sections: readonly Section[], upstream: Upstream): Plan {
+  const layers: LayerPlan[] = base === undefined ? [baseLayer(template, release, upstream.packages)] : [];
+  let kernelArguments = base?.kernelArguments ?? KERNEL_ARGUMENTS;
+  sections.forEach((section, i) => {
+    if (section.kind !== 'step') kernelArguments = [...kernelArguments, ...section.changes.kernelArguments];
+    const menu = { release: release.id, kernelArguments };
+    const below = layers.at(-1)?.key ?? base?.digest;
+    if (below === undefined) throw new IngotError('internal', 'plan-empty', 'A layer needs one to stand on');
+    const common = { below, virtualSize: template.disk.size, about: { release: release.id, arch: template.arch } };
+    layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream.resolutions[i], common));
+  });
+  return { template, release, base, layers, kernelArguments, expiredMetadata: upstream.expiredMetadata || base?.expiredMetadata === true };
+}
+
+/** The base layers of many templates are one: it is planned once for each package list. */
+const baseLayers = new WeakMap<readonly ResolvedPackage[], Map<string, LayerPlan>>();
+
+function baseLayer(template: ResolvedTemplate, release: Release, resolved: readonly ResolvedPackage[]): LayerPlan {
+  const known = baseLayers.get(resolved) ?? new Map<string, LayerPlan>();
+  baseLayers.set(resolved, known);
+  const question = canonicalJson([release.id, template.arch, template.kernel, template.disk]);
+  const found = known.get(question);
+  if (found !== undefined) return found;
+  const packages = resolved.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  const seed = hashValue([release.id, template.arch, template.disk, packages.map((item) => item.sha256)]);
   const disk = planDisk({ ...template.disk, arch: template.arch, seed });
   const recipe = debianRecipe(release, { arch: template.arch, kernel: template.kernel, filesystem: template.disk.filesystem }, packages, disk);
-  return { template, release, layers: [bootstrapLayer(recipe)], expiredMetadata: upstream.expiredMetadata };
+  const layer = bootstrapLayer(recipe);
+  known.set(question, layer);
+  return layer;
 }
 
 function bootstrapLayer(recipe: BootstrapRecipe): LayerPlan {
   const { packages, disk, boot, ext4Features, files, filesBefore, arch, release, ...method } = recipe;
-  // Where a package was found is not what it is: a mirror's layout must not change a key.
-  const identities = packages.map(({ name, version, arch: packageArch, sha256 }) => ({ name, version, arch: packageArch, sha256 }));
+  const identities = identitiesOf(packages);
   const parts = { release, arch, packages: identities, files: [filesBefore, files], disk: [disk, ext4Features], boot, method };
   return {
     name: 'bootstrap',
+    kind: 'bootstrap',
     key: keyOf({ format: KEY_FORMAT, source: 'bootstrap', ...parts }),
-    inputs: Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, typeof value === 'string' ? value : hashValue(value)])),
-    packages: identities.map(({ name, version, arch: packageArch }) => ({ name, version, arch: packageArch })),
-    recipe,
+    inputs: inputsOf(parts),
+    packages: installed(identities),
+    removed: [],
+    virtualSize: disk.size,
+    recipe: { kind: 'bootstrap', ...recipe },
   };
+}
+
+interface Common {
+  /** The key of the layer below, or the digest of the image that the template starts from. */
+  readonly below: Key | Digest;
+  readonly virtualSize: number;
+  readonly about: { readonly release: string; readonly arch: string };
+}
+
+function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu, resolution: Resolution | undefined, common: Common): LayerPlan {
+  const { changes, kind, name } = section;
+  const packages = resolution?.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)) ?? [];
+  const removed = resolution?.removed.toSorted() ?? [];
+  const recipe: ChangeRecipe = {
+    kind,
+    ...(resolution === undefined ? {} : { install: installation(packages, removed) }),
+    files: changes.files,
+    commands: changes.commands,
+    menu,
+    newMenu: changes.kernelArguments.length > 0,
+    seal: LAYER_SEAL,
+  };
+  const identities = identitiesOf(packages);
+  const { install, files, commands, ...method } = recipe;
+  const parts = {
+    ...common.about,
+    ...section.about,
+    below: common.below,
+    packages: [identities, removed],
+    files,
+    commands,
+    method: { ...method, install: install === undefined ? undefined : { ...install, packages: undefined } },
+  };
+  return layer(name, recipe, parts, common, { packages: installed(identities), removed });
+}
+
+function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: BootMenu, indexes: Readonly<Record<string, string>>, common: Common): LayerPlan {
+  if (step.kind === 'copy') {
+    const { tree, to, owner } = step;
+    const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal: LAYER_SEAL };
+    return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal: LAYER_SEAL }, common);
+  }
+  const recipe: LayerRecipe = { kind: step.kind, step, menu, seal: LAYER_SEAL };
+  const { env, secrets, network, maxAge, label: _, ...what } = step;
+  const parts = {
+    ...common.about,
+    below: common.below,
+    step: 'tree' in what ? { ...what, tree: what.tree.entries } : what,
+    env,
+    secrets,
+    // What a step with network sees is as new as the repositories, and no older than its maximum age.
+    network: network ? { indexes, maxAge } : false,
+    method: { menu, seal: LAYER_SEAL },
+  };
+  return { ...layer(name, recipe, parts, common), ...(network ? { maxAge } : {}) };
+}
+
+function layer(
+  name: string,
+  recipe: LayerRecipe,
+  parts: Readonly<Record<string, unknown>>,
+  { virtualSize }: Common,
+  changed: { packages: readonly InstalledPackage[]; removed: readonly string[] } = { packages: [], removed: [] },
+): LayerPlan {
+  return { name, kind: recipe.kind, key: keyOf({ format: KEY_FORMAT, kind: recipe.kind, ...parts }), inputs: inputsOf(parts), ...changed, virtualSize, recipe };
+}
+
+/** Where a package was found is not what it is: a mirror's layout must not change a key. */
+function identitiesOf(packages: readonly ResolvedPackage[]): Pick<ResolvedPackage, 'name' | 'version' | 'arch' | 'sha256'>[] {
+  return packages.map(({ name, version, arch, sha256 }) => ({ name, version, arch, sha256 }));
+}
+
+function installed(packages: readonly InstalledPackage[]): InstalledPackage[] {
+  return packages.map(({ name, version, arch }) => ({ name, version, arch }));
+}
+
+/** Parts of a key by name; what is no text is told by its hash. */
+function inputsOf(parts: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(parts).map(([name, value]) => [name, typeof value === 'string' ? value : hashValue(value)]));
 }
 
 /** The config of the image that a plan makes, given its layers' digests: no time, result or path in it. */
 export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig {
-  const { template, release } = plan;
+  const { template, release, base } = plan;
   return {
     architecture: template.arch,
     os: 'linux',
     'os.version': release.version,
     rootfs: { type: 'layers', diff_ids: [...digests] },
+    ...(Object.keys(template.labels).length === 0 ? {} : { config: { Labels: { ...template.labels } } }),
     'dev.ingot.image': {
       v: 1,
       template: template.name,
       release: release.id,
       family: release.family,
       kernel: template.kernel,
-      disk: template.disk,
+      disk: { ...template.disk },
       defaultUser: release.defaultUser,
+      ...(base === undefined ? {} : { from: { reference: base.reference, digest: base.digest } }),
+      kernelArguments: [...plan.kernelArguments],
       repositories: [
-        ...release.suites.map((suite) => `${release.mirrors.archive} ${suite}`),
-        ...(release.securitySuite === undefined ? [] : [`${release.mirrors.security} ${release.securitySuite}`]),
+        ...(base?.repositories ?? [
+          ...release.suites.map((suite) => `${release.mirrors.archive} ${suite}`),
+          ...(release.securitySuite === undefined ? [] : [`${release.mirrors.security} ${release.securitySuite}`]),
+        ]),
+        ...template.system.repositories.flatMap(({ uri, suites }) => suites.map((suite) => `${uri} ${suite}`)),
       ],
       expiredMetadata: plan.expiredMetadata,
-      layers: plan.layers.map(({ name, key, packages }) => ({ name, key, packages: [...packages] })),
+      layers: [...(base?.layers ?? []), ...plan.layers].map(({ name, kind, key, packages, removed }) => ({
+        name,
+        kind,
+        key,
+        packages: [...packages],
+        ...(removed.length === 0 ? {} : { removed: [...removed] }),
+      })),
     },
   };
+}
+
+/** All packages of an image as its layers leave them: name -> package. */
+export function installedPackages(layers: readonly Pick<LayerPlan, 'packages' | 'removed'>[]): Map<string, InstalledPackage> {
+  const all = new Map<string, InstalledPackage>();
+  for (const { packages, removed } of layers) {
+    for (const name of removed) all.delete(name);
+    for (const item of packages) all.set(item.name, item);
+  }
+  return all;
 }

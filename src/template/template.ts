@@ -1,16 +1,125 @@
+import type { HostPath, Name } from '../base/types.ts';
 import type { Filesystem } from '../disk/layout.ts';
-import type { Name } from '../base/types.ts';
+import type { Template, TemplateTest } from './schema.ts';
+import type { TemplateNetwork } from './network-schema.ts';
 
-/** What an image is to be, with every name resolved and every default filled in. */
+/*
+ * What an image is to be, with every name resolved, every default filled in, and everything that a template brings in from outside read: the
+ * value that planning starts from. Nothing downstream reads the template again.
+ */
+
 export interface ResolvedTemplate {
   /** The image's name. */
   readonly name: Name;
-  /** A release of the catalog. */
-  readonly release: string;
+  readonly version?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly base: Base;
   readonly arch: string;
   readonly kernel: 'cloud' | 'generic';
-  readonly disk: { readonly size: number; readonly filesystem: Filesystem };
+  readonly disk: DiskOptions;
+  readonly roles: readonly ResolvedRole[];
+  readonly packages: readonly string[];
+  readonly users: readonly ResolvedUser[];
+  readonly system: ResolvedSystem;
+  readonly network?: TemplateNetwork;
+  readonly steps: readonly ResolvedStep[];
+  readonly tests: readonly TemplateTest[];
+  readonly outputs: readonly { readonly format: 'qcow2' | 'raw'; readonly path: HostPath }[];
 }
+
+/** What an image starts from. */
+export type Base =
+  | { readonly kind: 'release'; readonly release: string }
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'file'; readonly path: HostPath }
+  | { readonly kind: 'url'; readonly url: string; readonly sha256: string };
+
+export interface DiskOptions {
+  /** Bytes. */
+  readonly size: number;
+  readonly filesystem: Filesystem;
+  readonly firmware?: 'bios' | 'uefi' | 'both';
+  /** Bytes of a swap file; absent for none. */
+  readonly swap?: number;
+  readonly partitions?: readonly { readonly mount: string; readonly size: number; readonly filesystem: Filesystem }[];
+  readonly lvm?: boolean;
+}
+
+export interface ResolvedRole {
+  readonly name: string;
+  readonly version: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** A user whose keys have been read; a password is known by its secret's name and keyed hash alone. */
+export type ResolvedUser = Omit<Template['users'][number], 'ssh-keys' | 'password-hash'> & {
+  readonly sshKeys: readonly string[];
+  readonly passwordHash?: SecretUse;
+};
+
+type TemplateSystem = NonNullable<Template['system']>;
+/** The system section with its keys and certificates read. */
+export type ResolvedSystem = Omit<TemplateSystem, 'trusted-ca' | 'repositories'> & {
+  readonly trustedCa: readonly string[];
+  readonly repositories: readonly PackageRepository[];
+};
+
+export interface PackageRepository {
+  readonly name: string;
+  readonly uri: string;
+  readonly suites: readonly string[];
+  readonly components: readonly string[];
+  /** Armored text. */
+  readonly key: string;
+}
+
+/** A secret by name, with a keyed hash of its value: the value itself is fetched only when a step runs. */
+export interface SecretUse {
+  readonly secret: string;
+  readonly fingerprint: string;
+}
+
+export interface ProgramOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** Environment variable -> secret. */
+  readonly secrets: Readonly<Record<string, SecretUse>>;
+  readonly network: boolean;
+  /** Seconds that a step with network stays cached. */
+  readonly maxAge: number;
+  readonly booted: boolean;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+export type ResolvedStep = { readonly label: string } & (
+  | ({ readonly kind: 'run'; readonly shell: 'sh' | 'bash'; readonly script: string } & ProgramOptions)
+  /** A program of the user; `content` in base64, since it need not be text. */
+  | ({ readonly kind: 'script'; readonly fileName: string; readonly content: string; readonly arguments: readonly string[] } & ProgramOptions)
+  | {
+      readonly kind: 'copy';
+      readonly tree: FileTree;
+      readonly to: string;
+      readonly owner: string;
+    }
+  | { readonly kind: 'file'; readonly path: string; readonly content: string; readonly owner: string; readonly mode: string }
+  | { readonly kind: 'service'; readonly service: string; readonly state: 'enabled' | 'disabled' | 'masked' }
+  /** `playbook` is a path in the tree, which is the playbook's folder. */
+  | ({ readonly kind: 'ansible'; readonly tree: FileTree; readonly playbook: string; readonly variables: Readonly<Record<string, unknown>> } & ProgramOptions)
+);
+
+/** A file or folder of this host that goes into an image. Only `entries` and what follows from them enter a key, not where it lies. */
+export interface FileTree {
+  readonly root: HostPath;
+  /** A single file rather than a folder: then there is one entry, with an empty path. */
+  readonly single: boolean;
+  /** Sorted by path. Modes as they will be in the image. */
+  readonly entries: readonly TreeEntry[];
+}
+
+export type TreeEntry =
+  | { readonly type: 'folder'; readonly path: string; readonly mode: number }
+  | { readonly type: 'file'; readonly path: string; readonly mode: number; readonly size: number; readonly sha256: string }
+  | { readonly type: 'link'; readonly path: string; readonly target: string };
 
 /** Virtual size of an image's disk where nothing else is asked for; it grows with the VM's disk. */
 export const DEFAULT_DISK_SIZE = 4 * 2 ** 30;

@@ -102,9 +102,10 @@ export class GuestRoot {
   }
 
   /** A file outside the root that the next runs can bind into it; gone with the place. Returns its path as the executor sees it. */
-  async scratchFile(name: string, content: string, mode: string): Promise<string> {
+  async scratchFile(name: string, content: string, mode: string, encoding: 'text' | 'base64' = 'text'): Promise<string> {
     const path = `${this.path}.${name}`;
-    await this.#executor.run(['sh', '-ec', 'rm -f "$1"; umask 077; cat >"$1"; chmod "$2" "$1"', 'sh', path, mode], { stdin: content });
+    const read = encoding === 'text' ? 'cat' : 'base64 -d';
+    await this.#executor.run(['sh', '-ec', `rm -f "$1"; umask 077; ${read} >"$1"; chmod "$2" "$1"`, 'sh', path, mode], { stdin: content });
     return path;
   }
 

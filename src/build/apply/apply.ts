@@ -1,0 +1,90 @@
+import { masker } from '../../base/secrets.ts';
+import type { Secrets } from '../../base/secrets.ts';
+import type { Span } from '../../base/events.ts';
+import { hostPath, type HostPath } from '../../base/types.ts';
+import type { Context } from '../../operations/operation.ts';
+import type { LayerPlan } from '../../plan/layers.ts';
+import type { Archives } from '../../sources/bootstrap/mirrors.ts';
+import { DEBS, PackageFolder } from '../../sources/bootstrap/package-folder.ts';
+import type { GuestRoot } from '../../workspace/guest-root.ts';
+import type { Place } from '../../workspace/place.ts';
+import { openWorkspace, type Workspace } from '../../workspace/workspace.ts';
+import { applyChange } from './change.ts';
+import { applyCopy } from './copy.ts';
+import { applyProgram } from './program.ts';
+
+export interface ApplyOptions {
+  readonly place: Place;
+  /** A scratch folder of this layer. */
+  readonly scratch: HostPath;
+  /** The layers below, bottom first. */
+  readonly chain: readonly HostPath[];
+  /** The new layer's file: an empty overlay on the last of them. */
+  readonly overlay: HostPath;
+  readonly archives: Archives;
+  readonly offline: boolean;
+  readonly secrets: Secrets;
+  readonly span: Span;
+  /** Called with the root where a step failed, before everything is torn down. */
+  readonly onFailure?: (root: GuestRoot, error: unknown) => Promise<void>;
+}
+
+/** What the parts of a layer work with. */
+export interface ApplyContext extends Pick<ApplyOptions, 'place' | 'scratch' | 'secrets' | 'span'> {
+  readonly context: Context;
+  /** From now on these values are hidden in what the layer's programs print, and in errors. */
+  mask(values: readonly string[]): void;
+}
+
+/** A layer that is made on top of others. */
+export type UpperLayer = LayerPlan & { readonly recipe: Exclude<LayerPlan['recipe'], { kind: 'bootstrap' }> };
+
+/**
+ * Makes a layer above the base: opens the disk, does what the recipe says, seals the system and closes it. Nothing of it counts before this
+ * has returned. Secrets are masked in output and errors.
+ */
+export async function applyLayer(context: Context, layer: UpperLayer, options: ApplyOptions): Promise<void> {
+  const { place, span } = options;
+  let hidden: string[] = [];
+  let mask = masker([]);
+  const apply: ApplyContext = {
+    ...options,
+    context,
+    mask(values) {
+      hidden = [...hidden, ...values];
+      mask = masker(hidden);
+    },
+  };
+  try {
+    const packages = await fetchPackages(context, layer, options);
+    await using workspace = await openWorkspace(place, { ...options, onOutput: (text, stream) => span.output(mask.text(text), stream) });
+    if (packages !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(packages));
+    try {
+      await applyRecipe(apply, workspace, layer);
+      const { remove, truncate, emptyFolders } = layer.recipe.seal;
+      await workspace.root.seal(remove, truncate, emptyFolders);
+    } catch (error) {
+      await options.onFailure?.(workspace.root, mask.error(error));
+      throw error;
+    }
+    await workspace.commit();
+  } catch (error) {
+    throw hidden.length === 0 ? error : mask.error(error);
+  }
+}
+
+async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }: UpperLayer): Promise<void> {
+  if (recipe.kind === 'copy') return await applyCopy(apply, workspace, recipe);
+  if (!('step' in recipe)) return await applyChange(apply, workspace, recipe);
+  if (recipe.step.kind === 'ansible') throw new Error('ansible');
+  return await applyProgram(apply, workspace, recipe.step);
+}
+
+/** Downloads and expands the packages that a layer installs; returns their folder. */
+async function fetchPackages(context: Context, { recipe }: UpperLayer, options: ApplyOptions): Promise<HostPath | undefined> {
+  if (!('install' in recipe) || recipe.install === undefined || recipe.install.packages.length === 0) return undefined;
+  const { archives, offline, scratch, span } = options;
+  const folder = new PackageFolder(context, recipe.install.packages, { mirrors: archives, offline, scratch, span });
+  await folder.fill(context.signal);
+  return hostPath(folder.folder);
+}

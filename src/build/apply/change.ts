@@ -1,0 +1,34 @@
+import { writeBootMenu } from '../../disk/grub.ts';
+import { installPackages } from '../../families/debian/install.ts';
+import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
+import { secretValues } from './secrets.ts';
+import type { ApplyContext } from './apply.ts';
+import type { Workspace } from '../../workspace/workspace.ts';
+
+/** Programs whose call means that the boot menu has to be written anew. */
+const MENU_PROGRAMS = ['/usr/sbin/update-grub', '/usr/sbin/update-initramfs'];
+
+/** Makes a layer of a template's own words: packages, files, commands, and the boot menu where kernels or their arguments changed. */
+export async function applyChange(apply: ApplyContext, workspace: Workspace, recipe: ChangeRecipe): Promise<void> {
+  const { root } = workspace;
+  const { install } = recipe;
+  const called = install === undefined ? [] : await installPackages(root, install);
+  if (recipe.files.length > 0) await root.writeFiles(recipe.files);
+  for (const command of recipe.commands) {
+    const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
+    await root.run(command.argv, stdin === undefined ? {} : { stdin });
+  }
+  if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
+}
+
+/** Writes grub.cfg, and the arguments where the image's own update-grub looks for them. */
+export async function changeBootMenu({ root, partition }: Workspace, menu: BootMenu): Promise<void> {
+  await writeBootMenu(root, { ...menu, filesystemUuid: partition.uuid });
+  const { stdout } = await root.run(['cat', '/etc/default/grub']);
+  const line = `GRUB_CMDLINE_LINUX="${menu.kernelArguments.join(' ')}"`;
+  const content = stdout
+    .split('\n')
+    .map((text) => (text.startsWith('GRUB_CMDLINE_LINUX=') ? line : text))
+    .join('\n');
+  if (content !== stdout) await root.writeFiles([{ path: '/etc/default/grub', mode: '0644', content }]);
+}

@@ -1,0 +1,33 @@
+import { IngotError } from '../base/errors.ts';
+import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
+import type { Context } from '../operations/operation.ts';
+import type { BaseImage } from '../plan/plan.ts';
+import type { Image } from '../store/model.ts';
+import { openStore } from '../store/store.ts';
+import type { Base } from '../template/template.ts';
+
+/** The image that a template starts from: found in the store, or taken into it. Throws `image-unknown`, and what importing throws. */
+export async function openBaseImage(context: Context, base: Exclude<Base, { kind: 'release' }>): Promise<BaseImage> {
+  const store = openStore(context.host, context.home);
+  if (base.kind === 'image') return baseImage(await store.resolve(base.reference), base.reference);
+  throw new IngotError('usage', 'from-unsupported', 'x');
+}
+
+/** What planning needs to know of an image. */
+export function baseImage(image: Image, reference: string): BaseImage {
+  const details = image.config['dev.ingot.image'];
+  return {
+    reference,
+    digest: image.digest,
+    release: details.release,
+    arch: image.config.architecture,
+    layers: details.layers.flatMap(({ name, kind = 'bootstrap', key, packages, removed = [] }, i) => {
+      const blob = image.layers[i];
+      return blob === undefined ? [] : [{ name, kind, key, digest: blob.digest, size: blob.size, packages, removed }];
+    }),
+    virtualSize: details.disk.size,
+    kernelArguments: details.kernelArguments ?? KERNEL_ARGUMENTS,
+    repositories: details.repositories,
+    expiredMetadata: details.expiredMetadata,
+  };
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { readTextIfThere, replaceFile } from '../base/files.ts';
+import { makeScratch } from '../base/scratch.ts';
+import { hexOf, hostPath } from '../base/types.ts';
+import type { Context } from '../operations/operation.ts';
+import type { BaseImage } from '../plan/plan.ts';
+import { makeOverlay } from '../platforms/local/overlay.ts';
+import { choosePlace, openPlace } from '../workspace/place.ts';
+import { openWorkspace } from '../workspace/workspace.ts';
+
+/** dpkg's status file of an image. Its disk is opened once: the answer is kept under the digest of its last layer. */
+export async function statusOfImage(context: Context, image: BaseImage): Promise<string> {
+  const { host, home } = context;
+  const top = image.layers.at(-1);
+  if (top === undefined) throw new Error('an image has layers');
+  const remembered = hostPath(join(home.resolutions, `${hexOf(top.digest)}.status`));
+  const known = await readTextIfThere(host.files, remembered);
+  if (known !== undefined) return known;
+  await using scratch = await makeScratch(host, home, `reading the packages of ${image.reference}`);
+  const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
+  const chain = image.layers.map(({ digest }) => hostPath(home.blob(digest)));
+  await makeOverlay(host, overlay, hostPath(home.blob(top.digest)), image.virtualSize);
+  await using place = await openPlace(context, {
+    kind: await choosePlace(context, context.settings.workspace === 'auto' ? undefined : context.settings.workspace),
+    scratch: scratch.path,
+  });
+  await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
+  const { stdout } = await workspace.root.run(['cat', '/var/lib/dpkg/status']);
+  await replaceFile(host.files, remembered, stdout);
+  return stdout;
+}
+
+/** The text of a status file without some packages. */
+export function withoutPackages(status: string, names: readonly string[]): string {
+  const gone = new Set(names);
+  return status
+    .split('\n\n')
+    .filter((stanza) => !gone.has(/^Package: (.+)$/m.exec(stanza)?.[1] ?? ''))
+    .join('\n\n');
+}

@@ -1,0 +1,128 @@
+import { IngotError } from '../base/errors.ts';
+import { Memo } from '../base/memo.ts';
+import type { HostPath } from '../base/types.ts';
+import { findRelease, loadCatalog } from '../catalog/catalog.ts';
+import { findRole } from '../catalog/roles.ts';
+import type { Release } from '../catalog/schema.ts';
+import type { Context } from '../operations/operation.ts';
+import { planImage, type BaseImage, type Plan, type Upstream } from '../plan/plan.ts';
+import { sectionsOf, type Section } from '../plan/sections.ts';
+import { chooseMirrors, type Archives, type Mirrors } from '../sources/bootstrap/mirrors.ts';
+import { repositoryMirrors } from '../sources/bootstrap/upstream.ts';
+import { findTemplate } from '../template/find.ts';
+import { loadTemplate } from '../template/load.ts';
+import { resolveTemplate } from '../template/resolve.ts';
+import type { ResolvedTemplate } from '../template/template.ts';
+import { openBaseImage } from './base-image.ts';
+import { LOCK_HINT, upstreamOf, type Lock } from './lock-file.ts';
+import { PackageResolver } from './package-resolver.ts';
+
+/** What the user asked for, as the operations' flags or a fleet file give it. */
+export interface Request {
+  /** A release, a template of the user's folder, or a template's file. */
+  readonly template: string;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly roles: readonly string[];
+  readonly packages: readonly string[];
+  readonly from?: string | undefined;
+  readonly arch?: 'amd64' | 'arm64' | undefined;
+  readonly kernel?: 'cloud' | 'generic' | undefined;
+  readonly size?: string | undefined;
+  readonly filesystem?: 'ext4' | 'xfs' | 'btrfs' | undefined;
+  readonly name?: string | undefined;
+}
+
+/** What holds for all requests of one command. */
+export interface PrepareOptions {
+  readonly mirror?: string | undefined;
+  readonly securityMirror?: string | undefined;
+  readonly offline: boolean;
+  readonly allowExpiredMetadata: boolean;
+  /** Build exactly what is locked, and ask no repository. */
+  readonly lock?: Lock;
+}
+
+export interface Prepared {
+  readonly plan: Plan;
+  readonly archives: Archives;
+  /** The template's file; undefined where the request named a release. */
+  readonly file: HostPath | undefined;
+  /** Versions of everything that was resolved: what a lock file pins. */
+  readonly sections: readonly Section[];
+  readonly upstream: Upstream;
+}
+
+/** Resolves a request against the catalog and the repositories, and plans it. Changes nothing but caches of metadata. */
+export async function prepare(context: Context, request: Request, options: PrepareOptions): Promise<Prepared> {
+  return await new Preparation(context, options).prepare(request);
+}
+
+/** Prepares many requests; what they share (templates' parts, repositories, base packages) is read and resolved once. */
+export async function prepareAll(context: Context, requests: readonly Request[], options: PrepareOptions): Promise<Prepared[]> {
+  const preparation = new Preparation(context, options);
+  return await Promise.all(requests.map((request) => preparation.prepare(request)));
+}
+
+/** What the lock says of a template. Throws `lock-missing`, `lock-stale`. */
+function frozen(lock: Lock, template: ResolvedTemplate, sections: readonly Section[], base: BaseImage | undefined): Upstream {
+  const locked = lock.images[template.name];
+  if (locked === undefined) {
+    throw new IngotError('not-found', 'lock-missing', `The lock file knows nothing of ${template.name}`, { hint: LOCK_HINT });
+  }
+  return upstreamOf(locked, template, sections, base);
+}
+
+class Preparation {
+  readonly #context: Context;
+  readonly #options: PrepareOptions;
+  readonly #resolver: PackageResolver;
+  readonly #mirrors = new Memo<Mirrors>();
+  readonly #warned = new Set<string>();
+
+  constructor(context: Context, options: PrepareOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#resolver = new PackageResolver(context, options);
+  }
+
+  async prepare(request: Request): Promise<Prepared> {
+    const context = this.#context;
+    const catalog = await loadCatalog();
+    const found = await findTemplate(context, request.template);
+    const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: request.variables }) : undefined;
+    const { variables: _, template: name, from, ...overrides } = request;
+    const template = await resolveTemplate(context, loaded, { ...overrides, from: found.kind === 'release' ? name : from });
+    const base = template.base.kind === 'release' ? undefined : await openBaseImage(context, template.base);
+    const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
+    this.#warnOfEndOfLife(release);
+    const mirrors = await this.#mirrors.get(release.id, () => this.#chooseMirrors(release));
+    const sections = sectionsOf(
+      template,
+      release,
+      template.roles.map((role) => findRole(catalog, role.name)),
+    );
+    const upstream =
+      this.#options.lock === undefined
+        ? await this.#resolver.resolve(template, release, mirrors, sections, base)
+        : frozen(this.#options.lock, template, sections, base);
+    return {
+      plan: planImage(template, release, base, sections, upstream),
+      archives: { ...mirrors, ...repositoryMirrors(template.system.repositories) },
+      file: found.kind === 'file' ? found.path : undefined,
+      sections,
+      upstream,
+    };
+  }
+
+  #chooseMirrors(release: Release): Promise<Mirrors> {
+    const { mirror, securityMirror } = this.#options;
+    const { host, settings } = this.#context;
+    return chooseMirrors(host, release, { archive: mirror ?? settings.mirror, security: securityMirror ?? settings['security-mirror'] });
+  }
+
+  #warnOfEndOfLife(release: Release): void {
+    if (release.eol === undefined || release.eol >= this.#context.host.clock.now().toISOString().slice(0, 10) || this.#warned.has(release.id)) return;
+    this.#warned.add(release.id);
+    this.#context.events.message('warn', `${release.id} has had no security updates since ${release.eol}.`);
+  }
+}

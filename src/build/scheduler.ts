@@ -1,0 +1,266 @@
+import type { Clock } from '../base/host.ts';
+
+/** What a task takes while it runs. */
+export interface Needs {
+  /** Processors; every task also takes one of the `jobs`. */
+  readonly cpus: number;
+  /** Bytes of memory. */
+  readonly memory: number;
+  /** Bytes of free disk. */
+  readonly disk: number;
+}
+
+/** What is free for tasks in bytes, besides what tasks that run have been promised. */
+export interface FreeSpace {
+  readonly memory: number;
+  readonly disk: number;
+}
+
+export interface Task<T> {
+  readonly id: string;
+  /** Identifiers of the tasks that have to be done before. */
+  readonly after: readonly string[];
+  readonly needs: Needs;
+  /** How long it will take, in seconds, as far as one knows: what starts a longer chain goes first. */
+  readonly seconds: number;
+  /** Takes back this task alone. */
+  readonly signal?: AbortSignal;
+  /** `slot` counts from 0, below `jobs`, and is this task's alone while it runs. */
+  run(run: TaskRun): Promise<T>;
+}
+
+export interface TaskRun {
+  readonly slot: number;
+  /** Fires when the task, or everything, is to stop. */
+  readonly signal: AbortSignal;
+}
+
+export type TaskResult<T> =
+  | { readonly status: 'done'; readonly value: T }
+  | { readonly status: 'failed'; readonly error: unknown }
+  /** Not started, since what it stands on failed or was stopped: `cause` is the task where that began. */
+  | { readonly status: 'skipped'; readonly cause: string }
+  /** Stopped, or not started because all is to stop. */
+  | { readonly status: 'stopped' };
+
+/** Why a task that could run otherwise does not start. */
+export type Scarcity = { readonly what: 'memory' | 'disk'; readonly needed: number; readonly free: number };
+
+export interface SchedulerOptions<T> {
+  /** How many tasks run at the same time at most. */
+  readonly jobs: number;
+  readonly cpus: number;
+  /** Measured anew for every decision. */
+  readonly free: () => FreeSpace | Promise<FreeSpace>;
+  readonly clock: Pick<Clock, 'sleep'>;
+  /** Nothing starts any more, and what runs gets the signal. */
+  readonly signal: AbortSignal;
+  readonly onStart?: (task: Task<T>) => void;
+  /** Called for each task exactly once, also for those that never ran. */
+  readonly onEnd?: (task: Task<T>, result: TaskResult<T>) => void;
+  /** Called once for a task and what it waits for, where processors alone would let it run. */
+  readonly onWait?: (task: Task<T>, scarcity: Scarcity) => void;
+}
+
+/** Seconds after which memory and disk are looked at again while somebody waits for them. */
+const LOOK_AGAIN_SECONDS = 2;
+
+/**
+ * Runs tasks after those that they stand on, as many at once as jobs, processors, memory and disk allow, first those with the longest chain
+ * still before them. A task that needs more than there is runs alone. A task that fails takes those along that stand on it; all others
+ * go on. Returns one result for each task, when all have one; never throws because of a task. Identifiers are unique and `after` names
+ * tasks of the list without a circle: anything else is a defect of the caller and throws before anything starts.
+ */
+export async function runTasks<T>(tasks: readonly Task<T>[], options: SchedulerOptions<T>): Promise<Map<string, TaskResult<T>>> {
+  return await new Scheduler(tasks, options).run();
+}
+
+/** How many seconds pass until the tasks are done: what is left of the work on so many processors, but never less than the longest chain. */
+export function remainingSeconds(tasks: readonly Pick<Task<unknown>, 'id' | 'after' | 'seconds'>[], workers: number): number {
+  const chains = chainSeconds(tasks);
+  const work = tasks.reduce((sum, task) => sum + task.seconds, 0);
+  return Math.max(work / Math.max(1, workers), ...chains.values(), 0);
+}
+
+/** For each task the seconds of the longest chain that begins with it. Throws where the tasks stand on each other in a circle. */
+export function chainSeconds(tasks: readonly Pick<Task<unknown>, 'id' | 'after' | 'seconds'>[]): Map<string, number> {
+  const above = new Map<string, string[]>();
+  for (const task of tasks) for (const id of task.after) above.set(id, [...(above.get(id) ?? []), task.id]);
+  const byId = new Map(tasks.map((task) => [task.id, task]));
+  const chains = new Map<string, number>();
+  // Kahn's order from the top: a chain is known when all that stand on it are.
+  const waiting = new Map(tasks.map((task) => [task.id, above.get(task.id)?.length ?? 0]));
+  const ready = tasks.filter((task) => waiting.get(task.id) === 0).map((task) => task.id);
+  for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
+    const task = byId.get(id);
+    if (task === undefined) continue;
+    const longest = Math.max(0, ...(above.get(id) ?? []).map((other) => chains.get(other) ?? 0));
+    chains.set(id, longest + task.seconds);
+    for (const below of task.after) {
+      const left = (waiting.get(below) ?? 0) - 1;
+      waiting.set(below, left);
+      if (left === 0) ready.push(below);
+    }
+  }
+  if (chains.size !== tasks.length) throw new Error('tasks stand on each other in a circle');
+  return chains;
+}
+
+class Scheduler<T> {
+  readonly #options: SchedulerOptions<T>;
+  readonly #tasks: ReadonlyMap<string, Task<T>>;
+  readonly #above = new Map<string, Task<T>[]>();
+  /** Those that have not started, longest chain first. */
+  #waiting: Task<T>[];
+  readonly #running = new Map<string, { readonly task: Task<T>; readonly slot: number; readonly ended: Promise<void> }>();
+  readonly #results = new Map<string, TaskResult<T>>();
+  readonly #announced = new Set<string>();
+
+  constructor(tasks: readonly Task<T>[], options: SchedulerOptions<T>) {
+    this.#options = options;
+    this.#tasks = new Map(tasks.map((task) => [task.id, task]));
+    if (this.#tasks.size !== tasks.length) throw new Error('two tasks have the same identifier');
+    for (const task of tasks) {
+      for (const id of task.after) {
+        if (!this.#tasks.has(id)) throw new Error(`task ${task.id} stands on ${id}, which is no task`);
+        this.#above.set(id, [...(this.#above.get(id) ?? []), task]);
+      }
+    }
+    const chains = chainSeconds(tasks);
+    this.#waiting = tasks.toSorted((a, b) => (chains.get(b.id) ?? 0) - (chains.get(a.id) ?? 0));
+  }
+
+  async run(): Promise<Map<string, TaskResult<T>>> {
+    while (this.#waiting.length > 0 || this.#running.size > 0) {
+      this.#dropStopped();
+      const scarce = await this.#startAll();
+      if (this.#running.size === 0) continue;
+      await this.#somethingHappens(scarce);
+    }
+    return this.#results;
+  }
+
+  /** Starts whatever may start now; says whether memory or disk keep something back. */
+  async #startAll(): Promise<boolean> {
+    let scarce = false;
+    const promised = { memory: 0, disk: 0 };
+    for (const { task } of this.#running.values()) {
+      promised.memory += task.needs.memory;
+      promised.disk += task.needs.disk;
+    }
+    const ready = this.#waiting.filter((task) => this.#isReady(task));
+    if (ready.length === 0 || this.#running.size >= this.#options.jobs) return false;
+    // Measured once for all that start now: what runs has not taken yet all that it was promised.
+    const measured = await this.#options.free();
+    const free = this.#budget(measured);
+    for (const task of ready) {
+      if (this.#options.signal.aborted || task.signal?.aborted === true) continue; // while it was measured
+      const alone = this.#running.size === 0;
+      if (!alone && (this.#running.size >= this.#options.jobs || this.#cpusTaken() + task.needs.cpus > this.#options.cpus)) continue;
+      const scarcity = alone ? undefined : missing(task.needs, { memory: free.memory - promised.memory, disk: free.disk - promised.disk });
+      if (scarcity !== undefined) {
+        scarce = true;
+        this.#announce(task, scarcity);
+        continue;
+      }
+      promised.memory += task.needs.memory;
+      promised.disk += task.needs.disk;
+      this.#start(task);
+    }
+    return scarce;
+  }
+
+  /**
+   * What may be promised in all: what was free when nothing ran, so that a promise is not counted twice when its task has begun to use it,
+   * but less where others have taken it since.
+   */
+  #atRest: FreeSpace | undefined;
+  #budget(measured: FreeSpace): FreeSpace {
+    if (this.#running.size === 0 || this.#atRest === undefined) this.#atRest = measured;
+    const running = [...this.#running.values()];
+    const used = (what: 'memory' | 'disk'): number => running.reduce((sum, { task }) => sum + task.needs[what], 0);
+    return {
+      memory: Math.min(this.#atRest.memory, measured.memory + used('memory')),
+      disk: Math.min(this.#atRest.disk, measured.disk + used('disk')),
+    };
+  }
+
+  #start(task: Task<T>): void {
+    this.#waiting = this.#waiting.filter((other) => other !== task);
+    const taken = new Set([...this.#running.values()].map(({ slot }) => slot));
+    let slot = 0;
+    while (taken.has(slot)) slot += 1;
+    const signal = task.signal === undefined ? this.#options.signal : AbortSignal.any([this.#options.signal, task.signal]);
+    this.#options.onStart?.(task);
+    const ended = this.#work(task, { slot, signal }).then((result) => {
+      this.#running.delete(task.id);
+      this.#end(task, result);
+    });
+    this.#running.set(task.id, { task, slot, ended });
+  }
+
+  async #work(task: Task<T>, run: TaskRun): Promise<TaskResult<T>> {
+    try {
+      return { status: 'done', value: await task.run(run) };
+    } catch (error) {
+      return run.signal.aborted ? { status: 'stopped' } : { status: 'failed', error };
+    }
+  }
+
+  #end(task: Task<T>, result: TaskResult<T>): void {
+    this.#results.set(task.id, result);
+    this.#options.onEnd?.(task, result);
+    if (result.status === 'done') return;
+    const cause = result.status === 'skipped' ? result.cause : task.id;
+    for (const above of this.#above.get(task.id) ?? []) {
+      if (!this.#waiting.includes(above)) continue;
+      this.#waiting = this.#waiting.filter((other) => other !== above);
+      this.#end(above, { status: 'skipped', cause });
+    }
+  }
+
+  #dropStopped(): void {
+    for (const task of this.#waiting) {
+      if (!this.#options.signal.aborted && task.signal?.aborted !== true) continue;
+      if (this.#results.has(task.id)) continue; // went along with one that it stands on
+      this.#waiting = this.#waiting.filter((other) => other !== task);
+      this.#end(task, { status: 'stopped' });
+    }
+  }
+
+  async #somethingHappens(scarce: boolean): Promise<void> {
+    const over = new AbortController();
+    const events: Promise<void>[] = [...this.#running.values()].map(({ ended }) => ended);
+    const signals = [this.#options.signal, ...this.#waiting.flatMap(({ signal }) => signal ?? [])].filter((signal) => !signal.aborted);
+    const stopped = Promise.withResolvers<void>();
+    for (const signal of new Set(signals)) signal.addEventListener('abort', () => stopped.resolve(), { signal: over.signal, once: true });
+    events.push(stopped.promise);
+    if (scarce) events.push(this.#options.clock.sleep(LOOK_AGAIN_SECONDS, over.signal).catch(() => undefined));
+    try {
+      await Promise.race(events);
+    } finally {
+      over.abort();
+    }
+  }
+
+  #isReady(task: Task<T>): boolean {
+    return task.after.every((id) => this.#results.get(id)?.status === 'done');
+  }
+
+  #cpusTaken(): number {
+    return [...this.#running.values()].reduce((sum, { task }) => sum + task.needs.cpus, 0);
+  }
+
+  #announce(task: Task<T>, scarcity: Scarcity): void {
+    const once = `${scarcity.what} ${task.id}`;
+    if (this.#announced.has(once)) return;
+    this.#announced.add(once);
+    this.#options.onWait?.(task, scarcity);
+  }
+}
+
+function missing(needs: Needs, free: FreeSpace): Scarcity | undefined {
+  if (needs.memory > free.memory) return { what: 'memory', needed: needs.memory, free: Math.max(0, free.memory) };
+  if (needs.disk > free.disk) return { what: 'disk', needed: needs.disk, free: Math.max(0, free.disk) };
+  return undefined;
+}
