@@ -43,6 +43,8 @@ export interface Problem {
   /** Where in the input: a path such as `disk.size`, or a flag. */
   readonly path?: string;
   readonly position?: Position;
+  /** The line at that place, to be shown below it. */
+  readonly source?: string;
 }
 
 export interface ErrorOptions {

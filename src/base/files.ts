@@ -1,5 +1,23 @@
 import type { Stats } from 'node:fs';
-import { chmod, constants, copyFile, link, lstat, mkdir, open, readFile, readdir, rename, rm, statfs, truncate, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  constants,
+  copyFile,
+  link,
+  symlink,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  statfs,
+  truncate,
+  utimes,
+} from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from './errors.ts';
 
@@ -33,6 +51,8 @@ export interface Files {
   setModified(path: string, time: Date): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   link(from: string, to: string): Promise<void>;
+  /** Makes a symbolic link; `target` is its text. */
+  symlink(target: string, path: string): Promise<void>;
   /** Copies, by reference where the filesystem can (reflink). */
   copy(from: string, to: string): Promise<void>;
   /** Removes a file or a whole folder; silent where it is not there. Does not follow links. */
@@ -43,6 +63,10 @@ export interface Files {
   list(path: string): Promise<string[]>;
   /** Status without following links; undefined where nothing is there. */
   status(path: string): Promise<FileStatus | undefined>;
+  /** What a link points to, as it is written. */
+  readLink(path: string): Promise<string>;
+  /** The path without any link in it; undefined where it leads nowhere. */
+  resolveLinks(path: string): Promise<string | undefined>;
   truncate(path: string, size: number): Promise<void>;
   /** fsync of a file or a folder. */
   sync(path: string): Promise<void>;
@@ -101,6 +125,7 @@ export const hostFiles: Files = {
   setModified: (path, time) => utimes(path, time, time),
   rename: (from, to) => rename(from, to),
   link: (from, to) => link(from, to),
+  symlink: (target, path) => symlink(target, path),
   copy: (from, to) => copyFile(from, to, constants.COPYFILE_FICLONE),
   remove: (path) => rm(path, { recursive: true, force: true }),
   makeDirectory: async (path, mode) => void (await mkdir(path, { recursive: true, ...(mode === undefined ? {} : { mode }) })),
@@ -118,6 +143,15 @@ export const hostFiles: Files = {
       return { size: stats.size, allocated: stats.blocks * 512, modified: stats.mtime, kind: kindOf(stats), mode: stats.mode & 0o7777, inode: stats.ino };
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+  readLink: (path) => readlink(path),
+  async resolveLinks(path) {
+    try {
+      return await realpath(path);
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemErrorCode(error) ?? '')) return undefined;
       throw error;
     }
   },

@@ -18,6 +18,8 @@ export const HOME_VERSION = 1;
  *     cache/packages/         downloaded packages, by SHA-256
  *     cache/upstream/         repository metadata per release and architecture
  *     cache/resolutions/      what a package list resolved to
+ *     cache/helper/           the helper VM: current.json, and a folder <key>/ with kernel, root disk and saved RAM
+ *     cache/texts/            keys and certificates that templates name by address, as they were last seen
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
@@ -40,6 +42,8 @@ export interface Home {
   readonly packages: HostPath;
   readonly upstream: HostPath;
   readonly resolutions: HostPath;
+  readonly helper: HostPath;
+  readonly texts: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -69,6 +73,8 @@ export function homeAt(root: HostPath): Home {
     packages: at('cache', 'packages'),
     upstream: at('cache', 'upstream'),
     resolutions: at('cache', 'resolutions'),
+    helper: at('cache', 'helper'),
+    texts: at('cache', 'texts'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),

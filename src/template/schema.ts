@@ -74,7 +74,7 @@ const repositorySchema = z.strictObject({
   key: textFrom.describe('The key that signs it, armored: text, { file } or { url, sha256 }'),
 });
 
-const systemSchema = z.strictObject({
+export const systemSchema = z.strictObject({
   hostname: z.string().optional().describe('`platform` (default): each VM gets its own from its platform; else a fixed name'),
   timezone: z
     .string()

@@ -84,6 +84,7 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
     setModified: (path, time) => effect('setModified', [path], () => files.setModified(path, time)),
     rename: (from, to) => effect('rename', [from, to], () => files.rename(from, to)),
     link: (from, to) => effect('link', [from, to], () => files.link(from, to)),
+    symlink: (target, path) => effect('symlink', [target, path], () => files.symlink(target, path)),
     copy: (from, to) =>
       effect(
         'copy',
@@ -100,6 +101,8 @@ export function faultyHost(base: Host, at: number, fault: Fault): FaultyHost {
     sha256: (path, onProgress) => look(() => files.sha256(path, onProgress)),
     list: (path) => look(() => files.list(path)),
     status: (path) => look(() => files.status(path)),
+    readLink: (path) => look(() => files.readLink(path)),
+    resolveLinks: (path) => look(() => files.resolveLinks(path)),
     freeSpace: (path) => look(() => files.freeSpace(path)),
   };
   const host: Host = {

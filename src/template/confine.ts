@@ -1,0 +1,77 @@
+import { basename, dirname, resolve, sep } from 'node:path';
+import { nearest } from '../base/errors.ts';
+import type { Files } from '../base/files.ts';
+import { projectFile } from '../base/settings.ts';
+import type { Context } from '../operations/operation.ts';
+import { hostPath, type HostPath } from '../base/types.ts';
+
+/** What template files are read with. */
+export type TemplateContext = Pick<Context, 'host' | 'home' | 'folder'>;
+
+/** Why a path of a template is refused, as the rest of a sentence. */
+export interface Refusal {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A file or folder below the template's root. */
+export interface Confined {
+  readonly path: HostPath;
+  readonly kind: 'file' | 'directory';
+}
+
+/**
+ * The folder that nothing in a template leads out of: that of the project (the nearest one above with its settings file), else the
+ * template's own. A template that somebody else wrote can so bring nothing of this machine into an image.
+ */
+export async function templateRoot(context: TemplateContext, file: HostPath): Promise<HostPath> {
+  const folder = hostPath(dirname(file));
+  const project = await projectFile({ host: context.host, home: context.home, folder });
+  return await realFolder(context.host.files, project === undefined ? folder : dirname(project));
+}
+
+async function realFolder(files: Files, folder: string): Promise<HostPath> {
+  return hostPath((await files.resolveLinks(folder)) ?? folder);
+}
+
+/** Whether a path without links is in a folder, or the folder itself. */
+export function isBelow(root: string, path: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : `${root}${sep}`);
+}
+
+/** A path that a template names, made absolute; or why it may not be named. Touches nothing. */
+export function pathBelow(root: HostPath, folder: string, text: string): { readonly path: HostPath } | { readonly refusal: Refusal } {
+  if (text.includes('\0') || text.includes('\n')) return { refusal: { message: 'is not a path' } };
+  if (text.startsWith('~'))
+    return { refusal: { message: `must be relative to the template's folder, without ~`, hint: 'So the template gives the same image for everybody.' } };
+  if (text.startsWith('/')) return { refusal: { message: `must be relative to the template's folder`, hint: 'Copy or bind what it needs into that folder.' } };
+  const path = hostPath(resolve(folder, text));
+  if (!isBelow(root, path)) {
+    return {
+      refusal: {
+        message: `leads out of the template's folder`,
+        hint: `Nothing outside ${root} can be named; an ingot.settings.yaml in a folder above makes that folder the border.`,
+      },
+    };
+  }
+  return { path };
+}
+
+/** A file or folder that a template names: it is there, is no device, and no link on the way leads out of the root. */
+export async function confine(files: Files, root: HostPath, folder: string, text: string): Promise<Confined | { readonly refusal: Refusal }> {
+  const named = pathBelow(root, folder, text);
+  if ('refusal' in named) return named;
+  const real = await files.resolveLinks(named.path);
+  if (real === undefined) return { refusal: await missing(files, named.path, text) };
+  if (!isBelow(root, real)) return { refusal: { message: `leads out of the template's folder, through a link to ${real}` } };
+  const kind = (await files.status(real))?.kind;
+  if (kind !== 'file' && kind !== 'directory') return { refusal: { message: `${text} is neither a file nor a folder` } };
+  return { path: hostPath(real), kind };
+}
+
+async function missing(files: Files, path: string, text: string): Promise<Refusal> {
+  if ((await files.status(path)) !== undefined) return { message: `${text} is a link that leads nowhere` };
+  const around = await files.list(dirname(path)).catch(() => []);
+  const guesses = nearest(basename(path), around);
+  return { message: `there is no ${text}`, ...(guesses.length > 0 ? { hint: `Did you mean ${guesses.join(' or ')}?` } : {}) };
+}

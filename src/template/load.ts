@@ -1,0 +1,139 @@
+import type * as z from 'zod/v4/core';
+import { IngotError } from '../base/errors.ts';
+import type { Host } from '../base/host.ts';
+import { hostPath, type HostPath } from '../base/types.ts';
+import { templateRoot, type TemplateContext } from './confine.ts';
+import { collectFragments, identityOf } from './fragments.ts';
+import { merge } from './merge.ts';
+import { placedProblems, shownFile } from './placed.ts';
+import { schemaProblems } from './problems.ts';
+import { templateSchema, type Template } from './schema.ts';
+import { nodeAt, plainOf, type MapNode, type Node, type PlacedProblem } from './source.ts';
+import { fillIn, variableValues } from './variables.ts';
+import type { VariableValue } from './variables-schema.ts';
+
+export interface LoadOptions {
+  /** What `--var name=value` gave. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A template whose files are joined, whose variables are filled in, and which is right in itself; what it names is not read yet. */
+export interface LoadedTemplate {
+  /** The file that was asked for, without links. */
+  readonly file: HostPath;
+  /** The folder that nothing of the template leads out of. */
+  readonly root: HostPath;
+  readonly template: Template;
+  readonly variables: Readonly<Record<string, VariableValue>>;
+  /** All files that it was joined from, the one asked for last. */
+  readonly files: readonly HostPath[];
+  /** What the template was made of, with the places of all its parts. */
+  readonly tree: MapNode;
+}
+
+/** Templates of this process by file and variables, for as long as their files are unchanged: a fleet asks for one many times. */
+const LOADED = new WeakMap<Host, Map<string, { readonly identities: string; readonly loaded: LoadedTemplate }>>();
+
+/**
+ * Reads a template file with all that it extends and includes, fills in its variables, and checks it. Throws `template-missing`, and
+ * `template-invalid` with every problem of every file at its line and column.
+ */
+export async function loadTemplate(context: TemplateContext, file: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
+  const real = await context.host.files.resolveLinks(file);
+  if (real === undefined) {
+    throw new IngotError('not-found', 'template-missing', `There is no file ${shownFile(file, context.folder)}`, {
+      hint: '`ingot template list` shows the templates of your folder, `ingot template init NAME.yaml` writes one to start with.',
+    });
+  }
+  const known = LOADED.get(context.host) ?? new Map();
+  LOADED.set(context.host, known);
+  const key = JSON.stringify([file, context.folder, options.variables]);
+  const before = known.get(key);
+  if (before !== undefined && before.identities === (await identities(context.host, before.loaded.files))) return before.loaded;
+  const loaded = await load(context, hostPath(real), await templateRoot(context, file), options);
+  known.set(key, { identities: await identities(context.host, loaded.files), loaded });
+  return loaded;
+}
+
+async function identities(host: Host, files: readonly HostPath[]): Promise<string> {
+  return (await Promise.all(files.map((file) => identityOf(host, file)))).join('\n');
+}
+
+async function load(context: TemplateContext, file: HostPath, root: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
+  const problems: PlacedProblem[] = [];
+  const fragments = await collectFragments(context, file, root, problems);
+  const [first, ...rest] = fragments;
+  if (first === undefined || problems.length > 0) {
+    if (problems.length > 0) throw templateInvalid(file, problems, context.folder);
+    throw new IngotError('usage', 'template-invalid', `${shownFile(file, context.folder)} is empty`, {
+      hint: '`ingot template init NAME.yaml` writes a template to start with.',
+    });
+  }
+  const merged = rest.reduce<Node>((below, above) => merge(below, above), first);
+  const values = variableValues(merged, { given: options.variables, env: context.host.env }, problems);
+  const { tree, template } = check(fillIn(merged, values, problems), problems);
+  if (problems.length > 0 || template === undefined) throw templateInvalid(file, problems, context.folder);
+  const variables = Object.fromEntries([...values].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  return { file, root, template, variables, files: fragments.map(({ place }) => place.source.file), tree };
+}
+
+/** Checks the tree by the schema. What has a problem already, such as an unknown variable, is not reported again for what follows from it. */
+function check(filled: Node, problems: PlacedProblem[]): { readonly tree: MapNode; readonly template: Template | undefined } {
+  let tree = withoutJoining(filled);
+  let parsed = templateSchema.safeParse(plainOf(tree), { jitless: true });
+  if (!parsed.success) {
+    const texts = wantedAsText(parsed.error.issues, tree, []);
+    if (texts.size > 0) {
+      tree = withTexts(tree, texts);
+      parsed = templateSchema.safeParse(plainOf(tree), { jitless: true });
+    }
+  }
+  if (!parsed.success) {
+    const faulty = new Set(problems.map(({ place }) => place));
+    problems.push(...schemaProblems(parsed.error.issues, templateSchema, tree).filter(({ place }) => !faulty.has(place)));
+  }
+  return { tree, template: parsed.success ? parsed.data : undefined };
+}
+
+/** The tree as the schema sees it: without what has been joined, and without keys that were left empty. */
+function withoutJoining(node: Node): MapNode {
+  if (node.kind !== 'map') return { kind: 'map', place: node.place, entries: new Map() };
+  const entries = [...node.entries].filter(([key, { value }]) => key !== 'extends' && key !== 'include' && !(value.kind === 'value' && value.value === null));
+  return { ...node, entries: new Map(entries) };
+}
+
+/** Numbers and the like that came from a variable and stand where text is wanted. */
+function wantedAsText(issues: readonly z.$ZodIssue[], root: Node, base: readonly PropertyKey[]): Set<Node> {
+  const found = new Set<Node>();
+  for (const issue of issues) {
+    const path = [...base, ...issue.path];
+    if (issue.code === 'invalid_union') {
+      for (const branch of issue.errors) for (const node of wantedAsText(branch, root, path)) found.add(node);
+    }
+    const node = issue.code === 'invalid_type' && issue.expected === 'string' ? nodeAt(root, path) : undefined;
+    if (node?.kind === 'value' && node.text !== undefined) found.add(node);
+  }
+  return found;
+}
+
+function withTexts(root: MapNode, texts: ReadonlySet<Node>): MapNode {
+  const change = (node: Node): Node => {
+    if (node.kind === 'value') return texts.has(node) && node.text !== undefined ? { kind: 'value', place: node.place, value: node.text } : node;
+    return node.kind === 'list' ? { ...node, items: node.items.map(change) } : changeMap(node);
+  };
+  const changeMap = (map: MapNode): MapNode => ({
+    ...map,
+    entries: new Map([...map.entries].map(([key, entry]) => [key, { ...entry, value: change(entry.value) }])),
+  });
+  return changeMap(root);
+}
+
+/** The one error that tells everything that is wrong with a template. */
+export function templateInvalid(file: HostPath, problems: readonly PlacedProblem[], folder: string | undefined): IngotError {
+  const placed = placedProblems(problems, folder);
+  const count = placed.length === 1 ? 'a problem' : `${placed.length} problems`;
+  return new IngotError('usage', 'template-invalid', `The template ${shownFile(file, folder)} has ${count}`, {
+    problems: placed,
+    hint: 'docs/reference/template.md describes every key. `ingot template validate` checks a template without building it.',
+  });
+}

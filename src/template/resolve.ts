@@ -1,0 +1,156 @@
+import { basename } from 'node:path';
+import { IngotError } from '../base/errors.ts';
+import { openSecrets, type Secrets } from '../base/secrets.ts';
+import { hostPath, parseName, type HostPath, type Name } from '../base/types.ts';
+import { loadCatalog } from '../catalog/catalog.ts';
+import type { CatalogData } from '../catalog/schema.ts';
+import type { Filesystem } from '../disk/layout.ts';
+import type { Context } from '../operations/operation.ts';
+import type { LoadedTemplate } from './load.ts';
+import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
+import { resolveRoles } from './resolve-roles.ts';
+import { resolveSteps } from './resolve-steps.ts';
+import { resolveSystem, resolveUsers } from './resolve-system.ts';
+import { templateSchema } from './schema.ts';
+import { Scope, type Path } from './scope.ts';
+import { refuseSecrets } from './secret-search.ts';
+import { parseSource } from './source.ts';
+import type { ResolvedRole, ResolvedTemplate } from './template.ts';
+
+/** What flags, or a fleet, say instead of the template or besides it. */
+export interface Overrides {
+  readonly name?: string | undefined;
+  readonly arch?: string | undefined;
+  readonly kernel?: 'cloud' | 'generic' | undefined;
+  readonly size?: string | undefined;
+  readonly filesystem?: Filesystem | undefined;
+  /** A release of the catalog, else an image of the store. */
+  readonly from?: string | undefined;
+  /** Besides those of the template. */
+  readonly roles: readonly string[];
+  readonly packages: readonly string[];
+}
+
+export interface ResolveOptions {
+  /** Default: those of the home. Pass one for many templates, so that they are opened once. */
+  readonly secrets?: Secrets;
+  /** Default: the catalog. Pass it for many templates. */
+  readonly catalog?: CatalogData;
+  /** Use what addresses said when they were last asked. */
+  readonly offline?: boolean;
+}
+
+/**
+ * Turns a template, or without one what the flags say, into the value that planning starts from: everything named is found, everything
+ * brought in is read and hashed, every default filled in. Throws `template-invalid` with all that is wrong, each at its line and column,
+ * `secret-in-template`, and where flags are wrong their own errors.
+ */
+export async function resolveTemplate(
+  context: Context,
+  loaded: LoadedTemplate | undefined,
+  overrides: Overrides,
+  options: ResolveOptions = {},
+): Promise<ResolvedTemplate> {
+  const catalog = options.catalog ?? (await loadCatalog());
+  const secrets = options.secrets ?? openSecrets(context);
+  const scope = new Scope(context, loaded ?? nothingLoaded(), { catalog, secrets, offline: options.offline ?? false, direct: loaded === undefined });
+  const { template } = scope.loaded;
+  const found = overrides.from === undefined ? await resolveFrom(scope) : await findBase(context, catalog, overrides.from);
+  const arch = await architecture(scope, found, overrides);
+  const [roles, users, system, steps] = await Promise.all([
+    resolveRoles(scope, overrides.roles, found),
+    resolveUsers(scope),
+    resolveSystem(scope),
+    resolveSteps(scope),
+  ]);
+  const kernel = overrides.kernel ?? template.kernel ?? kernelOf(found);
+  const disk =
+    found === undefined
+      ? undefined
+      : await scope.attempt(['disk'], () => diskOptions(template.disk, overrides, found, (path, message) => scope.problem(path, message)));
+  const outputs = template.outputs.flatMap(({ format, path }, i): { format: 'qcow2' | 'raw'; path: HostPath }[] => {
+    const at = scope.pathAt(['outputs', i, 'path'], path);
+    return at === undefined ? [] : [{ format, path: at }];
+  });
+  const filesystem = disk?.filesystem ?? 'ext4';
+  const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
+  await refuseSecrets(scope);
+  scope.finish();
+  if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');
+  return {
+    name,
+    ...(template.version === undefined ? {} : { version: template.version }),
+    labels: template.labels,
+    base: found.base,
+    arch,
+    kernel,
+    disk,
+    roles,
+    packages: [...new Set([...template.packages, ...overrides.packages.map(checkPackage)])],
+    users,
+    system,
+    ...(template.network === undefined ? {} : { network: template.network }),
+    steps,
+    tests: template.tests,
+    outputs,
+  };
+}
+
+/** What stands for a template where there is none: everything comes from the flags. */
+function nothingLoaded(): LoadedTemplate {
+  const { source } = parseSource(hostPath('/'), '');
+  const tree = { kind: 'map', place: { source, offset: 0 }, entries: new Map() } as const;
+  return { file: source.file, root: source.file, template: templateSchema.parse({}, { jitless: true }), variables: {}, files: [], tree };
+}
+
+async function architecture(scope: Scope, found: FoundBase | undefined, overrides: Overrides): Promise<string> {
+  const { template } = scope.loaded;
+  const arch = overrides.arch ?? template.arch ?? found?.image?.architecture ?? scope.context.host.machine.arch;
+  if (found === undefined) return arch;
+  if (overrides.arch !== undefined) checkArchitecture(found, arch);
+  else await scope.attempt(['arch'], () => checkArchitecture(found, arch));
+  return arch;
+}
+
+function kernelOf(found: FoundBase | undefined): 'cloud' | 'generic' {
+  return found?.image?.['dev.ingot.image'].kernel === 'generic' ? 'generic' : 'cloud';
+}
+
+async function imageName(scope: Scope, loaded: LoadedTemplate | undefined, overrides: Overrides, oneLine: string): Promise<Name | undefined> {
+  if (overrides.name !== undefined) return parseName(overrides.name, 'an image');
+  if (loaded === undefined) return parseName(oneLine, 'an image');
+  const given = loaded.template.name;
+  const path: Path = given === undefined ? [] : ['name'];
+  const stem = basename(loaded.file).replace(/\.ya?ml$/, '');
+  return await scope.attempt(path, () =>
+    parseName(given ?? stem, `an image${given === undefined ? `, which is called like its file where the template gives no name` : ''}`),
+  );
+}
+
+/** `debian-12-docker`: what it stands on, what differs from the defaults, and the roles. */
+function oneLineName(
+  { host }: Context,
+  found: FoundBase | undefined,
+  {
+    arch,
+    kernel,
+    filesystem,
+    roles,
+  }: { readonly arch: string; readonly kernel: string; readonly filesystem: Filesystem; readonly roles: readonly ResolvedRole[] },
+): string {
+  const { base, image } = found ?? {};
+  const below = image?.['dev.ingot.image'];
+  const start = base?.kind === 'release' ? base.release : base?.kind === 'image' ? base.reference.replace(/[:@].*$/, '') : 'image';
+  const variant = [
+    ...(arch === (image?.architecture ?? host.machine.arch) ? [] : [arch]),
+    ...(kernel === (below?.kernel ?? 'cloud') ? [] : [kernel]),
+    ...(filesystem === (below?.disk.filesystem ?? 'ext4') ? [] : [filesystem]),
+  ];
+  return [start, ...variant, ...roles.map(({ name }) => name)].join('-');
+}
+
+function checkPackage(text: string): string {
+  const checked = templateSchema.shape.packages.safeParse([text], { jitless: true });
+  if (checked.success) return text;
+  throw new IngotError('usage', 'package-invalid', `"${text}" is not the name of a package`, { hint: 'Write a name, or name=version.' });
+}
