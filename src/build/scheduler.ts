@@ -115,6 +115,7 @@ class Scheduler<T> {
   readonly #running = new Map<string, { readonly task: Task<T>; readonly slot: number; readonly ended: Promise<void> }>();
   readonly #results = new Map<string, TaskResult<T>>();
   readonly #announced = new Set<string>();
+  #mostFree: FreeSpace = { memory: 0, disk: 0 };
 
   constructor(tasks: readonly Task<T>[], options: SchedulerOptions<T>) {
     this.#options = options;
@@ -151,8 +152,7 @@ class Scheduler<T> {
     const ready = this.#waiting.filter((task) => this.#isReady(task));
     if (ready.length === 0 || this.#running.size >= this.#options.jobs) return false;
     // Measured once for all that start now: what runs has not taken yet all that it was promised.
-    const measured = await this.#options.free();
-    const free = this.#budget(measured);
+    const free = this.#budget(await this.#options.free(), promised);
     for (const task of ready) {
       if (this.#options.signal.aborted || task.signal?.aborted === true) continue; // while it was measured
       const alone = this.#running.size === 0;
@@ -171,17 +171,15 @@ class Scheduler<T> {
   }
 
   /**
-   * What may be promised in all: what was free when nothing ran, so that a promise is not counted twice when its task has begun to use it,
-   * but less where others have taken it since.
+   * What may be promised in all: the most that was seen free, so that a promise is not counted twice when its task has begun to use it, but
+   * less where others have taken some since.
    */
-  #atRest: FreeSpace | undefined;
-  #budget(measured: FreeSpace): FreeSpace {
-    if (this.#running.size === 0 || this.#atRest === undefined) this.#atRest = measured;
-    const running = [...this.#running.values()];
-    const used = (what: 'memory' | 'disk'): number => running.reduce((sum, { task }) => sum + task.needs[what], 0);
+  #budget(measured: FreeSpace, promised: FreeSpace): FreeSpace {
+    const last = this.#running.size === 0 ? measured : this.#mostFree;
+    this.#mostFree = { memory: Math.max(last.memory, measured.memory), disk: Math.max(last.disk, measured.disk) };
     return {
-      memory: Math.min(this.#atRest.memory, measured.memory + used('memory')),
-      disk: Math.min(this.#atRest.disk, measured.disk + used('disk')),
+      memory: Math.min(this.#mostFree.memory, measured.memory + promised.memory),
+      disk: Math.min(this.#mostFree.disk, measured.disk + promised.disk),
     };
   }
 
