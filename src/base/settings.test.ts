@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -79,6 +79,16 @@ describe('levels', () => {
     const place = placeOf(at, { INGOT_JOBS: '1' });
     expect(await loadSettings(place)).toEqual({ ...builtInSettings(at.home), jobs: 1 });
   });
+});
+
+test('the file of a project counts in no folder that all share', async () => {
+  await using at = await sampleHome();
+  const folder = join(at.home.root, 'tmp', 'mine');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(at.home.root, 'tmp', PROJECT_FILE), 'jobs: 3\n');
+  expect((await loadSettings(placeOf(at, {}, folder))).jobs).toBe(3);
+  await chmod(join(at.home.root, 'tmp'), 0o1777);
+  expect((await loadSettings(placeOf(at, {}, folder))).jobs).toBeUndefined();
 });
 
 describe('a file', () => {

@@ -45,11 +45,19 @@ export function builtInSettings(home: Home): Settings {
   return { ...BUILT_IN, templates: home.templates };
 }
 
-/** The nearest {@link PROJECT_FILE} from the folder upwards; undefined where there is none. */
+/** Sticky and writable for all, as /tmp is. */
+const SHARED_FOLDER = 0o1002;
+
+/**
+ * The nearest {@link PROJECT_FILE} from the folder upwards; undefined where there is none. One in a shared folder such as
+ * /tmp is passed over: anybody may have put it there, for all who work below.
+ */
 export async function projectFile(place: SettingsPlace): Promise<HostPath | undefined> {
   for (let folder: string | undefined = place.folder; folder !== undefined; folder = folder === dirname(folder) ? undefined : dirname(folder)) {
     const path = join(folder, PROJECT_FILE);
-    if ((await place.host.files.status(path))?.kind === 'file') return hostPath(path);
+    if ((await place.host.files.status(path))?.kind !== 'file') continue;
+    const mode = (await place.host.files.status(folder))?.mode ?? 0;
+    if ((mode & SHARED_FOLDER) !== SHARED_FOLDER) return hostPath(path);
   }
   return undefined;
 }
