@@ -138,3 +138,8 @@ describe('arguments', () => {
     );
   });
 });
+
+test('a word that may be a secret is not quoted', () => {
+  const input = z.strictObject({ name: z.string().meta({ positional: true, nothingAfter: 'the value is typed' }) });
+  expect(() => parseArguments({ name: 'sample', input }, ['name', 'hunter22'], '/')).toThrow(expect.objectContaining({ message: 'The value is typed' }));
+});

@@ -72,7 +72,7 @@ class Reader {
   #positional(text: string): void {
     const field = this.#positionals.find((candidate) => candidate.many || !this.given.has(candidate.key));
     if (field === undefined) {
-      this.problems.push({ message: `"${text}" is one argument too many` });
+      this.problems.push({ message: this.#positionals.at(-1)?.nothingAfter ?? `"${text}" is one argument too many` });
       return;
     }
     this.#add(field, text);

@@ -1,5 +1,7 @@
+import { addAbortSignal } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { IngotError } from '../base/errors.ts';
+import { formatSize } from '../base/types.ts';
 import { someoneThere, type UserAccess } from './user.ts';
 import type { Context } from '../operations/operation.ts';
 
@@ -25,10 +27,18 @@ export function makeAskHidden(user: UserAccess): Context['askHidden'] {
 
 /** {@link Context.standardInput} of the CLI. */
 export function makeStandardInput(user: UserAccess): Context['standardInput'] {
-  return async () => {
-    if (user.cli.stdin.isTTY === true) return undefined;
+  return async (limit) => {
+    const { stdin } = user.cli;
+    if (stdin.isTTY === true) return undefined;
     const pieces: Uint8Array[] = [];
-    for await (const piece of user.cli.stdin) pieces.push(Buffer.from(piece));
+    let size = 0;
+    // A pipe that nobody closes is waited for, until Ctrl-C.
+    for await (const piece of addAbortSignal(user.stop.signal, stdin)) {
+      const bytes = Buffer.from(piece);
+      size += bytes.length;
+      if (size > limit) throw new IngotError('usage', 'input-too-large', `More than ${formatSize(limit)} were piped in`, { hint: 'Nothing was changed.' });
+      pieces.push(bytes);
+    }
     return Buffer.concat(pieces);
   };
 }

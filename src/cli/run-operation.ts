@@ -62,7 +62,7 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
     verbose: globals.verbose,
     consent: makeConsent(user),
     askHidden: async (question, options) => (await import('./hidden-input.ts')).makeAskHidden(user)(question, options),
-    standardInput: async () => (await import('./hidden-input.ts')).makeStandardInput(user)(),
+    standardInput: async (limit) => (await import('./hidden-input.ts')).makeStandardInput(user)(limit),
     attach: makeAttach(user),
     write: (text) => stdout.write(text),
   };

@@ -30,6 +30,8 @@ export interface Field {
   readonly complete: CompletionKind | undefined;
   /** A path of the front end's machine, to be made absolute by it. */
   readonly clientFile: boolean;
+  /** What is said, instead of quoting the word, where one follows this last positional: it may be a secret. */
+  readonly nothingAfter: string | undefined;
 }
 
 /** What the declarations say by `.meta()`; read by hand, since every command reads it and a schema costs milliseconds. */
@@ -40,6 +42,7 @@ interface Meta {
   readonly clientFile?: boolean;
   readonly placeholder?: string;
   readonly negatable?: string;
+  readonly nothingAfter?: string;
   readonly description?: string;
 }
 
@@ -47,7 +50,7 @@ const COMPLETIONS: readonly CompletionKind[] = ['image', 'vm', 'release', 'file'
 
 function metaOf(schema: z.$ZodType): Meta {
   const given: Readonly<Record<string, unknown>> = z.globalRegistry.get(schema) ?? {};
-  const text = (key: 'short' | 'placeholder' | 'negatable' | 'description'): Partial<Record<typeof key, string>> => {
+  const text = (key: 'short' | 'placeholder' | 'negatable' | 'nothingAfter' | 'description'): Partial<Record<typeof key, string>> => {
     const value = given[key];
     return typeof value === 'string' ? { [key]: value } : {};
   };
@@ -56,6 +59,7 @@ function metaOf(schema: z.$ZodType): Meta {
     ...text('short'),
     ...text('placeholder'),
     ...text('negatable'),
+    ...text('nothingAfter'),
     ...text('description'),
     ...(typeof given['positional'] === 'boolean' ? { positional: given['positional'] } : {}),
     ...(typeof given['clientFile'] === 'boolean' ? { clientFile: given['clientFile'] } : {}),
@@ -98,6 +102,7 @@ function fieldOf(key: string, schema: z.$ZodType): Field {
     off: array !== undefined || meta.positional === true ? undefined : kind === 'boolean' ? 'false' : meta.negatable,
     complete: meta.complete ?? (clientFile ? 'file' : undefined),
     clientFile,
+    nothingAfter: meta.nothingAfter,
   };
 }
 

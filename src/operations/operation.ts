@@ -34,8 +34,8 @@ export interface Context {
    * `otherwise` as its hint, where nobody can be asked, and `input-differs`.
    */
   askHidden(question: string, options?: { readonly repeat?: boolean; readonly otherwise?: string }): Promise<string>;
-  /** All that is piped in; undefined where standard input is a terminal. */
-  standardInput(): Promise<Uint8Array | undefined>;
+  /** All that is piped in, of `limit` bytes at most; undefined where standard input is a terminal. Throws `input-too-large`. */
+  standardInput(limit: number): Promise<Uint8Array | undefined>;
   /** Gives the user's terminal to a program (ssh, a shell) and returns its exit code. Throws `terminal-needed` without one. */
   attach(argv: Argv, options?: { readonly env?: Readonly<Record<string, string>> }): Promise<number>;
   /** Writes to the user's standard output while a stream or terminal operation runs. */
