@@ -15,7 +15,7 @@ export interface BootRecipe {
   readonly bios: { readonly platform: string; readonly modules: readonly string[] } | undefined;
   /** Files of the EFI system partition: path there -> path in the root. */
   readonly efi: Readonly<Record<string, string>>;
-  /** Content of grub.cfg on the EFI system partition, which finds the real one. */
-  readonly efiConfig: { readonly path: string; readonly content: string };
+  /** Content of grub.cfg on the EFI system partition, which finds the real one; undefined without UEFI. */
+  readonly efiConfig?: { readonly path: string; readonly content: string };
   readonly kernelArguments: readonly string[];
 }

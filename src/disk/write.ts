@@ -1,9 +1,10 @@
 import type { DiskRecipe } from './recipe.ts';
-import type { Argv } from '../base/process.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import { biosBootImages, writeBootMenu } from './grub.ts';
-import { SECTOR, sfdiskScript } from './layout.ts';
+import { DISK_INSIDE, makeFilesystem } from './filesystems.ts';
+import { rootFilesystem, SECTOR, sfdiskScript } from './layout.ts';
+import { splitTree } from './split.ts';
 
 export interface WriteDiskOptions {
   /** Where the raw disk is put together, as the executor sees it. */
@@ -15,7 +16,6 @@ export interface WriteDiskOptions {
 
 /** Where the four entries of a partition table are in a boot sector. */
 const NESTED_TABLE = { start: 446, size: 64 };
-const DISK_INSIDE = '/tmp/disk.raw';
 
 /**
  * Turns a root into a partitioned, bootable qcow2. Partition table and root file system are made by the image's own
@@ -29,12 +29,13 @@ export async function writeDisk(executor: Executor, root: GuestRoot, recipe: Dis
   await root.run(['sfdisk', '--quiet', DISK_INSIDE], { stdin: sfdiskScript(disk), bind: { [DISK_INSIDE]: raw } });
   await writeEfi(executor, root, recipe, raw);
   await writeBiosBoot(executor, root, recipe, raw);
-  await writeRoot(executor, root, recipe, raw);
+  await writeFilesystems(executor, root, recipe, raw);
   await compress(executor, raw, options);
 }
 
-async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: DiskRecipe, raw: string): Promise<void> {
-  const partition = `${raw}@@${disk.efi.start}`;
+async function writeEfi(executor: Executor, root: GuestRoot, { disk: { efi, efiSerial }, boot }: DiskRecipe, raw: string): Promise<void> {
+  if (efi === undefined || boot.efiConfig === undefined) return;
+  const partition = `${raw}@@${efi.start}`;
   const mtools = { MTOOLS_SKIP_CHECK: '1' };
   await executor.run(
     [
@@ -43,15 +44,15 @@ async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: Dis
       partition,
       '-F',
       '-T',
-      String(disk.efi.size / SECTOR),
+      String(efi.size / SECTOR),
       '-h',
       '255',
       '-s',
       '63',
       '-H',
-      String(disk.efi.start / SECTOR),
+      String(efi.start / SECTOR),
       '-N',
-      disk.efiSerial,
+      efiSerial,
       '-v',
       'EFI',
       '::',
@@ -64,7 +65,7 @@ async function writeEfi(executor: Executor, root: GuestRoot, { disk, boot }: Dis
     'if=/dev/zero',
     `of=${raw}`,
     'bs=1',
-    `seek=${disk.efi.start + NESTED_TABLE.start}`,
+    `seek=${efi.start + NESTED_TABLE.start}`,
     `count=${NESTED_TABLE.size}`,
     'conv=notrunc',
     'status=none',
@@ -92,57 +93,21 @@ async function writeBiosBoot(executor: Executor, root: GuestRoot, recipe: DiskRe
   );
 }
 
-async function writeRoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe, raw: string): Promise<void> {
-  const { disk } = recipe;
-  if (disk.filesystem === 'ext4') return await writeExt4(root, recipe, raw);
-  // xfs and btrfs are filled through the kernel: their mkfs knows no offset into a file, and mkfs.xfs no tree.
-  const partition = `${raw}.root`;
-  const mount = `${raw}.mount`;
-  await executor.run(['truncate', '-s', String(disk.root.size), partition]);
-  const make =
-    disk.filesystem === 'xfs'
-      ? (['mkfs.xfs', '-q', '-m', `uuid=${disk.filesystemUuid}`, '-L', 'root', DISK_INSIDE] as const)
-      : (['mkfs.btrfs', '-q', '-U', disk.filesystemUuid, '-L', 'root', DISK_INSIDE] as const);
-  await root.run(make, { bind: { [DISK_INSIDE]: partition } });
-  await executor.run(['mkdir', mount]);
-  await executor.run(['mount', '-o', 'loop', partition, mount]);
-  try {
-    await executor.run(['cp', '-a', `${root.path}/.`, mount], { timeout: 1800 });
-    // With the disk full, everything else reports success: only this does not.
-    await executor.run(['sync', '-f', mount]);
-  } finally {
-    await executor.run(['umount', mount]);
+/** The file systems of the partitions and of the root, each filled with its part of the tree. */
+async function writeFilesystems(executor: Executor, root: GuestRoot, { disk, ext4Features }: DiskRecipe, raw: string): Promise<void> {
+  const mounts = disk.mounts ?? [];
+  const trees = await splitTree(
+    executor,
+    root,
+    mounts.map(({ mount }) => mount),
+  );
+  for (const { mount, name, filesystem, filesystemUuid, start, size } of mounts) {
+    const tree = trees.get(mount);
+    if (tree === undefined) throw new Error(`nothing was taken out for ${mount}`);
+    await makeFilesystem(executor, root, raw, { label: name.slice(0, 16), mount, filesystem, uuid: filesystemUuid, start, size, tree, ext4Features });
   }
-  await executor.run(['dd', `if=${partition}`, `of=${raw}`, 'bs=1M', `seek=${disk.root.start / 2 ** 20}`, 'conv=notrunc,sparse', 'status=none'], {
-    timeout: 1800,
-  });
-  await executor.run(['rm', partition]);
-}
-
-async function writeExt4(root: GuestRoot, { disk, ext4Features }: DiskRecipe, raw: string): Promise<void> {
-  const tree = '/tmp/root';
-  const argv: Argv = [
-    'mke2fs',
-    '-q',
-    '-F',
-    '-t',
-    'ext4',
-    '-L',
-    'root',
-    '-U',
-    disk.filesystemUuid,
-    '-m',
-    '1',
-    // Tables are written now: the guest's kernel would otherwise do it in the background of every first boot.
-    '-E',
-    `offset=${disk.root.start},hash_seed=${disk.filesystemUuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard`,
-    ...(ext4Features.length === 0 ? [] : ['-O', ext4Features.join(',')]),
-    '-d',
-    tree,
-    DISK_INSIDE,
-    `${disk.root.size / 1024}k`,
-  ];
-  await root.run(argv, { bind: { [DISK_INSIDE]: raw, [tree]: root.path }, timeout: 1800 });
+  const { filesystem, filesystemUuid: uuid } = disk;
+  await makeFilesystem(executor, root, raw, { label: 'root', mount: '/', filesystem, uuid, ...rootFilesystem(disk), tree: root.path, ext4Features });
 }
 
 async function compress(executor: Executor, raw: string, { output, onProgress }: WriteDiskOptions): Promise<void> {

@@ -3,7 +3,7 @@ import { IngotError } from '../base/errors.ts';
 import type { Executor } from './executor.ts';
 import { GuestRoot } from './guest-root.ts';
 import { NestedExecutor } from './nested.ts';
-import { findRoot, mountPartition, type RootPartition } from './partitions.ts';
+import { findPartitions, mountOthers, mountPartition, type RootPartition } from './partitions.ts';
 import type { AttachOptions, Place } from './place.ts';
 
 export interface WorkspaceOptions extends AttachOptions {
@@ -31,18 +31,19 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
   const nested = undo.use(await NestedExecutor.start(place.executor));
   const { stdout } = await nested.run(['mktemp', '-d', join(place.folder, 'root-XXXXXX')]);
   const mount = stdout.trim();
-  const partition = await findRoot(nested, disk.path);
+  const { root: partition, others } = await findPartitions(nested, disk.path);
   await mountPartition(nested, disk.path, partition, mount);
   undo.defer(() => unmountAnyhow(nested, mount));
   const root = new GuestRoot(nested, mount, options.onOutput === undefined ? {} : { onOutput: options.onOutput });
+  const mounts = await mountOthers(nested, disk.path, root, others);
   const owned = undo.move();
   return {
     root,
     partition,
     commit: async () => {
       await using _everything = owned;
-      await writeOut(nested, mount);
-      await nested.run(['umount', mount], { timeout: UNMOUNT_SECONDS });
+      for (const folder of [...mounts.map(({ path }) => join(mount, path)), mount]) await writeOut(nested, folder);
+      await nested.run(['umount', '--recursive', mount], { timeout: UNMOUNT_SECONDS });
       await disk.detach();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
@@ -53,7 +54,7 @@ const UNMOUNT_SECONDS = 300;
 
 /** Unmounts what a failed step may still use; after a commit there is nothing to do. A place that is gone has taken its mounts along. */
 async function unmountAnyhow(nested: Executor, mount: string): Promise<void> {
-  const script = 'if mountpoint -q "$1"; then umount "$1" 2>/dev/null || umount --lazy "$1"; fi';
+  const script = 'if mountpoint -q "$1"; then umount --recursive "$1" 2>/dev/null || umount --lazy --recursive "$1"; fi';
   await nested.run(['sh', '-c', script, 'sh', mount], { timeout: UNMOUNT_SECONDS }).catch(() => undefined);
 }
 

@@ -1,5 +1,7 @@
 import type { Release } from '../../catalog/schema.ts';
-import type { DiskLayout, Filesystem } from '../../disk/layout.ts';
+import type { DiskLayout } from '../../disk/layout.ts';
+import { fstab } from './fstab.ts';
+import { firstBootFiles } from './first-boot.ts';
 import type { RootFile } from '../../workspace/guest-root.ts';
 import type { BaseOptions } from './packages.ts';
 
@@ -23,13 +25,17 @@ export const KERNEL_ARGUMENTS = ['transparent_hugepage=madvise', 'loglevel=5', '
 export const POLICY_NO_START = file('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', '0755');
 
 /** What must be in place before the packages are configured. */
-export function filesBefore(options: BaseOptions): RootFile[] {
+export function filesBefore(options: BaseOptions, disk: DiskLayout): RootFile[] {
   return [
     POLICY_NO_START,
     ...(options.kernel === 'cloud'
       ? [
           file('/etc/initramfs-tools/conf.d/ingot', 'MODULES=list\n'),
-          file('/etc/initramfs-tools/hooks/ingot', initramfsHook([...INITRAMFS_MODULES, options.filesystem]), '0755'),
+          file(
+            '/etc/initramfs-tools/hooks/ingot',
+            initramfsHook([...INITRAMFS_MODULES, options.filesystem, ...(disk.lvm === undefined ? [] : ['dm_mod'])]),
+            '0755',
+          ),
         ]
       : []),
   ];
@@ -54,25 +60,15 @@ export function configurationFiles(release: Release, disk: DiskLayout): RootFile
     file('/etc/default/grub', grubDefaults()),
     file('/etc/apt/sources.list', ''),
     file('/etc/apt/sources.list.d/debian.sources', aptSources(release)),
-    file('/etc/cloud/cloud.cfg.d/50_ingot.cfg', CLOUD_CONFIG),
+    file('/etc/cloud/cloud.cfg.d/50_ingot.cfg', cloudConfig(disk)),
     file('/etc/cloud/ds-identify.cfg', 'policy: search,found=all,maybe=all,notfound=enabled\n'),
     // Both start when the base system is up. Whoever waits for the machine waits for SSH, so that goes first.
     file('/etc/systemd/system/cloud-config.service.d/50-ingot.conf', '[Unit]\nAfter=ssh.service\n'),
     // It has nothing to ask before the network is there, and would take the processor from cloud-init until then.
     file('/etc/systemd/system/systemd-timesyncd.service.d/50-ingot.conf', '[Unit]\nAfter=cloud-init-local.service\n'),
     file('/etc/ssh/sshd_config.d/50-ingot.conf', 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n'),
+    ...firstBootFiles(disk),
   ];
-}
-
-function fstab(disk: DiskLayout): string {
-  const options: Readonly<Record<Filesystem, string>> = { ext4: 'defaults,errors=remount-ro', xfs: 'defaults', btrfs: 'defaults' };
-  // The EFI system partition is needed by boot loader updates only, so it is mounted when somebody looks at it.
-  const serial = `${disk.efiSerial.slice(0, 4)}-${disk.efiSerial.slice(4)}`;
-  return [
-    `UUID=${disk.filesystemUuid} / ${disk.filesystem} ${options[disk.filesystem]} 0 ${disk.filesystem === 'ext4' ? 1 : 0}`,
-    `UUID=${serial} /boot/efi vfat umask=0077,noauto,x-systemd.automount,x-systemd.idle-timeout=60 0 0`,
-    '',
-  ].join('\n');
 }
 
 function grubDefaults(): string {
@@ -110,9 +106,10 @@ function aptSources(release: Release): string {
  * Data sources in the order in which the platforms offer them: NoCloud (lab, Proxmox VE), ConfigDrive and CloudStack.
  * RSA host keys are left out: they take seconds to make on an emulated processor, and no client of today needs them.
  * Passwords are refused by sshd's own configuration: `ssh_pwauth` here would restart sshd under those who are logged in.
- * grub-pc, which `grub_dpkg` tells where it is installed, is not in the image.
+ * grub-pc, which `grub_dpkg` tells where it is installed, is not in the image. A root on a logical volume is grown by a unit of
+ * its own, since growpart knows partitions alone.
  */
-const CLOUD_CONFIG = `datasource_list: [NoCloud, ConfigDrive, CloudStack, None]
+const cloudConfig = (disk: DiskLayout): string => `datasource_list: [NoCloud, ConfigDrive, CloudStack, None]
 apt:
   preserve_sources_list: true
 ssh_genkeytypes: [ed25519, ecdsa]
@@ -120,7 +117,7 @@ grub_dpkg:
   enabled: false
 disable_root: true
 growpart:
-  mode: auto
+  mode: ${disk.lvm === undefined ? 'auto' : "'off'"}
   devices: ['/']
-resize_rootfs: true
+resize_rootfs: ${disk.lvm === undefined}
 `;

@@ -1,16 +1,18 @@
 import type { Release } from '../../catalog/schema.ts';
-import type { Filesystem } from '../../disk/layout.ts';
+import type { DiskRequest, Filesystem } from '../../disk/layout.ts';
 
-export interface BaseOptions {
-  readonly arch: string;
+/** What of a template decides the packages of its base. */
+export interface BaseOptions extends Pick<DiskRequest, 'arch' | 'filesystem' | 'firmware' | 'partitions' | 'lvm' | 'swap'> {
   readonly kernel: 'cloud' | 'generic';
-  readonly filesystem: Filesystem;
 }
 
-/** What boots the image under BIOS and under UEFI with Secure Boot, and can repair its own boot loader later. */
-const BOOT_PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  amd64: ['grub2-common', 'grub-pc-bin', 'grub-efi-amd64-bin', 'grub-efi-amd64-signed', 'shim-signed'],
-  arm64: ['grub2-common', 'grub-efi-arm64-bin', 'grub-efi-arm64-signed', 'shim-signed'],
+/** What boots the image under BIOS, and under UEFI with Secure Boot, and can repair its own boot loader later. */
+const BOOT_PACKAGES: Readonly<Record<'bios' | 'uefi', Readonly<Record<string, readonly string[]>>>> = {
+  bios: { amd64: ['grub-pc-bin'] },
+  uefi: {
+    amd64: ['grub-efi-amd64-bin', 'grub-efi-amd64-signed', 'shim-signed'],
+    arm64: ['grub-efi-arm64-bin', 'grub-efi-arm64-signed', 'shim-signed'],
+  },
 };
 
 const FILESYSTEM_PACKAGES: Readonly<Record<Filesystem, readonly string[]>> = { ext4: ['e2fsprogs'], xfs: ['xfsprogs'], btrfs: ['btrfs-progs'] };
@@ -21,7 +23,8 @@ const FILESYSTEM_PACKAGES: Readonly<Record<Filesystem, readonly string[]>> = { e
  * "required", so every Debian has them; that something essential pulls them in is true of older releases only.
  */
 export function basePackages(release: Release, options: BaseOptions): string[] {
-  const kernel = release.architectures[options.arch]?.kernels[options.kernel];
+  const { arch, firmware = 'both', filesystem, partitions = [], lvm = false, swap } = options;
+  const kernel = release.architectures[arch]?.kernels[options.kernel];
   const wanted = [
     'apt',
     'ca-certificates',
@@ -30,6 +33,7 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     'curl',
     'dbus',
     'fdisk',
+    'grub2-common',
     'initramfs-tools',
     'login',
     'mount',
@@ -45,8 +49,12 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     'usr-is-merged',
     'zstd',
     ...(kernel === undefined ? [] : [kernel]),
-    ...(BOOT_PACKAGES[options.arch] ?? []),
-    ...FILESYSTEM_PACKAGES[options.filesystem],
+    ...(firmware === 'uefi' ? [] : (BOOT_PACKAGES.bios[arch] ?? [])),
+    ...(firmware === 'bios' ? [] : (BOOT_PACKAGES.uefi[arch] ?? [])),
+    ...[filesystem, ...partitions.map((each) => each.filesystem)].flatMap((each) => FILESYSTEM_PACKAGES[each]),
+    ...(lvm ? ['lvm2'] : []),
+    // chattr, without which there is no swap file on btrfs.
+    ...(swap !== undefined && filesystem === 'btrfs' ? ['e2fsprogs'] : []),
   ];
-  return wanted.filter((name) => !release.without.includes(name)).toSorted();
+  return [...new Set(wanted)].filter((name) => !release.without.includes(name)).toSorted();
 }

@@ -2,6 +2,7 @@ import type { Release } from '../../catalog/schema.ts';
 import type { DiskLayout } from '../../disk/layout.ts';
 import type { BootRecipe } from '../../disk/recipe.ts';
 import type { BootstrapRecipe, DeferredProgram, ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
+import { firstBootCommands } from './first-boot.ts';
 import { configurationFiles, filesBefore, KERNEL_ARGUMENTS } from './files.ts';
 import type { BaseOptions } from './packages.ts';
 
@@ -124,10 +125,10 @@ export function debianRecipe(release: Release, options: BaseOptions, packages: r
     include: INCLUDE,
     mergedUsr: options.arch === 'amd64' ? ['bin', 'lib', 'lib64', 'sbin'] : ['bin', 'lib', 'sbin'],
     configureFirst: ['base-passwd', 'base-files'],
-    filesBefore: filesBefore(options),
+    filesBefore: filesBefore(options, disk),
     deferred: DEFERRED,
     files: configurationFiles(release, disk),
-    commands: COMMANDS,
+    commands: [...COMMANDS, ...firstBootCommands(disk)],
     seal: SEAL,
     truncate: ['etc/machine-id'],
     disk,
@@ -137,11 +138,23 @@ export function debianRecipe(release: Release, options: BaseOptions, packages: r
 }
 
 function bootRecipe(arch: string, disk: DiskLayout): BootRecipe {
-  const { grub, shim, removable } = arch === 'arm64' ? { grub: 'arm64', shim: 'aa64', removable: 'AA64' } : { grub: 'x86_64', shim: 'x64', removable: 'X64' };
+  const lvm = disk.lvm === undefined ? [] : ['lvm'];
+  const uefi = disk.efi === undefined ? { efi: {} } : uefiFiles(arch, disk);
   return {
-    bios: disk.biosBoot === undefined ? undefined : { platform: 'i386-pc', modules: GRUB_BIOS_MODULES },
-    // The removable path, since a template is started by firmware that has never seen it. Debian's signed GRUB reads
-    // its configuration from EFI/debian.
+    bios: disk.biosBoot === undefined ? undefined : { platform: 'i386-pc', modules: [...GRUB_BIOS_MODULES, ...lvm] },
+    ...uefi,
+    kernelArguments: KERNEL_ARGUMENTS,
+  };
+}
+
+/**
+ * The removable path, since a template is started by firmware that has never seen it. Debian's signed GRUB reads its
+ * configuration from EFI/debian; the module for logical volumes is built into it.
+ */
+function uefiFiles(arch: string, disk: DiskLayout): Pick<BootRecipe, 'efi' | 'efiConfig'> {
+  const { grub, shim, removable } = arch === 'arm64' ? { grub: 'arm64', shim: 'aa64', removable: 'AA64' } : { grub: 'x86_64', shim: 'x64', removable: 'X64' };
+  const lvm = disk.lvm === undefined ? '' : 'insmod lvm\n';
+  return {
     efi: {
       [`EFI/BOOT/BOOT${removable}.EFI`]: `/usr/lib/shim/shim${shim}.efi.signed`,
       [`EFI/BOOT/grub${shim}.efi`]: `/usr/lib/grub/${grub}-efi-signed/grub${shim}.efi.signed`,
@@ -149,8 +162,7 @@ function bootRecipe(arch: string, disk: DiskLayout): BootRecipe {
     },
     efiConfig: {
       path: 'EFI/debian/grub.cfg',
-      content: `search.fs_uuid ${disk.filesystemUuid} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n`,
+      content: `${lvm}search.fs_uuid ${disk.filesystemUuid} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n`,
     },
-    kernelArguments: KERNEL_ARGUMENTS,
   };
 }
