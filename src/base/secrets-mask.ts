@@ -101,18 +101,28 @@ class Stream implements MaskStream {
   }
 }
 
-/** How a value may be written in logs, addresses and files. */
+/**
+ * Whether a text holds the value, in any form that {@link masker} knows. One line of a value of several lines is no proof: others have the
+ * same (`apiVersion: v1`).
+ */
+export function holdsSecret(text: string, value: string): boolean {
+  return value.trim() !== '' && wholeForms(value).some((form) => text.includes(form));
+}
+
+/** How a value, or one of its lines, may be written in logs, addresses and files. */
 function formsOf(value: string): string[] {
-  const trimmed = value.trim();
   const lines = value.split(/\r\n|\r|\n/).map((line) => line.trim());
-  const parts = lines.length > 1 ? lines.filter((line) => line.length >= SHORTEST_PART) : [];
-  const written = [
-    value,
-    // A line end that was typed with it is often lost on the way.
-    ...(trimmed.length >= SHORTEST_MASKED ? [trimmed] : []),
-    value.replaceAll('\n', '\r\n'),
-    ...parts,
-  ];
+  const parts = lines.length > 1 ? lines.filter((line) => line.length >= SHORTEST_PART && !PEM_FRAME.test(line)) : [];
+  return [...wholeForms(value), ...parts.flatMap((part) => [part, ...encodedForms(part)])];
+}
+
+/** First and last line of a key or certificate: the same in all of them. */
+const PEM_FRAME = /^-----(?:BEGIN|END) [A-Z0-9 ]+-----$/;
+
+function wholeForms(value: string): string[] {
+  // A line end that was typed with it is often lost on the way.
+  const trimmed = value.trim();
+  const written = [value, ...(trimmed.length >= SHORTEST_MASKED ? [trimmed] : []), value.replaceAll('\n', '\r\n')];
   return written.flatMap((text) => [text, ...encodedForms(text)]);
 }
 
@@ -149,6 +159,7 @@ function maskedError(error: IngotError, text: (text: string) => string): IngotEr
       message: text(problem.message),
       ...(problem.hint === undefined ? {} : { hint: text(problem.hint) }),
       ...(problem.path === undefined ? {} : { path: text(problem.path) }),
+      ...(problem.source === undefined ? {} : { source: text(problem.source) }),
     })),
   });
   if (error.stack !== undefined) masked.stack = text(error.stack);

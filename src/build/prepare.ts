@@ -11,6 +11,7 @@ import { chooseMirrors, type Archives, type Mirrors } from '../sources/bootstrap
 import { repositoryMirrors } from '../sources/bootstrap/upstream.ts';
 import { findTemplate } from '../template/find.ts';
 import { loadTemplate } from '../template/load.ts';
+import { Reading } from '../template/reading.ts';
 import { resolveTemplate } from '../template/resolve.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import { openBaseImage } from './base-image.ts';
@@ -78,20 +79,28 @@ class Preparation {
   readonly #resolver: PackageResolver;
   readonly #mirrors = new Memo<Mirrors>();
   readonly #warned = new Set<string>();
+  readonly #reading: Reading;
 
   constructor(context: Context, options: PrepareOptions) {
     this.#context = context;
     this.#options = options;
     this.#resolver = new PackageResolver(context, options);
+    this.#reading = new Reading(context);
   }
 
   async prepare(request: Request): Promise<Prepared> {
     const context = this.#context;
     const catalog = await loadCatalog();
     const found = await findTemplate(context, request.template);
-    const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: request.variables }) : undefined;
+    const reading = this.#reading;
+    const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: request.variables, reading }) : undefined;
     const { variables: _, template: name, from, ...overrides } = request;
-    const template = await resolveTemplate(context, loaded, { ...overrides, from: found.kind === 'release' ? name : from });
+    const template = await resolveTemplate(
+      context,
+      loaded,
+      { ...overrides, from: found.kind === 'release' ? name : from },
+      { catalog, reading, offline: this.#options.offline },
+    );
     const base = template.base.kind === 'release' ? undefined : await openBaseImage(context, template.base);
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);

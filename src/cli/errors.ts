@@ -13,7 +13,9 @@ export function renderError(thrown: unknown, options: ErrorRendering): string {
   const error = toIngotError(thrown);
   const { color, width } = options;
   const lines = [`${paint(color, 'red', 'error:')} ${paint(color, 'bold', plain(error.message))} ${paint(color, 'dim', `(${error.code})`)}`];
-  for (const problem of error.problems) lines.push(...problemLines(problem, color));
+  // Beyond a few, the lines of a file would only push the sentences off the screen.
+  const withSource = error.problems.length <= MOST_WITH_SOURCE;
+  for (const problem of error.problems) lines.push(...problemLines(problem, color), ...(withSource ? sourceLines(problem, options) : []));
   for (const cause of causesOf(error)) lines.push(`  caused by: ${plain(cause)}`);
   if (error.detail !== undefined && error.detail.trim() !== '') {
     lines.push(
@@ -64,6 +66,23 @@ function problemLines(problem: Problem, color: boolean): string[] {
   const path = problem.path === undefined || problem.path === '' ? '' : `${problem.path}: `;
   const hint = problem.hint === undefined ? '' : paint(color, 'dim', `. ${problem.hint}`);
   return [`  ${paint(color, 'cyan', place)}${path}${plain(problem.message)}${hint}`];
+}
+
+/** Most problems that are shown with their lines. */
+const MOST_WITH_SOURCE = 12;
+
+/** The line of a file that a problem is about, with a mark below its place. */
+function sourceLines({ position, source }: Problem, { color, width }: ErrorRendering): string[] {
+  if (position === undefined || source === undefined || source.trim() === '') return [];
+  const number = `    ${position.line} | `;
+  const line = source.slice(0, 1000).replaceAll('\t', ' ');
+  const column = Math.min(position.column, line.length + 1);
+  // Of a long line, the part around the place.
+  const room = Math.max(20, width - number.length);
+  const start = column > room - 5 ? column - Math.floor(room / 2) : 0;
+  const shown = plain(line.slice(start, start + room).padEnd(column - start - 1)).trimEnd();
+  const mark = `${' '.repeat(number.length + column - start - 1)}^`;
+  return [paint(color, 'dim', `${number}${shown}`), paint(color, 'red', mark)];
 }
 
 /** The messages of the causes that say something new. */

@@ -1,9 +1,9 @@
 import { basename, dirname, resolve, sep } from 'node:path';
 import { nearest } from '../base/errors.ts';
-import type { Files } from '../base/files.ts';
-import { projectFile } from '../base/settings.ts';
-import type { Context } from '../operations/operation.ts';
+import type { Files, FileStatus } from '../base/files.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
+import type { Context } from '../operations/operation.ts';
+import type { Reading } from './reading.ts';
 
 /** What template files are read with. */
 export type TemplateContext = Pick<Context, 'host' | 'home' | 'folder'>;
@@ -18,20 +18,7 @@ export interface Refusal {
 export interface Confined {
   readonly path: HostPath;
   readonly kind: 'file' | 'directory';
-}
-
-/**
- * The folder that nothing in a template leads out of: that of the project (the nearest one above with its settings file), else the
- * template's own. A template that somebody else wrote can so bring nothing of this machine into an image.
- */
-export async function templateRoot(context: TemplateContext, file: HostPath): Promise<HostPath> {
-  const folder = hostPath(dirname(file));
-  const project = await projectFile({ host: context.host, home: context.home, folder });
-  return await realFolder(context.host.files, project === undefined ? folder : dirname(project));
-}
-
-async function realFolder(files: Files, folder: string): Promise<HostPath> {
-  return hostPath((await files.resolveLinks(folder)) ?? folder);
+  readonly status: FileStatus;
 }
 
 /** Whether a path without links is in a folder, or the folder itself. */
@@ -58,15 +45,15 @@ export function pathBelow(root: HostPath, folder: string, text: string): { reado
 }
 
 /** A file or folder that a template names: it is there, is no device, and no link on the way leads out of the root. */
-export async function confine(files: Files, root: HostPath, folder: string, text: string): Promise<Confined | { readonly refusal: Refusal }> {
+export async function confine(files: Files, reading: Reading, root: HostPath, folder: string, text: string): Promise<Confined | { readonly refusal: Refusal }> {
   const named = pathBelow(root, folder, text);
   if ('refusal' in named) return named;
-  const real = await files.resolveLinks(named.path);
-  if (real === undefined) return { refusal: await missing(files, named.path, text) };
-  if (!isBelow(root, real)) return { refusal: { message: `leads out of the template's folder, through a link to ${real}` } };
-  const kind = (await files.status(real))?.kind;
-  if (kind !== 'file' && kind !== 'directory') return { refusal: { message: `${text} is neither a file nor a folder` } };
-  return { path: hostPath(real), kind };
+  const found = await reading.at(named.path);
+  if (found === undefined) return { refusal: await missing(files, named.path, text) };
+  const { path, status } = found;
+  if (!isBelow(root, path)) return { refusal: { message: `leads out of the template's folder, through a link to ${path}` } };
+  if (status.kind !== 'file' && status.kind !== 'directory') return { refusal: { message: `${text} is neither a file nor a folder` } };
+  return { path, kind: status.kind, status };
 }
 
 async function missing(files: Files, path: string, text: string): Promise<Refusal> {

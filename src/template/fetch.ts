@@ -11,33 +11,11 @@ import type { Context } from '../operations/operation.ts';
 export const MAX_TEXT = 2 ** 20;
 const ATTEMPTS = 3;
 const TIMEOUT_SECONDS = 30;
-/** Milliseconds for which an answer holds: a fleet asks for the same key many times. */
-const FRESH = 60_000;
-
-const FETCHED = new WeakMap<Host, Map<string, { readonly at: number; readonly bytes: Promise<Uint8Array> }>>();
-
 /**
  * What an address of a template says: a key, a certificate. It is remembered in the home, for `offline`, which asks nobody. With a checksum,
  * what is remembered and fits is used as it is. Throws `download-failed`, `download-mismatch`, `offline-missing`.
  */
 export async function fetchText(
-  context: Pick<Context, 'host' | 'home' | 'signal'>,
-  from: { readonly url: string; readonly sha256?: string | undefined },
-  offline: boolean,
-): Promise<Uint8Array> {
-  const known = FETCHED.get(context.host) ?? new Map();
-  FETCHED.set(context.host, known);
-  const key = `${from.url} ${from.sha256 ?? ''} ${String(offline)}`;
-  const before = known.get(key);
-  const now = context.host.clock.monotonic();
-  if (before !== undefined && now - before.at < FRESH) return await before.bytes;
-  const bytes = fetchOnce(context, from, offline);
-  known.set(key, { at: now, bytes });
-  bytes.catch(() => known.delete(key));
-  return await bytes;
-}
-
-async function fetchOnce(
   context: Pick<Context, 'host' | 'home' | 'signal'>,
   { url, sha256 }: { readonly url: string; readonly sha256?: string | undefined },
   offline: boolean,

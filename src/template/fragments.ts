@@ -1,38 +1,34 @@
 import { dirname } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
-import type { Host } from '../base/host.ts';
-import { formatSize, hostPath, type HostPath } from '../base/types.ts';
+import type { Files } from '../base/files.ts';
+import { formatSize, type HostPath } from '../base/types.ts';
 import { confine, type TemplateContext } from './confine.ts';
 import { shownFile } from './placed.ts';
-import { MAX_FILE_SIZE, parseSource, type MapNode, type Node, type Place, type PlacedProblem, type Source } from './source.ts';
+import type { Reading } from './reading.ts';
+import { MAX_FILE_SIZE, parseSource, type MapNode, type Node, type Place, type PlacedProblem } from './source.ts';
 import { refersToVariable } from './variables.ts';
 
 /** Files that one template may be joined from. */
 const MAX_FILES = 100;
 
-interface Read {
-  /** Size, time and inode: while they are the same, so is the content. */
-  readonly identity: string;
-  readonly source: Source;
+/** A file of a template, read. */
+export interface Fragment {
   readonly root: Node | undefined;
   readonly problems: readonly PlacedProblem[];
-}
-
-/** What this process has read, so that a fragment of many templates is read once. */
-const READ = new WeakMap<Host, Map<string, Read>>();
-
-/** What tells whether a file is as it was; undefined where it is not there. */
-export async function identityOf(host: Host, file: string): Promise<string | undefined> {
-  const status = await host.files.status(file);
-  return status?.kind === 'file' ? `${status.size} ${status.modified.getTime()} ${status.inode}` : undefined;
 }
 
 /**
  * The parts of a template, in the order in which they are joined: what a file extends, what it includes, itself. A file that is named twice
  * is joined once. Adds what is wrong to the problems: of the files' form, of circles, of what is missing.
  */
-export async function collectFragments(context: TemplateContext, file: HostPath, root: HostPath, problems: PlacedProblem[]): Promise<MapNode[]> {
-  const collector = new Collector(context, root, problems);
+export async function collectFragments(
+  context: TemplateContext,
+  reading: Reading,
+  file: HostPath,
+  root: HostPath,
+  problems: PlacedProblem[],
+): Promise<MapNode[]> {
+  const collector = new Collector(context, reading, root, problems);
   await collector.collect(file, undefined, []);
   return collector.fragments;
 }
@@ -40,12 +36,14 @@ export async function collectFragments(context: TemplateContext, file: HostPath,
 class Collector {
   readonly fragments: MapNode[] = [];
   readonly #context: TemplateContext;
+  readonly #reading: Reading;
   readonly #root: HostPath;
   readonly #problems: PlacedProblem[];
   readonly #seen = new Set<string>();
 
-  constructor(context: TemplateContext, root: HostPath, problems: PlacedProblem[]) {
+  constructor(context: TemplateContext, reading: Reading, root: HostPath, problems: PlacedProblem[]) {
     this.#context = context;
+    this.#reading = reading;
     this.#root = root;
     this.#problems = problems;
   }
@@ -65,7 +63,8 @@ class Collector {
         this.#problems.push({ message: `a template is joined from ${MAX_FILES} files at most`, place: named });
       return;
     }
-    const read = await readFragment(this.#context.host, file);
+    const { files } = this.#context.host;
+    const read = await this.#reading.fragments.get(file, () => readFragment(files, file));
     this.#problems.push(...read.problems);
     if (read.root === undefined) return;
     if (read.root.kind !== 'map') {
@@ -81,7 +80,7 @@ class Collector {
   }
 
   async #follow(key: string, { text, place }: { text: string; place: Place }, file: HostPath, chain: readonly HostPath[]): Promise<void> {
-    const found = await confine(this.#context.host.files, this.#root, dirname(file), text);
+    const found = await confine(this.#context.host.files, this.#reading, this.#root, dirname(file), text);
     if ('refusal' in found) this.#problems.push({ path: key, ...found.refusal, place });
     else if (found.kind !== 'file') this.#problems.push({ path: key, message: `${text} is a folder, not a file`, place });
     else await this.collect(found.path, place, [...chain, file]);
@@ -104,29 +103,16 @@ class Collector {
   }
 }
 
-async function readFragment(host: Host, file: HostPath): Promise<Read> {
-  const known = READ.get(host) ?? new Map<string, Read>();
-  READ.set(host, known);
-  const identity = await identityOf(host, file);
-  const before = known.get(file);
-  if (before !== undefined && identity === before.identity) return before;
-  const read = await readNow(host, file, identity ?? '');
-  if (identity !== undefined) known.set(file, read);
-  return read;
-}
-
-async function readNow(host: Host, file: HostPath, identity: string): Promise<Read> {
-  const failed = (message: string): Read => {
+async function readFragment(files: Files, file: HostPath): Promise<Fragment> {
+  const failed = (message: string): Fragment => {
     const { source } = parseSource(file, '');
-    return { identity: '', source, root: undefined, problems: [{ message, place: { source, offset: 0 } }] };
+    return { root: undefined, problems: [{ message, place: { source, offset: 0 } }] };
   };
-  const status = await host.files.status(file);
-  if (status === undefined) return failed('is not there');
-  if (status.kind !== 'file') return failed('is not a file');
+  const status = await files.status(file);
+  if (status?.kind !== 'file') return failed(status === undefined ? 'is not there' : 'is not a file');
   if (status.size > MAX_FILE_SIZE) return failed(`is larger than ${formatSize(MAX_FILE_SIZE)}, which no template is`);
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(await host.files.read(file));
-    return { identity, ...parseSource(hostPath(file), text) };
+    return parseSource(file, new TextDecoder('utf-8', { fatal: true }).decode(await files.read(file)));
   } catch (error) {
     if (error instanceof TypeError) return failed('is not text in UTF-8');
     const code = systemErrorCode(error);

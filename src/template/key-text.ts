@@ -61,14 +61,16 @@ export function certificates(text: string): Checked<string[]> {
   if (isPrivate(text)) return { message: 'holds a private key; an image trusts a certificate' };
   const found = text.match(CERTIFICATE) ?? [];
   if (found.length === 0) return { message: 'holds no certificate in PEM (-----BEGIN CERTIFICATE-----)' };
-  for (const certificate of found) {
-    try {
-      new X509Certificate(certificate);
-    } catch {
-      return { message: 'holds a certificate that is cut off or changed' };
-    }
-  }
+  if (!found.every(isCertificate)) return { message: 'holds a certificate that is cut off or changed' };
   return { value: found.map((certificate) => `${certificate}\n`) };
+}
+
+function isCertificate(text: string): boolean {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 const ARMOR = /-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*-----END PGP PUBLIC KEY BLOCK-----/;

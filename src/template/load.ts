@@ -1,12 +1,12 @@
 import type * as z from 'zod/v4/core';
 import { IngotError } from '../base/errors.ts';
-import type { Host } from '../base/host.ts';
-import { hostPath, type HostPath } from '../base/types.ts';
-import { templateRoot, type TemplateContext } from './confine.ts';
-import { collectFragments, identityOf } from './fragments.ts';
+import type { HostPath } from '../base/types.ts';
+import type { TemplateContext } from './confine.ts';
+import { collectFragments } from './fragments.ts';
 import { merge } from './merge.ts';
 import { placedProblems, shownFile } from './placed.ts';
 import { schemaProblems } from './problems.ts';
+import { Reading } from './reading.ts';
 import { templateSchema, type Template } from './schema.ts';
 import { nodeAt, plainOf, type MapNode, type Node, type PlacedProblem } from './source.ts';
 import { fillIn, variableValues } from './variables.ts';
@@ -15,11 +15,13 @@ import type { VariableValue } from './variables-schema.ts';
 export interface LoadOptions {
   /** What `--var name=value` gave. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Shared by all templates of a command. */
+  readonly reading?: Reading;
 }
 
 /** A template whose files are joined, whose variables are filled in, and which is right in itself; what it names is not read yet. */
 export interface LoadedTemplate {
-  /** The file that was asked for, without links. */
+  /** The file that was asked for. */
   readonly file: HostPath;
   /** The folder that nothing of the template leads out of. */
   readonly root: HostPath;
@@ -31,50 +33,39 @@ export interface LoadedTemplate {
   readonly tree: MapNode;
 }
 
-/** Templates of this process by file and variables, for as long as their files are unchanged: a fleet asks for one many times. */
-const LOADED = new WeakMap<Host, Map<string, { readonly identities: string; readonly loaded: LoadedTemplate }>>();
-
 /**
  * Reads a template file with all that it extends and includes, fills in its variables, and checks it. Throws `template-missing`, and
  * `template-invalid` with every problem of every file at its line and column.
  */
 export async function loadTemplate(context: TemplateContext, file: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
-  const real = await context.host.files.resolveLinks(file);
-  if (real === undefined) {
-    throw new IngotError('not-found', 'template-missing', `There is no file ${shownFile(file, context.folder)}`, {
+  const reading = options.reading ?? new Reading(context);
+  return await reading.loaded.get(JSON.stringify([file, options.variables]), () => load(context, reading, file, options));
+}
+
+async function load(context: TemplateContext, reading: Reading, named: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
+  const file = (await reading.at(named))?.path;
+  if (file === undefined) {
+    throw new IngotError('not-found', 'template-missing', `There is no file ${shownFile(named, context.folder)}`, {
       hint: '`ingot template list` shows the templates of your folder, `ingot template init NAME.yaml` writes one to start with.',
     });
   }
-  const known = LOADED.get(context.host) ?? new Map();
-  LOADED.set(context.host, known);
-  const key = JSON.stringify([file, context.folder, options.variables]);
-  const before = known.get(key);
-  if (before !== undefined && before.identities === (await identities(context.host, before.loaded.files))) return before.loaded;
-  const loaded = await load(context, hostPath(real), await templateRoot(context, file), options);
-  known.set(key, { identities: await identities(context.host, loaded.files), loaded });
-  return loaded;
-}
-
-async function identities(host: Host, files: readonly HostPath[]): Promise<string> {
-  return (await Promise.all(files.map((file) => identityOf(host, file)))).join('\n');
-}
-
-async function load(context: TemplateContext, file: HostPath, root: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
+  // A template that is reached through a link lies where the link points to; its root is looked for there.
+  const root = await reading.root(file);
   const problems: PlacedProblem[] = [];
-  const fragments = await collectFragments(context, file, root, problems);
+  const fragments = await collectFragments(context, reading, file, root, problems);
   const [first, ...rest] = fragments;
   if (first === undefined || problems.length > 0) {
-    if (problems.length > 0) throw templateInvalid(file, problems, context.folder);
-    throw new IngotError('usage', 'template-invalid', `${shownFile(file, context.folder)} is empty`, {
+    if (problems.length > 0) throw templateInvalid(named, problems, context.folder);
+    throw new IngotError('usage', 'template-invalid', `${shownFile(named, context.folder)} is empty`, {
       hint: '`ingot template init NAME.yaml` writes a template to start with.',
     });
   }
   const merged = rest.reduce<Node>((below, above) => merge(below, above), first);
   const values = variableValues(merged, { given: options.variables, env: context.host.env }, problems);
   const { tree, template } = check(fillIn(merged, values, problems), problems);
-  if (problems.length > 0 || template === undefined) throw templateInvalid(file, problems, context.folder);
+  if (problems.length > 0 || template === undefined) throw templateInvalid(named, problems, context.folder);
   const variables = Object.fromEntries([...values].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
-  return { file, root, template, variables, files: fragments.map(({ place }) => place.source.file), tree };
+  return { file: named, root, template, variables, files: fragments.map(({ place }) => place.source.file), tree };
 }
 
 /** Checks the tree by the schema. What has a problem already, such as an unknown variable, is not reported again for what follows from it. */

@@ -64,18 +64,18 @@ async function resolveStep(scope: Scope, step: TemplateStep, path: Path): Promis
   return { kind: 'ansible', label: label(`ansible ${step.ansible}`), tree, playbook: relative(folder, file.path), variables: step.variables, ...options };
 }
 
-async function treeAt(scope: Scope, path: Path, text: string, options: Omit<TreeOptions, 'root' | 'look'>): Promise<FileTree | undefined> {
+async function treeAt(scope: Scope, path: Path, text: string, options: Omit<TreeOptions, 'root'>): Promise<FileTree | undefined> {
   const found = await scope.fileAt(path, text);
   return found === undefined ? undefined : await readAt(scope, path, found.path, options);
 }
 
-async function readAt(scope: Scope, path: Path, from: FileTree['root'], options: Omit<TreeOptions, 'root' | 'look'>): Promise<FileTree> {
-  const { tree, refusals } = await readTree(scope.context.host, from, {
-    ...options,
-    root: scope.loaded.root,
-    look: (name, bytes) => void scope.contents.push({ path, name, bytes }),
-  });
+async function readAt(scope: Scope, path: Path, from: FileTree['root'], options: Omit<TreeOptions, 'root'>): Promise<FileTree> {
+  const { root } = scope.loaded;
+  const { tree, refusals, contents } = await scope.reading.trees.get(JSON.stringify([from, root, options]), () =>
+    readTree(scope.context.host, from, { ...options, root }),
+  );
   for (const { message, hint } of refusals) scope.problem(path, message, hint);
+  scope.contents.push(...contents.map(({ path: name, bytes }) => ({ path, name: name === '' ? basename(from) : name, bytes })));
   return tree;
 }
 

@@ -7,6 +7,7 @@ import type { CatalogData } from '../catalog/schema.ts';
 import type { Filesystem } from '../disk/layout.ts';
 import type { Context } from '../operations/operation.ts';
 import type { LoadedTemplate } from './load.ts';
+import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
 import { resolveRoles } from './resolve-roles.ts';
 import { resolveSteps } from './resolve-steps.ts';
@@ -36,6 +37,8 @@ export interface ResolveOptions {
   readonly secrets?: Secrets;
   /** Default: the catalog. Pass it for many templates. */
   readonly catalog?: CatalogData;
+  /** Shared by all templates of a command, so that a fleet reads each file once. */
+  readonly reading?: Reading;
   /** Use what addresses said when they were last asked. */
   readonly offline?: boolean;
 }
@@ -52,8 +55,9 @@ export async function resolveTemplate(
   options: ResolveOptions = {},
 ): Promise<ResolvedTemplate> {
   const catalog = options.catalog ?? (await loadCatalog());
-  const secrets = options.secrets ?? openSecrets(context);
-  const scope = new Scope(context, loaded ?? nothingLoaded(), { catalog, secrets, offline: options.offline ?? false, direct: loaded === undefined });
+  const reading = options.reading ?? new Reading(context);
+  const secrets = options.secrets ?? reading.secrets(() => openSecrets(context));
+  const scope = new Scope(context, loaded ?? nothingLoaded(), { catalog, secrets, reading, offline: options.offline ?? false, direct: loaded === undefined });
   const { template } = scope.loaded;
   const found = overrides.from === undefined ? await resolveFrom(scope) : await findBase(context, catalog, overrides.from);
   const arch = await architecture(scope, found, overrides);

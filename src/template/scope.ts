@@ -6,6 +6,7 @@ import type { Context } from '../operations/operation.ts';
 import { confine, pathBelow, type Confined } from './confine.ts';
 import { fetchText, MAX_TEXT } from './fetch.ts';
 import { templateInvalid, type LoadedTemplate } from './load.ts';
+import type { Reading } from './reading.ts';
 import { pathText, placeAt, type PlacedProblem } from './source.ts';
 import type { SecretUse } from './template.ts';
 import type { TextFrom } from './text.ts';
@@ -19,6 +20,7 @@ const ABOUT_THE_TEMPLATE = new Set(['usage', 'not-found']);
 export interface ScopeOptions {
   readonly catalog: CatalogData;
   readonly secrets: Secrets;
+  readonly reading: Reading;
   readonly offline: boolean;
   /** There is no template: what is wrong is a flag, and its own error says so. */
   readonly direct: boolean;
@@ -30,6 +32,7 @@ export class Scope {
   readonly loaded: LoadedTemplate;
   readonly catalog: CatalogData;
   readonly secrets: Secrets;
+  readonly reading: Reading;
   readonly offline: boolean;
   readonly #direct: boolean;
   readonly problems: PlacedProblem[] = [];
@@ -42,6 +45,7 @@ export class Scope {
     this.loaded = loaded;
     this.catalog = given.catalog;
     this.secrets = given.secrets;
+    this.reading = given.reading;
     this.offline = given.offline;
     this.#direct = given.direct;
   }
@@ -66,7 +70,7 @@ export class Scope {
 
   /** A file or folder that the template names at this path, relative to the file in which the name is written. */
   async fileAt(path: Path, text: string): Promise<Confined | undefined> {
-    const found = await confine(this.context.host.files, this.loaded.root, this.#folderAt(path), text);
+    const found = await confine(this.context.host.files, this.reading, this.loaded.root, this.#folderAt(path), text);
     if (!('refusal' in found)) return found;
     this.problem(path, found.refusal.message, found.refusal.hint);
     return undefined;
@@ -88,16 +92,15 @@ export class Scope {
   async contentAt(path: Path, text: string, limit: number): Promise<{ readonly path: HostPath; readonly bytes: Uint8Array } | undefined> {
     const file = await this.fileAt(path, text);
     if (file === undefined) return undefined;
-    const status = await this.context.host.files.status(file.path);
-    if (file.kind !== 'file' || status === undefined) {
+    if (file.kind !== 'file') {
       this.problem(path, `${text} is a folder, not a file`);
       return undefined;
     }
-    if (status.size > limit) {
+    if (file.status.size > limit) {
       this.problem(path, `${text} is larger than ${limit / 2 ** 20} MiB`);
       return undefined;
     }
-    const bytes = await this.context.host.files.read(file.path);
+    const bytes = await this.reading.contents.get(file.path, () => this.context.host.files.read(file.path));
     this.contents.push({ path, name: text, bytes });
     return { path: file.path, bytes };
   }
@@ -110,7 +113,7 @@ export class Scope {
       this.problem([...path, 'url'], 'needs a sha256 beside it, since http protects nothing', 'Use https, or add the checksum.');
       return undefined;
     }
-    return await fetchText(this.context, from, this.offline);
+    return await this.reading.texts.get(`${from.url} ${from.sha256 ?? ''}`, () => fetchText(this.context, from, this.offline));
   }
 
   async secretAt(path: Path, secret: string): Promise<SecretUse | undefined> {

@@ -1,5 +1,5 @@
 import { IngotError } from '../base/errors.ts';
-import { masker, openSecrets, type Secrets } from '../base/secrets.ts';
+import { holdsSecret, openSecrets, type Secrets } from '../base/secrets.ts';
 import { placedProblems } from './placed.ts';
 import type { Scope } from './scope.ts';
 import { pathText, placeAt, type Node, type PlacedProblem } from './source.ts';
@@ -25,10 +25,9 @@ export async function refuseSecrets(scope: Scope): Promise<void> {
   const found: PlacedProblem[] = [];
   const { tree } = scope.loaded;
   for (const { name, value } of secrets) {
-    const mask = masker([value]);
     const hint = `Use it by its name: \`secrets: { VARIABLE: ${name} }\` in the step. If the template was shared, replace the secret.`;
     walk(tree, [], (text, path) => {
-      if (mask.text(text) !== text)
+      if (holdsSecret(text, value))
         found.push({ path: pathText(path), message: `holds the secret ${name} in plain`, hint, place: placeAt(tree, path), confidential: true });
     });
     const bytes = Buffer.from(value.trim());

@@ -14,8 +14,13 @@ export interface TreeOptions {
   readonly directoryMode?: number;
   /** Names that are left out, at any depth. */
   readonly without?: readonly string[];
-  /** Gets the content of each file that is small enough to be looked through. */
-  readonly look?: (path: string, content: Uint8Array) => void;
+}
+
+export interface TreeReading {
+  readonly tree: FileTree;
+  readonly refusals: readonly Refusal[];
+  /** What the small files hold, for those who look for something in them. */
+  readonly contents: readonly { readonly path: string; readonly bytes: Uint8Array }[];
 }
 
 /** Entries of a tree; more is a mistake, such as the copy of a whole disk. */
@@ -23,19 +28,21 @@ const MAX_ENTRIES = 200_000;
 const PARALLEL = 8;
 /** Files up to this size are read whole; larger ones in pieces. */
 const WHOLE = 2 ** 20;
+/** Bytes of small files that are kept to be looked through. */
+const MOST_KEPT = 16 * 2 ** 20;
 
 /**
  * Reads what a template copies: names, permissions, links and the hashes of contents, sorted by path. Links are kept as they are and never
  * followed. What cannot go into an image (a socket, a device, a link out of the template's folder) is a refusal, each of them.
  */
-export async function readTree(host: Host, path: HostPath, options: TreeOptions): Promise<{ readonly tree: FileTree; readonly refusals: readonly Refusal[] }> {
+export async function readTree(host: Pick<Host, 'files'>, path: HostPath, options: TreeOptions): Promise<TreeReading> {
   const walk = new Walk(host, path, options);
   const status = await host.files.status(path);
   if (status?.kind === 'directory') await walk.folder('', status);
   else if (status !== undefined) await walk.entry('', status);
   else walk.refusals.push({ message: `${basename(path)} is gone` });
   const entries = (await walk.hashed()).toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-  return { tree: { root: path, single: status?.kind !== 'directory', entries }, refusals: walk.refusals };
+  return { tree: { root: path, single: status?.kind !== 'directory', entries }, refusals: walk.refusals, contents: walk.contents };
 }
 
 interface Found {
@@ -46,14 +53,16 @@ interface Found {
 
 class Walk {
   readonly refusals: Refusal[] = [];
-  readonly #host: Host;
+  readonly contents: { readonly path: string; readonly bytes: Uint8Array }[] = [];
+  #kept = 0;
+  readonly #host: Pick<Host, 'files'>;
   readonly #start: HostPath;
   readonly #options: TreeOptions;
   readonly #entries: TreeEntry[] = [];
   readonly #files: Found[] = [];
   #full = false;
 
-  constructor(host: Host, start: HostPath, options: TreeOptions) {
+  constructor(host: Pick<Host, 'files'>, start: HostPath, options: TreeOptions) {
     this.#host = host;
     this.#start = start;
     this.#options = options;
@@ -125,7 +134,8 @@ class Walk {
 
   async #hashWhole(path: string, at: string): Promise<{ readonly hex: string; readonly size: number }> {
     const content = await this.#host.files.read(at);
-    this.#options.look?.(path, content);
+    if (this.#kept < MOST_KEPT) this.contents.push({ path, bytes: content });
+    this.#kept += content.length;
     const { createHash } = process.getBuiltinModule('node:crypto');
     return { hex: createHash('sha256').update(content).digest('hex'), size: content.length };
   }
