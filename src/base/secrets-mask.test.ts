@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IngotError } from './errors.ts';
-import { masker, SHORTEST_MASKED } from './secrets-mask.ts';
+import { holdsSecret, masker, SHORTEST_MASKED } from './secrets-mask.ts';
 
 /** Texts over few characters, so that values overlap, touch and nearly begin. */
 const small = fc.string({ unit: fc.constantFrom('a', 'b', '*', '\n', ' '), maxLength: 60 });
@@ -126,8 +126,21 @@ describe('forms of a value', () => {
   test('a key of several lines, printed line by line', () => {
     const key = '-----BEGIN KEY-----\nb3BlbnNzaC1rZXktdjE\nAAAAB3NzaC1yc2E\n-----END KEY-----\n';
     const mask = masker([key]);
-    for (const line of key.trim().split('\n')) expect(mask.text(`out: ${line}`)).toBe('out: ***');
+    for (const line of key.trim().split('\n')) expect(mask.text(`out: ${line}`)).toBe(line.startsWith('---') ? `out: ${line}` : 'out: ***');
+    expect(mask.text(key)).toBe('***');
     expect(mask.text(key.replaceAll('\n', '\r\n'))).toBe('***');
+  });
+
+  test('a text holds a value where the whole of it is there, in some form', () => {
+    const config = 'apiVersion: v1\ntoken: hunter22\n';
+    expect(holdsSecret('apiVersion: v1\nkind: Pod\n', config)).toBe(false);
+    for (const form of [config, config.trim(), Buffer.from(config).toString('base64'), JSON.stringify(config)])
+      expect(holdsSecret(`a ${form} b`, config)).toBe(true);
+    fc.assert(
+      fc.property(about, ({ secrets, text }) => {
+        for (const secret of secrets) if (secret.trim() !== '') expect(holdsSecret(text, secret) || !text.includes(secret)).toBe(true);
+      }),
+    );
   });
 });
 
@@ -138,11 +151,11 @@ test('an error is masked in all that is shown of it', () => {
     cause,
     hint: `try ${secret}`,
     detail: `$ login ${secret}`,
-    problems: [{ message: `wrong ${secret}`, path: secret, hint: secret, position: { file: '/f', line: 1, column: 2 } }],
+    problems: [{ message: `wrong ${secret}`, path: secret, hint: secret, position: { file: '/f', line: 1, column: 2 }, source: `run: ${secret}` }],
   });
   const masked = masker([secret]).error(error);
   expect(masked).toMatchObject({ class: 'command', code: 'step-failed', message: 'The step said ***', hint: 'try ***', detail: '$ login ***' });
-  expect(masked.problems).toEqual([{ message: 'wrong ***', path: '***', hint: '***', position: { file: '/f', line: 1, column: 2 } }]);
+  expect(masked.problems).toEqual([{ message: 'wrong ***', path: '***', hint: '***', position: { file: '/f', line: 1, column: 2 }, source: 'run: ***' }]);
   const everything: string[] = [];
   for (let at: unknown = masked; at instanceof Error; at = at.cause) everything.push(at.message, at.stack ?? '', JSON.stringify(at));
   expect(everything.join('\n')).not.toContain(secret);
