@@ -16,14 +16,18 @@ import { ensureSshKey } from '../platforms/local/ssh.ts';
 import { recordedPorts } from '../platforms/local/vms.ts';
 import type { Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
+import type { TemplateTest } from '../template/schema.ts';
 import { CHECKS } from './checks/index.ts';
 import { combinedScript, failedBoot, readAnswers, type CheckResult } from './script.ts';
+import { templateChecks, TEST_SECONDS } from './template-tests.ts';
 
 export interface BootOptions {
   readonly arch: Architecture;
   readonly firmware: Firmware;
   /** Start it a second time, and see that it comes back. */
   readonly reboot: boolean;
+  /** The template's, run beside the built-in checks. */
+  readonly tests: readonly TemplateTest[];
   readonly span: Span;
 }
 
@@ -89,8 +93,8 @@ async function guestSpec(context: Context, image: Image, { arch, firmware }: Boo
   };
 }
 
-async function runGuestChecks(guest: Guest, image: Image, { firmware }: BootOptions, hostname: string): Promise<CheckResult[]> {
-  const checks = CHECKS.filter((check) => check.where === 'guest');
+async function runGuestChecks(guest: Guest, image: Image, { firmware, tests }: BootOptions, hostname: string): Promise<CheckResult[]> {
+  const checks = [...CHECKS.filter((check) => check.where === 'guest'), ...templateChecks(tests)];
   const { disk } = image.config['dev.ingot.image'];
   const script = combinedScript(checks, {
     INGOT_HOSTNAME: hostname,
@@ -98,7 +102,7 @@ async function runGuestChecks(guest: Guest, image: Image, { firmware }: BootOpti
     // What a file system keeps for itself, and the other partitions, are not part of it.
     INGOT_ROOT_AT_LEAST: String(Math.floor((disk.size + GROWTH) * 0.9)),
   });
-  const { stdout } = await guest.ssh(['sudo', 'sh'], { stdin: script, timeout: CHECK_SECONDS[guest.spec.accelerator.kind] });
+  const { stdout } = await guest.ssh(['sudo', 'sh'], { stdin: script, timeout: CHECK_SECONDS[guest.spec.accelerator.kind] + tests.length * TEST_SECONDS });
   return readAnswers(checks, stdout);
 }
 

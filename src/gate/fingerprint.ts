@@ -9,7 +9,9 @@ import type { GateStatement } from '../store/model.ts';
 import { findFirmware } from '../platforms/local/firmware.ts';
 import type { Architecture } from '../platforms/local/guest-spec.ts';
 import { qemuProgram } from '../platforms/local/qemu-arguments.ts';
+import type { TemplateTest } from '../template/schema.ts';
 import { CHECKS } from './checks/index.ts';
+import { templateChecks } from './template-tests.ts';
 
 /** Raised when the gate itself, rather than one of its scripts, proves more or less than before. */
 const GATE_VERSION = 1;
@@ -25,6 +27,11 @@ export async function gateFingerprint(host: Host, home: Home, arch: Architecture
   const firmware = uefi === undefined ? [] : [await digests.of(uefi.code)];
   await digests.save();
   return { suite: hashValue([GATE_VERSION, CHECKS]), qemu, firmware };
+}
+
+/** The fingerprint of a gate that runs a template's tests as well: other tests prove something else. */
+export function withTests(fingerprint: GateFingerprint, tests: readonly TemplateTest[]): GateFingerprint {
+  return tests.length === 0 ? fingerprint : { ...fingerprint, suite: hashValue([fingerprint.suite, templateChecks(tests)]) };
 }
 
 const cacheSchema = z.record(z.string(), z.string());

@@ -7,30 +7,31 @@ import type { GateStatement, Image } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { bootAndCheck, type BootReport } from './boot.ts';
 import { runDiskChecks } from './disk-checks.ts';
-import { gateFingerprint, type GateFingerprint } from './fingerprint.ts';
+import type { TemplateTest } from '../template/schema.ts';
+import { gateFingerprint, withTests, type GateFingerprint } from './fingerprint.ts';
 import type { CheckResult } from './script.ts';
 
 export type GateLevel = 'quick' | 'full';
 
 /**
  * Proves an image: looks at its disk as it is, boots it on a throw-away overlay with a NoCloud seed, and checks it from
- * inside. `full` adds the other firmware, the comparison of two clones, and a reboot. A result that still holds (same
- * checks, QEMU and firmware) is used again. What is found is kept as a statement beside the image; only ingot's own
+ * inside, with the template's tests. `full` adds the other firmware, the comparison of two clones, and a reboot. A result
+ * that still holds (same checks and tests, QEMU and firmware) is used again. What is found is kept as a statement beside the image; only ingot's own
  * failures are thrown.
  */
-export async function gateImage(context: Context, image: Image, level: GateLevel): Promise<GateStatement> {
+export async function gateImage(context: Context, image: Image, level: GateLevel, tests: readonly TemplateTest[] = []): Promise<GateStatement> {
   const arch = architectureSchema.parse(image.config.architecture);
-  const before = await gateFingerprint(context.host, context.home, arch);
-  if (image.gate !== undefined && stillHolds(image.gate, before, level)) {
+  const known = await gateThatHolds(context, image, level, { tests });
+  if (known !== undefined) {
     context.events.span('stage', 'gate').end('cached');
-    return image.gate;
+    return known;
   }
   await requireTools(context, ['qemu-system', 'qemu-img', 'ssh', 'ssh-keygen', 'mformat', 'bwrap', 'qemu-storage-daemon', 'fusermount3']);
-  const fingerprint = await gateFingerprint(context.host, context.home, arch);
+  const fingerprint = withTests(await gateFingerprint(context.host, context.home, arch), tests);
   const runner = await accelerator(context, arch);
   const span = context.events.span('stage', 'gate');
   try {
-    const checks = await runChecks(context, image, level, { span });
+    const checks = await runChecks(context, image, level, { span, tests });
     const result = checks.some((check) => check.result === 'failed') ? 'failed' : checks.every((check) => check.result === 'passed') ? 'passed' : 'not-run';
     const statement: GateStatement = {
       v: 1,
@@ -49,6 +50,21 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
     span.end('failed');
     throw error;
   }
+}
+
+/**
+ * What an earlier gate of the same image found, where it still holds: same checks and tests, QEMU and firmware, and passed at this level or a
+ * higher one. `now` is the fingerprint of this architecture without tests, where it is known already. Boots nothing and writes nothing but the cache of digests.
+ */
+export async function gateThatHolds(
+  context: Pick<Context, 'host' | 'home'>,
+  image: Image,
+  level: GateLevel,
+  { tests = [], now }: { readonly tests?: readonly TemplateTest[]; readonly now?: GateFingerprint } = {},
+): Promise<GateStatement | undefined> {
+  if (image.gate === undefined) return undefined;
+  const fingerprint = now ?? (await gateFingerprint(context.host, context.home, architectureSchema.parse(image.config.architecture)));
+  return stillHolds(image.gate, withTests(fingerprint, tests), level) ? image.gate : undefined;
 }
 
 /** The statement of a gate that was not run, and why; kept beside the image unless a real result is there. */
@@ -75,14 +91,19 @@ function stillHolds(gate: GateStatement, now: GateFingerprint, level: GateLevel)
   return gate.result === 'passed' && same && (gate.level === 'full' || level === 'quick');
 }
 
-async function runChecks(context: Context, image: Image, level: GateLevel, { span }: { span: ReturnType<Context['events']['span']> }): Promise<CheckResult[]> {
+interface RunOptions {
+  readonly span: ReturnType<Context['events']['span']>;
+  readonly tests: readonly TemplateTest[];
+}
+
+async function runChecks(context: Context, image: Image, level: GateLevel, { span, tests }: RunOptions): Promise<CheckResult[]> {
   const arch = architectureSchema.parse(image.config.architecture);
   const onDisk = await context.events.stage('the disk as it is', () => runDiskChecks(context, image), span);
   // A disk that is dirty already is refused without the minutes that a boot can take.
   if (onDisk.some((check) => check.result !== 'passed')) return onDisk;
   const first = defaultFirmware(arch);
   const boot = async (firmware: Firmware, reboot: boolean): Promise<BootReport> =>
-    await context.events.stage(`boot by ${firmware}`, (stage) => bootAndCheck(context, image, { arch, firmware, reboot, span: stage }), span);
+    await context.events.stage(`boot by ${firmware}`, (stage) => bootAndCheck(context, image, { arch, firmware, reboot, tests, span: stage }), span);
   const one = await boot(first, level === 'full');
   if (level === 'quick' || one.checks.some((check) => check.result === 'failed')) return [...onDisk, ...one.checks];
   const second: Firmware = first === 'bios' ? 'uefi' : 'uefi-secure';

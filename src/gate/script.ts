@@ -7,10 +7,15 @@ export type CheckResult = GateStatement['checks'][number];
 /** Between the answers of two checks: a character that no finding holds. */
 const SEPARATOR = '\u001e';
 
+/** A word of shell that stands for exactly this text. */
+export function shellWord(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** One script that runs all checks, so that a guest under emulation is logged in to once. Each check gets a shell of its own. */
 export function combinedScript(checks: readonly GateCheck[], facts: Readonly<Record<string, string>>): string {
-  const exports = Object.entries(facts).map(([name, value]) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'`);
-  const parts = checks.map((check) => `printf '\\036%s\\n' ${check.name}\n(\n${check.script.trim()}\n) 2>&1\n`);
+  const exports = Object.entries(facts).map(([name, value]) => `export ${name}=${shellWord(value)}`);
+  const parts = checks.map((check) => `printf '\\036%s\\n' ${shellWord(check.name)}\n(\n${check.script.trim()}\n) 2>&1\n`);
   return [...exports, ...parts, `printf '\\036end\\n'`, ''].join('\n');
 }
 

@@ -103,13 +103,13 @@ function oneLine(text: string, what: string): string {
   return text;
 }
 
-/** The distribution's own servers are for those who name none. */
+/** timesyncd falls back to servers that are compiled in where it has no others to fall back to, and an empty list is none. */
 function ntp({ ntp: servers }: ResolvedSystem): Changes {
   if (servers.length === 0) return NONE;
   return {
     ...NONE,
     packages: ['systemd-timesyncd'],
-    files: [file('/etc/systemd/timesyncd.conf.d/50-ingot.conf', `[Time]\nNTP=${servers.join(' ')}\nFallbackNTP=\n`)],
+    files: [file('/etc/systemd/timesyncd.conf.d/50-ingot.conf', `[Time]\nNTP=${servers.join(' ')}\nFallbackNTP=${servers.join(' ')}\n`)],
   };
 }
 
