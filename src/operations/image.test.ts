@@ -3,14 +3,20 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Events } from '../base/events.ts';
 import { builtInSettings } from '../base/settings.ts';
-import { putSampleImage, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
+import { putSampleImage, recordsOf, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
+import diffOperation from './image-diff.ts';
+import { renderDifference } from './image-diff-text.ts';
 import exportOperation from './image-export.ts';
+import historyOperation from './image-history.ts';
 import listOperation from './image-list.ts';
 import pruneOperation from './image-prune.ts';
+import loadOperation from './image-load.ts';
 import removeOperation from './image-remove.ts';
+import saveOperation from './image-save.ts';
 import showOperation from './image-show.ts';
 import tagOperation from './image-tag.ts';
 import { formatAge } from './image-text.ts';
+import treeOperation from './image-tree.ts';
 import verifyOperation from './image-verify.ts';
 import type { Context, Operation } from './operation.ts';
 import { renderTable } from './table.ts';
@@ -110,6 +116,70 @@ test('image verify exits with 7 until what is wrong was repaired; a damaged imag
   expect(await run(verifyOperation, at, { repair: true })).toMatchObject({ code: 0, text: expect.stringContaining('repaired:') });
   expect((await run(listOperation, at, {})).text).toContain('damaged');
   expect((await run(removeOperation, at, { images: ['web'], allTags: true })).text).toMatch(/^Removed web:latest/);
+});
+
+test('image history, tree and diff of a chain', async () => {
+  await using at = await sampleHome();
+  const base = await putSampleImage(at.store, at.home, 'debian-12', ['latest'], ['bootstrap']);
+  for (let i = 1; i <= 5; i++) {
+    const web = await putSampleImage(at.store, at.home, 'web', ['latest', `1.${i}`], [`role ${i}`], await recordsOf(at.store, base));
+    if (i === 1) await putSampleImage(at.store, at.home, 'shop', ['latest'], ['run'], await recordsOf(at.store, web));
+  }
+  const history = (await run(historyOperation, at, { image: 'shop' })).text;
+  expect(history).toMatch(/bootstrap .* 6\n/);
+  expect(history).toMatch(/role 1 .* 1\n/);
+  expect(history).toMatch(/3 layers, .* of it its own/);
+
+  const tree = (await run(treeOperation, at, {})).text;
+  expect(tree.split('\n').map((line) => line.split('  ')[0])).toEqual([
+    'IMAGE',
+    'debian-12:latest',
+    '├─ web:latest, 1.5',
+    expect.stringMatching(/^├─ web:1\.\d$/),
+    expect.stringMatching(/^├─ web:1\.\d$/),
+    '├─ web:1.1',
+    '│',
+    '└─ … 1 more of web',
+    '--all shows every version',
+  ]);
+  expect(tree).toMatch(/│ {2}└─ shop:latest/);
+  expect((await run(treeOperation, at, { all: true })).text.match(/web:/g)).toHaveLength(5);
+  expect((await run(treeOperation, at, { image: 'shop' })).output.nodes.map(({ references }) => references[0])).toEqual([
+    'debian-12:latest',
+    'web:1.1',
+    'shop:latest',
+  ]);
+  expect((await run(treeOperation, at, { image: 'nothing' })).text).toMatch(/No image to show/);
+
+  const { text } = await run(diffOperation, at, { before: 'web:1.1', after: 'web' });
+  expect(text).toMatch(/Layers {2}1 shared, 1 only before, 1 only after\n= {2}bootstrap/);
+  expect(text).toMatch(/Config {2}no difference/);
+  expect(text).toMatch(/Packages {2}1 added, 1 removed\n- {2}package-of-role 1 {2}1\.0-1\n\+ {2}package-of-role 5/);
+  expect(text).not.toMatch(/Files/);
+  expect((await run(diffOperation, at, { before: 'web', after: 'web:1.5' })).text).toMatch(/the same image/);
+});
+
+test('a folder that only one image has stands for all in it', () => {
+  const side = { references: [], digest: 'sha256:1' };
+  const one = (path: string, type: string, size = 10) => ({ path, change: 'added' as const, aspects: [], after: { type, mode: '755', owner: '0:0', size } });
+  const files = [one('/a', 'd'), one('/a/b', 'f', 1024), one('/a/c', 'd'), one('/a/c/d', 'f', 1024), one('/a-b', 'f')];
+  const text = renderDifference(
+    { before: side, after: { ...side, digest: 'sha256:2' }, layers: [], config: [], packages: [], files, folders: [{ folder: '/a', before: 0, after: 2048 }] },
+    PLAIN,
+  );
+  expect(text).toMatch(/Files {2}5 added\n\+ {2}\/a\/ +3 inside, 2\.0 KiB\n\+ {2}\/a-b +10 B\n/);
+  expect(text).toMatch(/All files: \+2\.0 KiB/);
+});
+
+test('image save and load', async () => {
+  await using here = await sampleHome();
+  await using there = await sampleHome();
+  await putSampleImage(here.store, here.home, 'web', ['latest']);
+  const file = join(here.home.root, 'web.tar');
+  expect((await run(saveOperation, here, { images: ['web'], out: file })).text).toMatch(/1 image, .*\n {2}web:latest/);
+  expect((await run(loadOperation, there, { file })).text).toMatch(/^web:latest {2}sha256:[^]*4 files of 4 copied, .*; 2 layers new in the cache$/);
+  expect((await run(loadOperation, there, { file })).text).toMatch(/\(was there\)\n0 files of 4/);
+  await expect(run(loadOperation, there, { file: `${file}.not` })).rejects.toMatchObject({ code: 'file-missing' });
 });
 
 describe('image export', () => {

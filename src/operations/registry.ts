@@ -25,6 +25,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'image show': { group: 'images', load: () => import('./image-show.ts') },
   'image history': { group: 'images', load: () => import('./image-history.ts') },
   'image tree': { group: 'images', load: () => import('./image-tree.ts') },
+  'image diff': { group: 'images', load: () => import('./image-diff.ts') },
   'image tag': { group: 'images', load: () => import('./image-tag.ts') },
   'image remove': { group: 'images', load: () => import('./image-remove.ts') },
   'image verify': { group: 'images', load: () => import('./image-verify.ts') },
