@@ -66,7 +66,7 @@ export class PackageResolver {
   }
 
   async #base(template: ResolvedTemplate, options: UpstreamOptions): Promise<{ identity: string; packages: Resolution['packages'] }> {
-    const names = basePackages(options.release, { arch: template.arch, kernel: template.kernel, filesystem: template.disk.filesystem });
+    const names = basePackages(options.release, { ...template.disk, arch: template.arch, kernel: template.kernel });
     const state = await this.#state(options);
     const identity = hashValue([upstreamName(options), state.indexes, names]);
     const { packages } = await this.#resolutions.get(identity, () => resolvePackages(this.#context, options, state, names));

@@ -9,7 +9,7 @@ import { debianRecipe } from '../families/debian/recipe.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
-import type { ImageConfig, InstalledPackage } from '../store/model.ts';
+import type { GuestSettings, ImageConfig, InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
 import type { Section } from './sections.ts';
@@ -42,6 +42,7 @@ export interface BaseImage {
   readonly virtualSize: number;
   readonly kernelArguments: readonly string[];
   readonly repositories: readonly string[];
+  readonly guest?: GuestSettings;
   readonly expiredMetadata: boolean;
 }
 
@@ -83,7 +84,7 @@ function baseLayer(template: ResolvedTemplate, release: Release, resolved: reado
   const packages = resolved.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const seed = hashValue([release.id, template.arch, template.disk, packages.map((item) => item.sha256)]);
   const disk = planDisk({ ...template.disk, arch: template.arch, seed });
-  const recipe = debianRecipe(release, { arch: template.arch, kernel: template.kernel, filesystem: template.disk.filesystem }, packages, disk);
+  const recipe = debianRecipe(release, { ...template.disk, arch: template.arch, kernel: template.kernel }, packages, disk);
   const layer = bootstrapLayer(recipe);
   known.set(question, layer);
   return layer;
@@ -187,6 +188,7 @@ function inputsOf(parts: Readonly<Record<string, unknown>>): Record<string, stri
 /** The config of the image that a plan makes, given its layers' digests: no time, result or path in it. */
 export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig {
   const { template, release, base } = plan;
+  const guest = guestSettings(template, base?.guest);
   return {
     architecture: template.arch,
     os: 'linux',
@@ -201,6 +203,7 @@ export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig
       kernel: template.kernel,
       disk: { ...template.disk },
       defaultUser: release.defaultUser,
+      ...(guest === undefined ? {} : { guest }),
       ...(base === undefined ? {} : { from: { reference: base.reference, digest: base.digest } }),
       kernelArguments: [...plan.kernelArguments],
       repositories: [
