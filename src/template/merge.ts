@@ -4,7 +4,7 @@ import type { MapEntry, MapNode, Node } from './source.ts';
 export function merge(below: Node, above: Node, path: readonly string[] = []): Node {
   if (above.kind === 'value' && above.value === null) return below;
   if (isDeclaration(path) && below.kind === 'map' && above.kind !== 'map') return withDefault(below, above);
-  if (isWhole(path)) return above;
+  if (isWhole(path, above)) return above;
   if (below.kind === 'map' && above.kind === 'map') return mergeMaps(below, above, path);
   if (below.kind === 'list' && above.kind === 'list') {
     return {
@@ -49,8 +49,8 @@ function isDeclaration(path: readonly string[]): boolean {
 }
 
 /** What is one value although it is written as a list or a map: an origin, and what a variable may be. */
-function isWhole(path: readonly string[]): boolean {
-  return path.join('.') === 'from' || (path[0] === 'variables' && path.length > 2);
+function isWhole(path: readonly string[], above: Node): boolean {
+  return path.join('.') === 'from' || (path[0] === 'variables' && (path.length > 2 || (path.length === 2 && above.kind === 'list')));
 }
 
 /** A value alone is a new default for a variable that was declared with a type. */

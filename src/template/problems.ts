@@ -19,7 +19,7 @@ type Path = readonly PropertyKey[];
 export function schemaProblems(issues: readonly z.$ZodIssue[], schema: z.$ZodType | undefined, root: Node, base: Path = []): PlacedProblem[] {
   return issues.flatMap((issue) => {
     const path = [...base, ...issue.path];
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, path, knownKeys(schemaAt(schema, issue.path)), root));
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => strangeKey(key, path, schemaAt(schema, issue.path), root));
     if (issue.code === 'invalid_union') return unionProblems(issue, schemaAt(schema, issue.path), path, root);
     if (issue.code === 'invalid_key' || issue.code === 'invalid_element') {
       return [{ path: pathText(path), message: ruleMessage(issue.issues[0]?.message) ?? 'cannot be a key here', place: keyPlaceAt(root, path) }];
@@ -38,18 +38,41 @@ function isMissing(issue: z.$ZodIssue, root: Node, path: Path): boolean {
   return issue.code === 'invalid_type' && nodeAt(root, path) === undefined;
 }
 
-function unknownKey(key: string, path: Path, known: readonly string[], root: Node, more?: string): PlacedProblem {
+/** A key that is not known: mistyped, or of another kind of step. */
+function strangeKey(key: string, path: Path, schema: z.$ZodType | undefined, root: Node): PlacedProblem {
+  const options = schema instanceof z.$ZodUnion ? schema._zod.def.options : [];
+  const { one = '', keys = [] } = kindsAt(path) ?? {};
+  const kind = kindOf(nodeAt(root, path), keys);
+  if (kind === undefined) return unknownKey(key, path, options.length > 0 ? [...new Set(options.flatMap(knownKeys))] : knownKeys(schema), root);
+  if (!keys.includes(key)) return unknownKey(key, path, knownKeys(options[keys.indexOf(kind)]), root);
+  return {
+    path: pathText([...path, key]),
+    message: `is another kind of ${one}: each ${one} is either ${kind} or ${key}`,
+    place: keyPlaceAt(root, [...path, key]),
+  };
+}
+
+function kindsAt(path: Path): (typeof KINDS)[string] | undefined {
+  return path.length === 2 ? KINDS[String(path[0])] : undefined;
+}
+
+/** The first key that says of what kind a step or test is. */
+function kindOf(node: Node | undefined, keys: readonly string[]): string | undefined {
+  return node?.kind === 'map' ? [...node.entries.keys()].find((key) => keys.includes(key)) : undefined;
+}
+
+function unknownKey(key: string, path: Path, known: readonly string[], root: Node): PlacedProblem {
   const guesses = nearest(key, known);
   const hint = guesses.length > 0 ? `Did you mean ${guesses.join(' or ')}?` : known.length > 0 ? `Known here: ${known.join(', ')}.` : undefined;
-  return { path: pathText([...path, key]), message: more ?? 'is unknown', ...(hint === undefined ? {} : { hint }), place: keyPlaceAt(root, [...path, key]) };
+  return { path: pathText([...path, key]), message: 'is unknown', ...(hint === undefined ? {} : { hint }), place: keyPlaceAt(root, [...path, key]) };
 }
 
 /** Of the ways in which a value could have been right, the one that was meant. */
 function unionProblems(issue: z.$ZodIssueInvalidUnion, schema: z.$ZodType | undefined, path: Path, root: Node): PlacedProblem[] {
   const options = schema instanceof z.$ZodUnion ? schema._zod.def.options : [];
   const node = nodeAt(root, path);
-  const kinds = path.length === 2 ? KINDS[String(path[0])] : undefined;
-  if (kinds !== undefined) return kindProblems(issue, options, kinds, path, root);
+  const kinds = kindsAt(path);
+  if (kinds !== undefined) return kindProblems(issue, schema, kinds, path, root);
   const branches = issue.errors.map((errors, i) => ({ errors, option: unwrap(options[i]) }));
   const fitting = branches.filter(({ errors }) => !errors.some((error) => error.code === 'invalid_type' && error.path.length === 0));
   const [only] = fitting;
@@ -74,37 +97,28 @@ function unionProblems(issue: z.$ZodIssueInvalidUnion, schema: z.$ZodType | unde
 /** A step or a test: the key that says its kind decides what else it may hold. */
 function kindProblems(
   issue: z.$ZodIssueInvalidUnion,
-  options: readonly z.$ZodType[],
+  schema: z.$ZodType | undefined,
   { one, keys }: { readonly one: string; readonly keys: readonly string[] },
   path: Path,
   root: Node,
 ): PlacedProblem[] {
+  const options = schema instanceof z.$ZodUnion ? schema._zod.def.options : [];
   const node = nodeAt(root, path);
   const kinds = `The kinds are ${keys.join(', ')}.`;
   if (node?.kind !== 'map')
     return [{ path: pathText(path), message: `must be a ${one} such as \`${keys[0]}: …\`, not ${wordsFor(node)}`, hint: kinds, place: placeAt(root, path) }];
-  const present = [...node.entries.keys()];
-  const kind = present.find((key) => keys.includes(key));
+  const kind = kindOf(node, keys);
   if (kind === undefined) {
-    const meant = present.find((key) => nearest(key, keys).length > 0);
+    const meant = [...node.entries.keys()].find((key) => nearest(key, keys).length > 0);
     if (meant !== undefined) return [unknownKey(meant, path, keys, root)];
     return [{ path: pathText(path), message: `is no kind of ${one}`, hint: kinds, place: placeAt(root, path) }];
   }
   const index = keys.indexOf(kind);
-  const errors = issue.errors[index] ?? [];
-  const schema = options[index];
-  return errors.flatMap((error) => {
-    if (error.code !== 'unrecognized_keys' || error.path.length > 0) return schemaProblems([error], schema, root, path);
-    return error.keys.map((key) =>
-      keys.includes(key)
-        ? {
-            path: pathText([...path, key]),
-            message: `is another kind of ${one}: each ${one} is either ${kind} or ${key}`,
-            place: keyPlaceAt(root, [...path, key]),
-          }
-        : unknownKey(key, path, knownKeys(schema), root),
-    );
-  });
+  return (issue.errors[index] ?? []).flatMap((error) =>
+    error.code === 'unrecognized_keys' && error.path.length === 0
+      ? error.keys.map((key) => strangeKey(key, path, schema, root))
+      : schemaProblems([error], options[index], root, path),
+  );
 }
 
 function explain(issue: z.$ZodIssue, node: Node | undefined, schema: z.$ZodType | undefined): { readonly message: string; readonly hint?: string } {
