@@ -28,6 +28,7 @@ export function baseImage(image: Image, reference: string): BaseImage {
     virtualSize: details.disk.size,
     kernelArguments: details.kernelArguments ?? KERNEL_ARGUMENTS,
     repositories: details.repositories,
+    ...(details.guest === undefined ? {} : { guest: details.guest }),
     expiredMetadata: details.expiredMetadata,
   };
 }

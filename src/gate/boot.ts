@@ -9,7 +9,7 @@ import { accelerator } from '../platforms/local/accelerator.ts';
 import { startGuest, type Guest, type GuestSpec } from '../platforms/local/guest.ts';
 import type { Architecture, Firmware } from '../platforms/local/guest-spec.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
-import { randomMac } from '../platforms/local/create.ts';
+import { randomMac, sshPortOf } from '../platforms/local/create.ts';
 import { withFreePort } from '../platforms/local/ports.ts';
 import { makeSeed, seedContent } from '../platforms/local/seed.ts';
 import { ensureSshKey } from '../platforms/local/ssh.ts';
@@ -57,7 +57,7 @@ export async function bootAndCheck(context: Context, image: Image, options: Boot
   try {
     await guest.waitForSsh({ signal, onWait: (what) => options.span.progress(0, undefined, 'items', `waiting for ${what}`) });
     const checks = await runGuestChecks(guest, image, options, hostname);
-    const identity = await readIdentity(guest);
+    const identity = await readIdentity(guest, image);
     return { checks: [{ name: 'boot', result: 'passed' }, ...checks, ...(options.reboot ? [await reboot(guest, context)] : [])], identity };
   } catch (error) {
     if (signal.aborted || !(error instanceof IngotError) || !['ssh-timeout', 'qemu-ended', 'command-timeout'].includes(error.code)) throw error;
@@ -89,15 +89,15 @@ async function guestSpec(context: Context, image: Image, { arch, firmware }: Boo
     disk,
     seed,
     mac: randomMac(host),
-    ssh: { port: 0, user: details.defaultUser, key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },
+    ssh: { port: 0, ...sshPortOf(image), user: details.defaultUser, key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },
   };
 }
 
 async function runGuestChecks(guest: Guest, image: Image, { firmware, tests }: BootOptions, hostname: string): Promise<CheckResult[]> {
   const checks = [...CHECKS.filter((check) => check.where === 'guest'), ...templateChecks(tests)];
-  const { disk } = image.config['dev.ingot.image'];
+  const { disk, guest: settings } = image.config['dev.ingot.image'];
   const script = combinedScript(checks, {
-    INGOT_HOSTNAME: hostname,
+    INGOT_HOSTNAME: settings?.hostname ?? hostname,
     INGOT_FIRMWARE: firmware === 'bios' ? 'bios' : 'uefi',
     // What a file system keeps for itself, and the other partitions, are not part of it.
     INGOT_ROOT_AT_LEAST: String(Math.floor((disk.size + GROWTH) * 0.9)),
@@ -113,11 +113,14 @@ printf 'hostname %s\\n' "$(hostname)"
 printf 'random %s\\n' "$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' ')"
 `;
 
-async function readIdentity(guest: Guest): Promise<Record<string, string>> {
+async function readIdentity(guest: Guest, image: Image): Promise<Record<string, string>> {
   const { stdout } = await guest.ssh(['sudo', 'sh'], { stdin: IDENTITY, timeout: 120 });
-  return Object.fromEntries(
+  const identity = Object.fromEntries(
     stdout.split('\n').flatMap((line) => (line.includes(' ') ? [[line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]] : [])),
   );
+  // A template can want one name for all.
+  if (image.config['dev.ingot.image'].guest?.hostname !== undefined) delete identity['hostname'];
+  return identity;
 }
 
 /** Seconds between looks whether the guest is back. */

@@ -22,8 +22,15 @@ export async function runDiskChecks(context: Context, image: Image, workspace?: 
   await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
   await using place = await openPlace(context, { kind: await choosePlace(context, workspace), scratch: scratch.path });
   await using opened = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
-  const repositories = image.config['dev.ingot.image'].repositories.map((line) => line.split(' ')[0] ?? '');
-  const script = combinedScript(checks, { INGOT_ROOT_UUID: opened.partition.uuid, INGOT_REPOSITORIES: repositories.join(' ') });
+  const { repositories, guest } = image.config['dev.ingot.image'];
+  const accounts = guest?.accounts ?? [];
+  const names = (which: 'keys' | 'password'): string => accounts.flatMap((account) => (account[which] ? [account.name] : [])).join(' ');
+  const script = combinedScript(checks, {
+    INGOT_ROOT_UUID: opened.partition.uuid,
+    INGOT_REPOSITORIES: repositories.map((line) => (line.split(' ')[0] ?? '').replace(/\/$/, '')).join(' '),
+    INGOT_KEYS: names('keys'),
+    INGOT_PASSWORDS: names('password'),
+  });
   const { stdout } = await opened.root.run(['sh'], { stdin: script, timeout: 120 });
   return readAnswers(checks, stdout);
 }

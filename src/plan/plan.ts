@@ -11,6 +11,7 @@ import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/reci
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
 import type { GuestSettings, ImageConfig, InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
+import { guestSettings } from './guest-settings.ts';
 import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
 import type { Section } from './sections.ts';
 

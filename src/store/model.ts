@@ -34,6 +34,17 @@ export type Descriptor = z.output<typeof descriptorSchema>;
 export const packageSchema = z.object({ name: z.string(), version: z.string(), arch: z.string() });
 export type InstalledPackage = z.output<typeof packageSchema>;
 
+/** What an image settles of things that a machine has from its platform otherwise. */
+export const guestSettingsSchema = z.object({
+  /** The same name for each machine. */
+  hostname: z.string().optional(),
+  /** Where sshd listens; default 22. */
+  sshPort: z.int().positive().optional(),
+  /** Accounts that the image brings SSH keys or a password for. */
+  accounts: z.array(z.object({ name: z.string(), keys: z.boolean(), password: z.boolean() })).optional(),
+});
+export type GuestSettings = z.output<typeof guestSettingsSchema>;
+
 /** What ingot knows of an image beyond the OCI standard. Part of the config, hence of the image's identity: no time, result or path. */
 export const imageDetailsSchema = z.object({
   v: z.literal(1),
@@ -44,6 +55,7 @@ export const imageDetailsSchema = z.object({
   kernel: z.string(),
   disk: z.looseObject({ size: z.int().positive(), filesystem: z.string() }),
   defaultUser: z.string(),
+  guest: guestSettingsSchema.optional(),
   /** What the template started from, where that is not a release. */
   from: z.object({ reference: z.string(), digest: digestSchema }).optional(),
   /** Of the kernel, those of the release and the template's own. */

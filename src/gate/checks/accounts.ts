@@ -2,16 +2,19 @@ import type { GateCheck } from '../check.ts';
 
 export const accounts: GateCheck = {
   name: 'accounts',
-  holds: 'No account has a password, none can log in without one, and no key is installed.',
+  holds: 'No account can log in without a password; none has a password or SSH keys but those that the template gave them to.',
   where: 'disk',
   script: `
 while IFS=: read -r user hash rest; do
   case "$hash" in
     '') echo "$user can log in without a password" ;;
     '!'* | '*'*) ;;
-    *) echo "$user has a password" ;;
+    *) case " $INGOT_PASSWORDS " in *" $user "*) ;; *) echo "$user has a password" ;; esac ;;
   esac
 done </etc/shadow
-for file in /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys; do [ -s "$file" ] && echo "$file is left"; done
+while IFS=: read -r user password uid gid comment home shell; do
+  case " $INGOT_KEYS " in *" $user "*) continue ;; esac
+  [ -s "$home/.ssh/authorized_keys" ] && echo "$home/.ssh/authorized_keys is left"
+done </etc/passwd
 `,
 };

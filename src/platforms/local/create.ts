@@ -82,7 +82,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         memory: request.memory,
         disk,
         mac: randomMac(host),
-        ssh: { user: image.config['dev.ingot.image'].defaultUser, port, fixed: request.sshPort !== undefined },
+        ssh: { user: image.config['dev.ingot.image'].defaultUser, port, ...sshPortOf(image), fixed: request.sshPort !== undefined },
         created: host.clock.now().toISOString(),
       };
       await host.files.write(recordPath(folder), JSON.stringify(record, undefined, 2), { mode: 0o600 });
@@ -99,6 +99,12 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   if (request.start) await startLocked(context, vm, { force: request.force, ...(chosen === undefined ? {} : { accelerator: chosen }) });
   undo.move();
   return vm;
+}
+
+/** Where an image's sshd listens, where that is not port 22. */
+export function sshPortOf(image: Image): { readonly guestPort?: number } {
+  const port = image.config['dev.ingot.image'].guest?.sshPort;
+  return port === undefined ? {} : { guestPort: port };
 }
 
 async function refuseExisting(host: Host, home: Home, name: Name): Promise<void> {

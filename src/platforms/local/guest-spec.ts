@@ -21,8 +21,10 @@ export interface Accelerator {
 
 /** How one logs in to a guest. */
 export interface SshAccess {
-  /** Port on 127.0.0.1 that leads to the guest's port 22. */
+  /** Port on 127.0.0.1 that leads to the guest's. */
   readonly port: number;
+  /** Where the guest's sshd listens; default 22. */
+  readonly guestPort?: number;
   readonly user: string;
   /** Private key. */
   readonly key: HostPath;

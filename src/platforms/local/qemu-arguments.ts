@@ -19,18 +19,21 @@ export interface QemuOptions {
   readonly sandbox: boolean;
 }
 
+/** QEMU gives up rights that it does not need; built into it on Linux. */
+export const SANDBOX: readonly string[] = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'];
+
 /** The command line of QEMU for a guest. Pure: the same spec gives the same words. */
 export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
   const files = guestFiles(spec.folder);
   return [
     qemuProgram(spec.arch),
     ...['-name', spec.name, '-uuid', spec.id, '-nodefaults', '-no-user-config', '-display', 'none'],
-    ...(options.sandbox ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'] : []),
+    ...(options.sandbox ? SANDBOX : []),
     ...['-machine', machine(spec), ...acceleratorArguments(spec.accelerator)],
     ...['-smp', String(spec.cpus), '-m', `${Math.ceil(spec.memory / 2 ** 20)}M`, '-rtc', 'base=utc'],
     ...firmwareArguments(spec, options.firmware),
     ...diskArguments(spec, options.disposable),
-    ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:22`],
+    ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:${spec.ssh.guestPort ?? 22}`],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
     ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],

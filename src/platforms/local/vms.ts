@@ -37,6 +37,8 @@ export const vmRecordSchema = z.object({
   ssh: z.object({
     user: z.string(),
     port: z.int().positive(),
+    /** Where the guest's sshd listens; default 22. */
+    guestPort: z.int().positive().optional(),
     /** The user chose the port: where it is taken, the VM does not start with another. */
     fixed: z.boolean(),
   }),
@@ -130,7 +132,13 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
     chain: vm.image.layers.map((digest) => home.blob(digest)),
     ...vmDisks(folder),
     mac: vm.mac,
-    ssh: { port: vm.ssh.port, user: vm.ssh.user, key: hostPath(join(home.keys, 'id_ed25519')), knownHosts: hostPath(join(folder, 'known_hosts')) },
+    ssh: {
+      port: vm.ssh.port,
+      ...(vm.ssh.guestPort === undefined ? {} : { guestPort: vm.ssh.guestPort }),
+      user: vm.ssh.user,
+      key: hostPath(join(home.keys, 'id_ed25519')),
+      knownHosts: hostPath(join(folder, 'known_hosts')),
+    },
   };
 }
 
