@@ -42,11 +42,22 @@ function keyFault(line: string): string | undefined {
   if (words.includes('ssh-dss')) return 'is a DSA key, which OpenSSH no longer accepts';
   if (at === -1 || at > 1) return 'is not a public SSH key such as `ssh-ed25519 AAAA… comment`';
   const blob = words[at + 1] ?? '';
-  const bytes = Buffer.from(blob, 'base64');
-  const length = bytes.length < 4 ? 0 : bytes.readUInt32BE(0);
-  const inside = bytes.subarray(4, 4 + length).toString('latin1');
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(blob) || inside !== words[at] || bytes.length <= 4 + length) return 'is a public SSH key that is cut off or changed';
+  const fields = /^[A-Za-z0-9+/]+={0,2}$/.test(blob) ? fieldsOf(Buffer.from(blob, 'base64')) : [];
+  if (fields.length < 2 || fields[0]?.toString('latin1') !== words[at]) return 'is a public SSH key that is cut off or changed';
   return undefined;
+}
+
+/** The fields of a key, each with its length before it (RFC 4253, 6.6); none where the last one is not whole. */
+function fieldsOf(bytes: Buffer): Buffer[] {
+  const fields: Buffer[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const start = at + 4;
+    const end = bytes.length < start ? Infinity : start + bytes.readUInt32BE(at);
+    if (end > bytes.length) return [];
+    fields.push(bytes.subarray(start, end));
+    at = end;
+  }
+  return fields;
 }
 
 /** Words of a line; blanks in the quotes of options belong to a word. */
