@@ -6,6 +6,8 @@ const common = {
   seq: z.int().nonnegative(),
   time: z.iso.datetime(),
   operation: z.string(),
+  /** What it is about, where several things are worked on at the same time: an image. */
+  scope: z.string().optional(),
 };
 
 /** How a span ended. `not-run` is a check that could not run: never the same as passed. */
@@ -33,6 +35,19 @@ export const eventSchema = z.discriminatedUnion('type', [
   }),
   z.object({ ...common, type: z.literal('span-end'), span: z.string(), status: spanStatus, seconds: z.number(), note: z.string().optional() }),
   z.object({ ...common, type: z.literal('output'), span: z.string().optional(), stream: z.enum(['stdout', 'stderr']), text: z.string() }),
+  /** How far the images of one command are. */
+  z.object({
+    ...common,
+    type: z.literal('fleet'),
+    built: z.int(),
+    cached: z.int(),
+    failed: z.int(),
+    skipped: z.int(),
+    running: z.int(),
+    waiting: z.int(),
+    /** Estimated from history; absent where there is none. */
+    secondsLeft: z.number().optional(),
+  }),
   z.object({ ...common, type: z.literal('message'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),
 ]);
 

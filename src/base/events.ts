@@ -6,7 +6,10 @@ export type { Event, SpanStatus } from './event-schema.ts';
 /** Version of the event format; readers refuse newer ones. */
 export const EVENT_VERSION = 1;
 
-type Payload<T> = T extends Event ? Omit<T, 'v' | 'seq' | 'time' | 'operation'> : never;
+type Payload<T> = T extends Event ? Omit<T, 'v' | 'seq' | 'time' | 'operation' | 'scope'> : never;
+
+/** How far the images of one command are. */
+export type FleetState = Omit<Payload<Event & { type: 'fleet' }>, 'type'>;
 
 /** A stretch of work that is shown while it lasts. */
 export interface Span {
@@ -21,7 +24,8 @@ export interface Span {
 
 /** Where a running operation reports to. */
 export class Events {
-  #seq = 0;
+  #count = { seq: 0 };
+  #scope: string | undefined;
   readonly #operation: string;
   readonly #sink: (event: Event) => void;
   readonly #clock: Clock;
@@ -32,6 +36,25 @@ export class Events {
     this.#sink = sink;
     this.#clock = host.clock;
     this.#random = host.random;
+  }
+
+  /**
+   * Events of the same operation that say what they are about, and also go to `also`: of one image among several that are built at the
+   * same time.
+   */
+  branch(scope: string | undefined, also: (event: Event) => void = () => undefined): Events {
+    const sink = (event: Event): void => {
+      this.#sink(event);
+      also(event);
+    };
+    const branch = new Events(this.#operation, sink, { clock: this.#clock, random: this.#random });
+    branch.#count = this.#count;
+    branch.#scope = scope ?? this.#scope;
+    return branch;
+  }
+
+  fleet(state: FleetState): void {
+    this.#emit({ type: 'fleet', ...state });
   }
 
   message(level: 'debug' | 'info' | 'warn' | 'error', text: string): void {
@@ -70,6 +93,7 @@ export class Events {
   }
 
   #emit(payload: Payload<Event>): void {
-    this.#sink({ v: EVENT_VERSION, seq: this.#seq++, time: this.#clock.now().toISOString(), operation: this.#operation, ...payload });
+    const scope = this.#scope === undefined ? {} : { scope: this.#scope };
+    this.#sink({ v: EVENT_VERSION, seq: this.#count.seq++, time: this.#clock.now().toISOString(), operation: this.#operation, ...scope, ...payload });
   }
 }

@@ -1,95 +1,259 @@
-import type { Digest, Name } from '../base/types.ts';
+import { IngotError } from '../base/errors.ts';
 import type { Context } from '../operations/operation.ts';
-import { imageConfig, type Plan } from '../plan/plan.ts';
-import type { GateStatement, Image, ImageConfig, LayerRecord } from '../store/model.ts';
+import { imageFinder } from '../store/find-image.ts';
+import type { GateStatement } from '../store/model.ts';
 import { openStore, type Store } from '../store/store.ts';
-import { ensureLayer, type LayerOptions, type LayerOutcome } from './layer.ts';
+import { choosePlace, type PlaceKind } from '../workspace/place.ts';
+import { cachedLayers, recordsOf, type Outcomes } from './cached.ts';
+import { contentOf, finishImage, gateFailed, knownImage, storeImage, type ImageContent } from './finish-image.ts';
+import { FleetProgress } from './fleet-progress.ts';
+import type { BuildOptions, FinishedImage, ImageBuild, ImageResult } from './images.ts';
+import { ensureLayer } from './layer.ts';
+import { runTasks, type TaskResult, type TaskRun } from './scheduler.ts';
+import { SlotPlaces } from './slots.ts';
+import { buildTasks, nameOf, recordsBelow, type BuildTask, type TaskWork } from './tasks.ts';
 
-export interface BuildOptions extends LayerOptions {
-  /** The user's immutable tag; without it, date and short digest. */
-  readonly tag: string | undefined;
-  /** Boots the image and says what it found. */
-  readonly gate: (image: Image) => Promise<GateStatement>;
+export type * from './images.ts';
+
+/** Parts that a test replaces. */
+export interface BuildParts {
+  readonly ensureLayer: typeof ensureLayer;
+  readonly choosePlace: typeof choosePlace;
 }
 
-export interface BuildOutcome {
-  readonly image: Image;
-  readonly layers: readonly (LayerOutcome & { readonly name: string })[];
-  readonly gate: GateStatement;
-  readonly tag: string;
+/** A build under way: what is asked, what is known, what became of each image. */
+interface Run {
+  readonly context: Context;
+  readonly store: Store;
+  readonly builds: readonly ImageBuild[];
+  readonly options: BuildOptions;
+  readonly parts: BuildParts;
+  readonly outcomes: Outcomes;
+  readonly results: (ImageResult | undefined)[];
+  seconds(): number;
 }
+
+/** How many cached images are looked at together. */
+const CACHED_AT_ONCE = 16;
 
 /**
- * Makes the image of a plan: its layers from the cache or anew, the image of them, the gate, and only then the tags.
- * A gate that failed leaves the image without a tag; its caller reports that.
+ * Makes the images of plans: their layers from the cache or anew, each layer once however many images have it, several at the same time;
+ * then for each image the gate, the tags and the outputs. An image that fails stops no other. Returns one result for each, in the same
+ * order; a single build is a fleet of one. Throws `names-collide` where two images would have the same name. Where everything is cached,
+ * nothing is locked, no workspace is opened, and nothing is written.
  */
-export async function buildImage(context: Context, plan: Plan, options: BuildOptions): Promise<BuildOutcome> {
+export async function buildImages(
+  context: Context,
+  builds: readonly ImageBuild[],
+  options: BuildOptions,
+  parts: BuildParts = { ensureLayer, choosePlace },
+): Promise<ImageResult[]> {
+  checkNames(builds);
+  const start = context.host.clock.monotonic();
   const store = openStore(context.host, context.home);
-  const layers: (LayerOutcome & { name: string })[] = [];
-  const records = baseRecords(plan);
-  for (const layer of plan.layers) {
-    const outcome = await ensureLayer(context, store, layer, records, options);
-    layers.push({ name: layer.name, ...outcome });
-    records.push(outcome.record);
-  }
-  const config = imageConfig(
-    plan,
-    records.map(({ digest }) => digest),
-  );
-  const untagged = await store.putImage(config, records, plan.template.name, []);
-  const gate = await options.gate(untagged);
-  const tag = options.tag ?? immutableTag(context, untagged, plan.template.name);
-  if (gate.result === 'failed') return { image: untagged, layers, gate, tag };
-  const image = await moveTags(context, store, config, records, untagged, plan.template.name, tag);
-  return { image, layers, gate, tag };
+  const plans = builds.map(({ plan }) => plan);
+  const outcomes = await cachedLayers(context, store, plans, options.offline);
+  const results = builds.map((): ImageResult | undefined => undefined);
+  const run: Run = { context, store, builds, options, parts, outcomes, results, seconds: () => (context.host.clock.monotonic() - start) / 1000 };
+  await takeCached(run);
+  const working = results.flatMap((result, i) => (result === undefined ? [i] : []));
+  if (working.length > 0) await workOn(run, working);
+  return results.map((result) => result ?? stopped(run));
 }
 
-/** The layers of the image that a plan starts from, as records. */
-export function baseRecords({ base }: Plan): LayerRecord[] {
-  if (base === undefined) return [];
-  return base.layers.map(({ name, kind, key, digest, size, packages, removed }, i) => {
-    const parent = base.layers[i - 1]?.digest;
-    return {
-      v: 1,
-      key,
-      digest,
-      size,
-      name,
-      kind,
-      ...(parent === undefined ? {} : { parent }),
-      virtualSize: base.virtualSize,
-      created: '',
-      seconds: 0,
-      packages: [...packages],
-      removed: [...removed],
-      inputs: {},
-    };
+function checkNames(builds: readonly ImageBuild[]): void {
+  const names = builds.map((_, i) => nameOf(builds, i));
+  const twice = [...new Set(names.filter((name, i) => names.indexOf(name) !== i))];
+  if (twice.length === 0) return;
+  throw new IngotError('usage', 'names-collide', `Several images would be called ${twice.slice(0, 5).join(', ')}${twice.length > 5 ? ' …' : ''}`, {
+    hint: 'Each image of one build needs a name of its own: set `name` in the template, or build them one after the other with --name.',
   });
 }
 
-async function moveTags(
-  context: Context,
-  store: Store,
-  config: ImageConfig,
-  records: readonly LayerRecord[],
-  image: Image,
-  name: Name,
-  tag: string,
-): Promise<Image> {
-  const wanted = ['latest', tag];
-  if (wanted.every((each) => image.references.includes(`${name}:${each}`))) return image;
-  context.events.message('debug', `Tagging ${name}:${wanted.join(` and ${name}:`)}.`);
-  return await store.putImage(config, records, name, wanted);
+/** Settles the images of which all is there already: layers, image, a gate that holds. */
+async function takeCached(run: Run): Promise<void> {
+  const { context, builds, outcomes } = run;
+  // Outputs are written by a task: that takes time.
+  const complete = builds.flatMap(({ plan, finish }, i) => (finish === undefined && plan.layers.every(({ key }) => outcomes.has(key)) ? [i] : []));
+  if (complete.length === 0) return;
+  const find = await imageFinder(context.host, context.home);
+  const worker = async (): Promise<void> => {
+    for (let i = complete.shift(); i !== undefined; i = complete.shift()) {
+      const build = builds[i];
+      if (build === undefined) continue;
+      const content = contentFor(run, build);
+      const known = await knownImage(context, build, content, find);
+      if (known === undefined) continue;
+      showCached(run, i, known.gate);
+      settle(run, i, await attempt(run, async () => ({ status: 'cached', ...(await finishImage(context, build, content, known)) })));
+    }
+  };
+  await Promise.all(Array.from({ length: CACHED_AT_ONCE }, worker));
 }
 
-/** The tag that an image has already, if it has one besides `latest`; else today's date and the image's short digest. */
-function immutableTag(context: Context, image: Image, name: string): string {
-  const suffix = shortDigest(image.digest);
-  const existing = image.references.find((reference) => reference.startsWith(`${name}:`) && reference.endsWith(`-${suffix}`));
-  if (existing !== undefined) return existing.slice(name.length + 1);
-  return `${context.host.clock.now().toISOString().slice(0, 10).replaceAll('-', '')}-${suffix}`;
+/** One image alone shows its layers; of several each is one line. */
+function showCached({ context, builds }: Run, i: number, gate: GateStatement): void {
+  const { events } = context;
+  if (builds.length > 1) {
+    events.span('layer', nameOf(builds, i)).end('cached');
+    return;
+  }
+  for (const { name } of builds[i]?.plan.layers ?? []) events.span('layer', name).end('cached');
+  if (gate.result === 'passed') events.span('stage', 'gate').end('cached');
 }
 
-function shortDigest(digest: Digest): string {
-  return digest.slice('sha256:'.length, 'sha256:'.length + 8);
+/** Makes what is missing. */
+async function workOn(run: Run, working: readonly number[]): Promise<void> {
+  const { context, builds, options, parts, outcomes, results } = run;
+  const { observer } = options;
+  await observer?.onWork?.(working);
+  const jobs = options.debugShell ? 1 : (options.jobs ?? context.host.machine.cpus);
+  const place = await parts.choosePlace(context, options.workspace);
+  await using places = new SlotPlaces(context, place);
+  const tasks = buildTasks(builds, working, outcomes, place, options.times, taskWork(run, place, places));
+  const progress = new FleetProgress(context, results, tasks, jobs);
+  const ended = await runTasks<void, BuildTask>(tasks, {
+    jobs,
+    cpus: Math.max(context.host.machine.cpus, options.jobs ?? 0),
+    free: async () => ({ memory: context.host.machine.freeMemory(), disk: await context.host.files.freeSpace(context.home.root) }),
+    clock: context.host.clock,
+    signal: context.signal,
+    onStart: (task) => {
+      for (const i of task.images) observer?.onStart?.(i);
+      progress.started(task);
+    },
+    onEnd: (task, result) => {
+      if (result.status === 'failed') tellFailure(run, task, result.error);
+      progress.ended(task);
+    },
+    onWait: (task, scarcity) => progress.waits(task, scarcity),
+  });
+  for (const i of working) if (results[i] === undefined) settle(run, i, unfinished(run, i, tasks, ended));
+}
+
+function taskWork(run: Run, place: PlaceKind, places: SlotPlaces): TaskWork {
+  const { context, builds, options, parts, outcomes } = run;
+  const askHost = onceForEach(options.beforeWork);
+  const consent = oneByOne(context.consent);
+  const contextOf = ({ images, scope }: Pick<BuildTask, 'images' | 'scope'>, { signal }: TaskRun): Context => ({
+    ...context,
+    signal,
+    consent,
+    events: context.events.branch(scope, (event) => {
+      for (const i of images) options.observer?.onEvent?.(i, event);
+    }),
+  });
+  return {
+    async makeLayer(layer, task, taskRun) {
+      const build = buildOf(builds, task.images[0]);
+      try {
+        const outcome = await parts.ensureLayer(contextOf(task, taskRun), run.store, layer, recordsBelow(build, layer, outcomes), {
+          archives: build.archives,
+          offline: options.offline,
+          debugShell: options.debugShell,
+          secrets: options.secrets,
+          workspace: place,
+          place: () => places.get(taskRun.slot),
+          shellCommand: build.shellCommand,
+          beforeWork: () => askHost(build.plan.template.arch),
+        });
+        outcomes.set(layer.key, outcome);
+        if (!outcome.cached) options.times.learn(layer.kind, layer.name, outcome.seconds);
+      } catch (error) {
+        await places.drop(taskRun.slot);
+        throw error;
+      }
+    },
+    async finishImage(i, task, taskRun) {
+      settle(run, i, await proveImage(run, contextOf(task, taskRun), buildOf(builds, i)));
+    },
+  };
+}
+
+/** Stores an image, boots it, and moves its tags where it passed. */
+async function proveImage(run: Run, context: Context, build: ImageBuild): Promise<ImageResult> {
+  const content = contentFor(run, build);
+  const image = await storeImage(context, build, content);
+  const known = await build.gate.known(context, image);
+  const start = context.host.clock.monotonic();
+  const gate = known ?? (await build.gate.run(context, image));
+  if (known === undefined) run.options.times.learn(build.gate.kind, build.plan.release.id, (context.host.clock.monotonic() - start) / 1000);
+  if (gate.result === 'failed') return { status: 'failed', error: gateFailed(build.plan.template.name, image, gate), image, seconds: run.seconds() };
+  const status = content.layers.every(({ cached }) => cached) ? 'cached' : 'built';
+  return { status, ...(await finishImage(context, build, content, { image, gate })), seconds: run.seconds() };
+}
+
+function contentFor({ outcomes }: Run, build: ImageBuild): ImageContent {
+  const layers = build.plan.layers.flatMap(({ name, key }) => {
+    const outcome = outcomes.get(key);
+    return outcome === undefined ? [] : [{ ...outcome, name }];
+  });
+  return contentOf(build, recordsOf(build.plan, outcomes), layers);
+}
+
+async function attempt(run: Run, work: () => Promise<{ readonly status: 'cached' } & FinishedImage>): Promise<ImageResult> {
+  try {
+    return { ...(await work()), seconds: run.seconds() };
+  } catch (error) {
+    return { status: 'failed', error, seconds: run.seconds() };
+  }
+}
+
+function settle({ results, options }: Run, i: number, result: ImageResult): void {
+  results[i] = result;
+  options.observer?.onResult?.(i, result);
+}
+
+/** What became of an image whose own task was not done. */
+function unfinished(run: Run, i: number, tasks: readonly BuildTask[], ended: ReadonlyMap<string, TaskResult<void>>): ImageResult {
+  const seconds = run.seconds();
+  const own = ended.get(`image ${i}`);
+  if (own?.status === 'failed') return { status: 'failed', error: own.error, seconds };
+  const cause = own?.status === 'skipped' ? tasks.find(({ id }) => id === own.cause) : undefined;
+  const begun = cause === undefined ? undefined : ended.get(cause.id);
+  if (cause === undefined || begun?.status !== 'failed') return stopped(run);
+  // The failure is told once, with the first image that has the layer.
+  if (cause.images[0] === i) return { status: 'failed', error: begun.error, seconds };
+  return { status: 'skipped', why: `it stands on ${cause.what}, which failed`, stopped: false, seconds };
+}
+
+function stopped(run: Run): ImageResult {
+  return { status: 'skipped', why: 'it was stopped before it was done', stopped: true, seconds: run.seconds() };
+}
+
+/** Of several images, a failure is told when it happens: the others go on, perhaps for long. */
+function tellFailure({ context, builds }: Run, task: BuildTask, error: unknown): void {
+  if (builds.length === 1) return;
+  const message = error instanceof Error ? error.message : String(error);
+  const name = nameOf(builds, task.images[0] ?? 0);
+  context.events.branch(task.scope).message('error', `${message} (ingot build logs ${name})`);
+}
+
+function buildOf(builds: readonly ImageBuild[], i: number | undefined): ImageBuild {
+  const build = i === undefined ? undefined : builds[i];
+  if (build === undefined) throw new Error(`there is no build ${i}`);
+  return build;
+}
+
+/** Work that is done once for each word, and never twice at the same time: it may ask the user. */
+function onceForEach(work: (word: string) => Promise<void>): (word: string) => Promise<void> {
+  const known = new Map<string, Promise<void>>();
+  const ordered = oneByOne(work);
+  return (word) => {
+    const answer = known.get(word) ?? ordered(word);
+    known.set(word, answer);
+    return answer;
+  };
+}
+
+function oneByOne<T>(work: (word: string) => Promise<T>): (word: string) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (word) => {
+    const next = last.then(
+      () => work(word),
+      () => work(word),
+    );
+    last = next;
+    return next;
+  };
 }

@@ -46,7 +46,7 @@ export type TaskResult<T> =
 /** Why a task that could run otherwise does not start. */
 export type Scarcity = { readonly what: 'memory' | 'disk'; readonly needed: number; readonly free: number };
 
-export interface SchedulerOptions<T> {
+export interface SchedulerOptions<T, K extends Task<T> = Task<T>> {
   /** How many tasks run at the same time at most. */
   readonly jobs: number;
   readonly cpus: number;
@@ -55,11 +55,11 @@ export interface SchedulerOptions<T> {
   readonly clock: Pick<Clock, 'sleep'>;
   /** Nothing starts any more, and what runs gets the signal. */
   readonly signal: AbortSignal;
-  readonly onStart?: (task: Task<T>) => void;
+  readonly onStart?: (task: K) => void;
   /** Called for each task exactly once, also for those that never ran. */
-  readonly onEnd?: (task: Task<T>, result: TaskResult<T>) => void;
+  readonly onEnd?: (task: K, result: TaskResult<T>) => void;
   /** Called once for a task and what it waits for, where processors alone would let it run. */
-  readonly onWait?: (task: Task<T>, scarcity: Scarcity) => void;
+  readonly onWait?: (task: K, scarcity: Scarcity) => void;
 }
 
 /** Seconds after which memory and disk are looked at again while somebody waits for them. */
@@ -71,7 +71,7 @@ const LOOK_AGAIN_SECONDS = 2;
  * go on. Returns one result for each task, when all have one; never throws because of a task. Identifiers are unique and `after` names
  * tasks of the list without a circle: anything else is a defect of the caller and throws before anything starts.
  */
-export async function runTasks<T>(tasks: readonly Task<T>[], options: SchedulerOptions<T>): Promise<Map<string, TaskResult<T>>> {
+export async function runTasks<T, K extends Task<T> = Task<T>>(tasks: readonly K[], options: SchedulerOptions<T, K>): Promise<Map<string, TaskResult<T>>> {
   return await new Scheduler(tasks, options).run();
 }
 
@@ -106,18 +106,18 @@ export function chainSeconds(tasks: readonly Pick<Task<unknown>, 'id' | 'after' 
   return chains;
 }
 
-class Scheduler<T> {
-  readonly #options: SchedulerOptions<T>;
-  readonly #tasks: ReadonlyMap<string, Task<T>>;
-  readonly #above = new Map<string, Task<T>[]>();
+class Scheduler<T, K extends Task<T>> {
+  readonly #options: SchedulerOptions<T, K>;
+  readonly #tasks: ReadonlyMap<string, K>;
+  readonly #above = new Map<string, K[]>();
   /** Those that have not started, longest chain first. */
-  #waiting: Task<T>[];
-  readonly #running = new Map<string, { readonly task: Task<T>; readonly slot: number; readonly ended: Promise<void> }>();
+  #waiting: K[];
+  readonly #running = new Map<string, { readonly task: K; readonly slot: number; readonly ended: Promise<void> }>();
   readonly #results = new Map<string, TaskResult<T>>();
   readonly #announced = new Set<string>();
   #mostFree: FreeSpace = { memory: 0, disk: 0 };
 
-  constructor(tasks: readonly Task<T>[], options: SchedulerOptions<T>) {
+  constructor(tasks: readonly K[], options: SchedulerOptions<T, K>) {
     this.#options = options;
     this.#tasks = new Map(tasks.map((task) => [task.id, task]));
     if (this.#tasks.size !== tasks.length) throw new Error('two tasks have the same identifier');
@@ -183,7 +183,7 @@ class Scheduler<T> {
     };
   }
 
-  #start(task: Task<T>): void {
+  #start(task: K): void {
     this.#waiting = this.#waiting.filter((other) => other !== task);
     const taken = new Set([...this.#running.values()].map(({ slot }) => slot));
     let slot = 0;
@@ -197,7 +197,7 @@ class Scheduler<T> {
     this.#running.set(task.id, { task, slot, ended });
   }
 
-  async #work(task: Task<T>, run: TaskRun): Promise<TaskResult<T>> {
+  async #work(task: K, run: TaskRun): Promise<TaskResult<T>> {
     try {
       return { status: 'done', value: await task.run(run) };
     } catch (error) {
@@ -205,7 +205,7 @@ class Scheduler<T> {
     }
   }
 
-  #end(task: Task<T>, result: TaskResult<T>): void {
+  #end(task: K, result: TaskResult<T>): void {
     this.#results.set(task.id, result);
     this.#options.onEnd?.(task, result);
     if (result.status === 'done') return;
@@ -241,7 +241,7 @@ class Scheduler<T> {
     }
   }
 
-  #isReady(task: Task<T>): boolean {
+  #isReady(task: K): boolean {
     return task.after.every((id) => this.#results.get(id)?.status === 'done');
   }
 
@@ -249,7 +249,7 @@ class Scheduler<T> {
     return [...this.#running.values()].reduce((sum, { task }) => sum + task.needs.cpus, 0);
   }
 
-  #announce(task: Task<T>, scarcity: Scarcity): void {
+  #announce(task: K, scarcity: Scarcity): void {
     const once = `${scarcity.what} ${task.id}`;
     if (this.#announced.has(once)) return;
     this.#announced.add(once);

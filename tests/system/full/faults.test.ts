@@ -12,7 +12,9 @@ import { INGOT, TestHome, traces, whyNot } from '../support.ts';
 
 const reason = whyNot();
 const root = userInfo().uid === 0;
-const builtSchema = z.object({ digest: z.string(), layers: z.array(z.object({ cached: z.boolean() })) });
+const builtSchema = z
+  .object({ images: z.tuple([z.object({ digest: z.string(), layers: z.array(z.object({ cached: z.boolean() })) })]) })
+  .transform(({ images: [image] }) => image);
 
 describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let home: TestHome;

@@ -13,7 +13,9 @@ const LATEST = 15;
 const MOMENT = 0.5;
 
 const reason = whyNot();
-const builtSchema = z.object({ digest: z.string(), layers: z.array(z.object({ cached: z.boolean() })) });
+const builtSchema = z
+  .object({ images: z.tuple([z.object({ digest: z.string(), layers: z.array(z.object({ cached: z.boolean() })) })]) })
+  .transform(({ images: [image] }) => image);
 
 describe.skipIf(reason !== undefined)(`kill -9${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let home: TestHome;

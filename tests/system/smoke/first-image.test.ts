@@ -14,13 +14,19 @@ import { openPlace } from '../../../src/workspace/place.ts';
 import { openWorkspace } from '../../../src/workspace/workspace.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
 
-const builtSchema = z.object({
-  name: z.string(),
-  tag: z.string(),
-  digest: z.string(),
-  layers: z.array(z.object({ cached: z.boolean() })),
-  gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string() })) }),
-});
+const builtSchema = z
+  .object({
+    images: z.tuple([
+      z.object({
+        name: z.string(),
+        tag: z.string(),
+        digest: z.string(),
+        layers: z.array(z.object({ cached: z.boolean() })),
+        gate: z.object({ result: z.string(), checks: z.array(z.object({ name: z.string(), result: z.string() })) }),
+      }),
+    ]),
+  })
+  .transform(({ images: [image] }) => image);
 
 const reason = whyNot();
 

@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { readTextIfThere } from '../base/files.ts';
+import { IngotError } from '../base/errors.ts';
+import { quoteCommand } from '../base/process.ts';
+import { openSecrets } from '../base/secrets.ts';
+import { buildImages, type BuildObserver, type BuildTimes, type ImageBuild, type ImageResult } from '../build/build.ts';
+import { imageGates } from '../build/image-gate.ts';
+import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
+import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
+import { exportImage } from '../disk/export.ts';
+import { parseTag } from '../store/reference.ts';
+import { findTemplate } from '../template/find.ts';
+import type { BuildFlags } from './build-input.ts';
+import { lockFolder } from './lock.ts';
+import type { Context } from './operation.ts';
+import { requestOf } from './request-input.ts';
+
+/** One image of a command, as it was asked for and as it is to be. */
+export interface PreparedBuild {
+  readonly request: Request;
+  readonly prepared: Prepared;
+}
+
+/** Resolves and plans all templates of a build. Throws what is wrong with any of them, before anything is built. */
+export async function prepareBuilds(context: Context, templates: readonly string[], flags: BuildFlags): Promise<PreparedBuild[]> {
+  if (flags.tag !== undefined) parseTag(flags.tag);
+  const requests = templates.map((template) => requestOf(template, flags));
+  const lock = flags.frozen ? await readLock(context, templates[0]) : undefined;
+  const prepared = await prepareAll(context, requests, { ...flags, ...(lock === undefined ? {} : { lock }) });
+  return requests.flatMap((request, i) => {
+    const one = prepared[i];
+    return one === undefined ? [] : [{ request, prepared: one }];
+  });
+}
+
+export interface RunOptions {
+  readonly flags: Pick<BuildFlags, 'gate' | 'workspace' | 'offline' | 'tag'>;
+  readonly jobs: number | undefined;
+  readonly debugShell: boolean;
+  readonly times: BuildTimes;
+  readonly observer?: BuildObserver;
+  /** Stops one image: by its position. */
+  readonly signalOf?: (image: number) => AbortSignal;
+}
+
+/** Builds what was prepared. One result for each image, in the same order. */
+export async function runBuilds(context: Context, builds: readonly PreparedBuild[], options: RunOptions): Promise<ImageResult[]> {
+  const { flags } = options;
+  const { settings } = context;
+  const gateOf = imageGates(flags.gate ?? settings.gate ?? 'quick');
+  const workspace = flags.workspace ?? (settings.workspace === 'auto' ? undefined : settings.workspace);
+  const images = builds.map(({ request, prepared: { plan, archives } }, i): ImageBuild => {
+    const signal = options.signalOf?.(i);
+    const { outputs } = plan.template;
+    return {
+      plan,
+      archives,
+      tag: flags.tag ?? plan.template.version,
+      gate: gateOf(plan.template.tests),
+      shellCommand: quoteCommand([context.host.env['INGOT_COMMAND'] ?? 'ingot', 'build', ...wordsOf(request), '--debug-shell']),
+      ...(signal === undefined ? {} : { signal }),
+      ...(outputs.length === 0 ? {} : { finish: (own, image) => writeOutputs(own, outputs, image) }),
+    };
+  });
+  return await buildImages(context, images, {
+    jobs: options.jobs ?? settings.jobs,
+    offline: flags.offline,
+    debugShell: options.debugShell,
+    secrets: openSecrets(context),
+    workspace,
+    beforeWork: async (arch) => {
+      const { requireBuildHost } = await import('../build/host.ts');
+      await requireBuildHost(context, arch);
+    },
+    times: options.times,
+    ...(options.observer === undefined ? {} : { observer: options.observer }),
+  });
+}
+
+async function writeOutputs(
+  context: Context,
+  outputs: Prepared['plan']['template']['outputs'],
+  image: Parameters<NonNullable<ImageBuild['finish']>>[1],
+): Promise<void> {
+  const { host, home, signal, events } = context;
+  for (const { path, format } of outputs) {
+    await events.stage(`write ${path}`, (span) =>
+      exportImage(host, home, image, path, { format, force: true, signal, onProgress: (percent) => span.progress(percent, 100, 'items', '%') }),
+    );
+  }
+}
+
+/** The words after `ingot build` that ask for the same image. */
+function wordsOf(request: Request): string[] {
+  const { template, variables, roles, packages, ...rest } = request;
+  const flags = Object.entries(rest).flatMap(([name, value]) => (value === undefined || name === 'from' ? [] : [`--${name}`, value]));
+  return [
+    template,
+    ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}=${value}`]),
+    ...roles.flatMap((role) => ['--role', role]),
+    ...packages.flatMap((name) => ['--package', name]),
+    ...flags,
+  ];
+}
+
+/** The lock file beside the first template, else where the user is. Throws `lock-missing`. */
+async function readLock(context: Context, template: string | undefined): Promise<Lock> {
+  const found = template === undefined ? undefined : await findTemplate(context, template);
+  const file = join(lockFolder(found?.kind === 'file' ? found.path : undefined, context.folder ?? ''), 'ingot.lock');
+  const text = await readTextIfThere(context.host.files, file);
+  if (text === undefined) throw new IngotError('not-found', 'lock-missing', `There is no ${file}`, { hint: LOCK_HINT });
+  const { parse } = await import('yaml');
+  const content: unknown = parse(text);
+  return parseLock(content, file);
+}
