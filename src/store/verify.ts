@@ -4,9 +4,10 @@ import { readTextIfThere } from '../base/files.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { hexOf, type Digest } from '../base/types.ts';
-import { readQcow2Header, type Qcow2Header } from '../disk/qcow2.ts';
+import { readQcow2Header } from '../disk/qcow2.ts';
 import { findEntry } from './images.ts';
 import { indexCopyPath, indexPath, isImage, parseIndex, referenceOf, type IndexEntry } from './index-file.ts';
+import { backingOf, flawOf, headerBacking, type Flaw, type SeenLayer } from './layer-check.ts';
 import { parseRecord } from './layers.ts';
 import { manifestSchema, readJsonBlob, type Manifest } from './manifest.ts';
 import { ANNOTATIONS, gateStatementSchema, imageConfigSchema, MEDIA_TYPES, type LayerRecord } from './model.ts';
@@ -21,8 +22,6 @@ export interface Finding extends StoreProblem {
   /** Manifests of the images that cannot be used because of it. */
   readonly spoils: readonly Digest[];
 }
-
-type Flaw = Pick<StoreProblem, 'kind' | 'message'>;
 
 /** {@link Store.verify} */
 export async function verify(
@@ -90,7 +89,7 @@ class Inspection {
   readonly #onProgress: Progress | undefined;
   readonly #findings: Finding[] = [];
   /** What was found of each layer blob. */
-  readonly #layers = new Map<Digest, Promise<{ readonly flaw?: Flaw; readonly header?: Qcow2Header }>>();
+  readonly #layers = new Map<Digest, Promise<SeenLayer>>();
   #total = 0;
   bytes = 0;
   blobs = 0;
@@ -199,8 +198,18 @@ class Inspection {
     return records;
   }
 
-  record(record: LayerRecord): Promise<void> {
-    return this.#link(record, record.parent, [], []);
+  /** What the cache says of a layer. Where the layer itself is whole and the record tells something else, the record is wrong, not the layer. */
+  async record(record: LayerRecord): Promise<void> {
+    const seen = await this.#seen(record.digest);
+    const wrong = (message: string): void => this.#found({ kind: 'record-invalid', message }, this.#home.layer(record.key), [], []);
+    if (!seen.isProven || seen.header === undefined) return await this.#link(record, record.parent, [], []);
+    if (seen.size !== record.size) wrong(`The layer record says ${record.size} bytes, and the layer has ${seen.size}`);
+    if (seen.header.virtualSize !== record.virtualSize)
+      wrong(`The layer record says that the disk has ${record.virtualSize} bytes, and the layer ${seen.header.virtualSize}`);
+    const [told, actual] = [backingOf(record.parent), headerBacking(seen.header)];
+    if (told !== actual) wrong(`The layer record says that the layer stands on ${told}, and its header ${actual}`);
+    else if (record.parent !== undefined && (await this.#host.files.status(this.#home.blob(record.parent))) === undefined)
+      wrong(`The layer stands on ${hexOf(record.parent)}, which is missing`);
   }
 
   /** A layer blob, and what its header says it stands on. */
@@ -210,17 +219,12 @@ class Inspection {
     images: readonly string[],
     spoils: readonly Digest[],
   ): Promise<void> {
-    let inspected = this.#layers.get(layer.digest);
-    if (inspected === undefined) {
-      inspected = this.#inspectLayer(layer);
-      this.#layers.set(layer.digest, inspected);
-    }
-    const { flaw, header } = await inspected;
+    const seen = await this.#seen(layer.digest);
     const path = this.#home.blob(layer.digest);
+    const flaw = flawOf(seen, layer.size);
     if (flaw !== undefined) this.#found(flaw, path, images, spoils, layer.digest);
-    if (header === undefined) return;
-    const expected = parent === undefined ? 'nothing' : `${hexOf(parent)} (qcow2)`;
-    const actual = header.backing === undefined ? 'nothing' : `${header.backing.name} (${header.backing.format ?? 'no format'})`;
+    if (seen.header === undefined) return;
+    const [expected, actual] = [backingOf(parent), headerBacking(seen.header)];
     if (actual !== expected)
       this.#found(
         { kind: 'backing-wrong', message: `The header says that it stands on ${actual}, and should say ${expected}` },
@@ -231,24 +235,31 @@ class Inspection {
       );
   }
 
-  async #inspectLayer(layer: { readonly digest: Digest; readonly size: number }): Promise<{ flaw?: Flaw; header?: Qcow2Header }> {
-    const path = this.#home.blob(layer.digest);
+  /** Reads a layer, once. */
+  #seen(digest: Digest): Promise<SeenLayer> {
+    const known = this.#layers.get(digest) ?? this.#readLayer(digest);
+    this.#layers.set(digest, known);
+    return known;
+  }
+
+  async #readLayer(digest: Digest): Promise<SeenLayer> {
+    const path = this.#home.blob(digest);
     this.blobs += 1;
-    const sizeFlaw = await this.#sizeFlaw(layer);
-    if (sizeFlaw?.kind === 'blob-missing') return { flaw: sizeFlaw };
     const before = this.bytes;
-    let flaw = sizeFlaw;
     try {
-      const { hex } = await this.#host.files.sha256(path, (done) => {
+      const { hex, size } = await this.#host.files.sha256(path, (done) => {
         this.bytes = before + done;
         this.#onProgress?.(this.bytes, Math.max(this.#total, this.bytes));
       });
-      if (flaw === undefined && hex !== hexOf(layer.digest))
-        flaw = { kind: 'blob-changed', message: `The bytes have changed: they now have the digest sha256:${hex}` };
-      return { ...(flaw === undefined ? {} : { flaw }), header: await readQcow2Header(this.#host.files, path) };
+      const read = { size, hex, isProven: hex === hexOf(digest) };
+      try {
+        return { ...read, header: await readQcow2Header(this.#host.files, path) };
+      } catch (error) {
+        if (error instanceof IngotError) return { ...read, headerFlaw: error.message };
+        throw error;
+      }
     } catch (error) {
-      if (error instanceof IngotError) return { flaw: flaw ?? { kind: 'qcow2-invalid', message: error.message } };
-      if (systemErrorCode(error) === 'ENOENT') return { flaw: { kind: 'blob-missing', message: 'The file is missing' } };
+      if (systemErrorCode(error) === 'ENOENT') return { isProven: false };
       throw error;
     }
   }
