@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseName } from '../base/types.ts';
+import { hostPath, parseName } from '../base/types.ts';
 import { findRelease, releases } from '../catalog/catalog.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
 import { basePackages } from '../families/debian/packages.ts';
 import type { ResolvedPackage } from '../sources/bootstrap/recipe.ts';
-import type { ResolvedTemplate } from '../template/template.ts';
+import type { FileTree, ResolvedStep, ResolvedTemplate, TreeEntry } from '../template/template.ts';
+import { findRole } from '../catalog/roles.ts';
 import { imageConfig, planImage, type Plan } from './plan.ts';
+import { sectionsOf } from './sections.ts';
 
 const catalog = await readCatalogFolder();
 
@@ -25,18 +27,46 @@ function resolved(names: readonly string[], arch: string): ResolvedPackage[] {
   }));
 }
 
-function planOf(changes: Partial<ResolvedTemplate> = {}, change: (packages: ResolvedPackage[]) => ResolvedPackage[] = (packages) => packages): Plan {
-  const template: ResolvedTemplate = {
-    name: parseName('web', 'an image'),
-    release: 'debian-12',
-    arch: 'amd64',
-    kernel: 'cloud',
-    disk: { size: 4 * 2 ** 30, filesystem: 'ext4' },
-    ...changes,
-  };
-  const release = findRelease(catalog, template.release);
-  const names = basePackages(release, { arch: template.arch, kernel: template.kernel, filesystem: template.disk.filesystem });
-  return planImage(template, release, { packages: change(resolved(['base-files', ...names], template.arch)), expiredMetadata: false });
+const BASE: ResolvedTemplate = {
+  name: parseName('web', 'an image'),
+  labels: {},
+  base: { kind: 'release', release: 'debian-12' },
+  arch: 'amd64',
+  kernel: 'cloud',
+  disk: { size: 4 * 2 ** 30, filesystem: 'ext4' },
+  roles: [],
+  packages: [],
+  users: [],
+  system: { hostname: undefined, 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] },
+  steps: [],
+  tests: [],
+  outputs: [],
+};
+
+/** A template's plan; every package of its layers resolves to one of that name, in version 1.0-1, and nothing else. */
+function planOf(
+  changes: Partial<ResolvedTemplate> = {},
+  change: (packages: ResolvedPackage[]) => ResolvedPackage[] = (packages) => packages,
+  indexes: Record<string, string> = { bookworm: 'a'.repeat(64) },
+): Plan {
+  const template: ResolvedTemplate = { ...BASE, ...changes };
+  const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : 'debian-12');
+  const names = basePackages(release, { ...template.disk, arch: template.arch, kernel: template.kernel });
+  const sections = sectionsOf(
+    template,
+    release,
+    template.roles.map((role) => findRole(catalog, role.name)),
+  );
+  const resolutions = sections.map((section) => {
+    const wanted = section.kind === 'step' ? [] : section.changes.packages;
+    return wanted.length === 0 ? undefined : { packages: change(resolved(wanted, template.arch)), removed: [] };
+  });
+  return planImage(template, release, undefined, sections, {
+    packages: change(resolved(['base-files', ...names], template.arch)),
+    resolutions,
+    indexes,
+    expiredMetadata: false,
+  });
 }
 
 const keyOf = (plan: Plan): string => plan.layers.map((layer) => layer.key).join(' ');
@@ -47,13 +77,110 @@ test('the keys of a spread of templates are as they were', async () => {
     (['amd64', 'arm64'] as const).flatMap((arch) =>
       (['ext4', 'xfs', 'btrfs'] as const).flatMap((filesystem) =>
         (['cloud', 'generic'] as const).map((kernel) => {
-          const plan = planOf({ release: id, arch, kernel, disk: { size: 4 * 2 ** 30, filesystem } });
+          const plan = planOf({ base: { kind: 'release', release: id }, arch, kernel, disk: { size: 4 * 2 ** 30, filesystem } });
           return `${id} ${arch} ${filesystem} ${kernel}: ${keyOf(plan)}`;
         }),
       ),
     ),
   );
   await expect(`${spread.join('\n')}\n`).toMatchFileSnapshot('../../tests/golden/keys.txt');
+});
+
+const PROGRAM = { env: {}, secrets: {}, network: false, maxAge: 604_800, booted: false, timeout: 1800 };
+const RUN: Extract<ResolvedStep, { kind: 'run' }> = { kind: 'run', label: 'run', shell: 'sh', script: 'echo hello >/etc/hello\n', ...PROGRAM };
+const TREE: FileTree = {
+  root: hostPath('/anywhere/site'),
+  single: false,
+  entries: [
+    { type: 'folder', path: '', mode: 0o755 },
+    { type: 'file', path: 'index.html', mode: 0o644, size: 5, sha256: 'b'.repeat(64) },
+    { type: 'link', path: 'latest', target: 'index.html' },
+  ],
+};
+const COPY: Extract<ResolvedStep, { kind: 'copy' }> = { kind: 'copy', label: 'copy', tree: TREE, to: '/var/www', owner: 'root:root' };
+
+/** One template for each kind of layer, and a few that have several. */
+const SPREAD: Readonly<Record<string, Partial<ResolvedTemplate>>> = {
+  role: { roles: [{ name: 'docker', version: '1', parameters: {} }] },
+  packages: { packages: ['nginx', 'curl'] },
+  'role and packages': { roles: [{ name: 'docker', version: '1', parameters: {} }], packages: ['nginx'] },
+  users: { users: [{ name: 'deploy', groups: ['docker'], sudo: true, system: false, sshKeys: ['ssh-ed25519 AAAA deploy'] }] },
+  system: { system: { ...BASE.system, timezone: 'Europe/Zurich', sysctl: { 'net.ipv4.ip_forward': 1 }, 'kernel-arguments': ['quiet'] } },
+  network: { network: { ethernets: { eth0: { addresses: ['192.0.2.10/24'] } } } },
+  run: { steps: [RUN] },
+  'run with everything': {
+    steps: [{ ...RUN, env: { A: '1' }, secrets: { TOKEN: { secret: 'token', fingerprint: 'c'.repeat(64) } }, network: true, booted: true }],
+  },
+  script: { steps: [{ kind: 'script', label: 'script', fileName: 'setup.sh', content: 'IyEvYmluL3NoCg==', arguments: ['a'], ...PROGRAM }] },
+  copy: { steps: [COPY] },
+  file: { steps: [{ kind: 'file', label: '/etc/motd', path: '/etc/motd', content: 'hello\n', owner: 'root:root', mode: '0644' }] },
+  service: { steps: [{ kind: 'service', label: 'ssh', service: 'ssh', state: 'disabled' }] },
+  ansible: { steps: [{ kind: 'ansible', label: 'site.yml', tree: TREE, playbook: 'site.yml', variables: { a: 1 }, ...PROGRAM }] },
+  'run on copy': { steps: [COPY, RUN] },
+};
+
+test('the keys of layers above the base are as they were', async () => {
+  const lines = Object.entries(SPREAD).flatMap(([name, changes]) =>
+    planOf(changes)
+      .layers.slice(1)
+      .map((layer) => `${name}: ${layer.kind} ${layer.key}`),
+  );
+  await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('../../tests/golden/layer-keys.txt');
+});
+
+/** A change of one thing in a step, and whether what it makes can differ. */
+const STEP_CHANGES: readonly [string, ResolvedStep, ResolvedStep, 'other' | 'same'][] = [
+  ['the text of a step', RUN, { ...RUN, script: 'echo bye >/etc/hello\n' }, 'other'],
+  ['its shell', RUN, { ...RUN, shell: 'bash' }, 'other'],
+  ['its environment', RUN, { ...RUN, env: { A: '1' } }, 'other'],
+  ['a value of a secret', withSecret('1'), withSecret('2'), 'other'],
+  ['its network', RUN, { ...RUN, network: true }, 'other'],
+  ['its timeout', RUN, { ...RUN, timeout: 60 }, 'same'],
+  ['its label', RUN, { ...RUN, label: 'another' }, 'same'],
+  ['the content of a copied file', COPY, copyOf({ type: 'file', path: 'index.html', mode: 0o644, size: 5, sha256: 'd'.repeat(64) }), 'other'],
+  ['the mode of a copied file', COPY, copyOf({ type: 'file', path: 'index.html', mode: 0o600, size: 5, sha256: 'b'.repeat(64) }), 'other'],
+  ['the target of a copied link', COPY, copyOf({ type: 'link', path: 'latest', target: 'other.html' }), 'other'],
+  ['the owner of a copy', COPY, { ...COPY, owner: 'www-data:www-data' }, 'other'],
+  ['where a copy comes from', COPY, { ...COPY, tree: { ...TREE, root: hostPath('/elsewhere') } }, 'same'],
+];
+
+function withSecret(digit: string): ResolvedStep {
+  return { ...RUN, secrets: { TOKEN: { secret: 'token', fingerprint: digit.repeat(64) } } };
+}
+
+function copyOf(entry: TreeEntry): ResolvedStep {
+  return { ...COPY, tree: { ...TREE, entries: TREE.entries.map((each) => (each.path === entry.path ? entry : each)) } };
+}
+
+describe('the key of a layer above the base', () => {
+  test.each(STEP_CHANGES)('tells of %s', (_, before, after, expected) => {
+    const [one, two] = [keyOf(planOf({ steps: [before] })), keyOf(planOf({ steps: [after] }))];
+    if (expected === 'same') expect(two).toBe(one);
+    else expect(two).not.toBe(one);
+  });
+
+  test('changes with every layer below it', () => {
+    const last = (changes: Partial<ResolvedTemplate>): string | undefined => planOf(changes).layers.at(-1)?.key;
+    expect(last({ steps: [RUN] })).not.toBe(last({ steps: [COPY, RUN] }));
+    expect(last({ steps: [RUN] })).not.toBe(last({ packages: ['curl'], steps: [RUN] }));
+    expect(last({ steps: [RUN] })).not.toBe(last({ steps: [RUN], arch: 'arm64' }));
+  });
+
+  test('changes with the package indexes where the step has the network, and only there', () => {
+    const key = (network: boolean, digit: string): string => keyOf(planOf({ steps: [{ ...RUN, network }] }, undefined, { bookworm: digit.repeat(64) }));
+    expect(key(true, '1')).not.toBe(key(true, '2'));
+    expect(key(false, '1')).toBe(key(false, '2'));
+  });
+
+  test('does not hold a secret by its value, and no path of this host', () => {
+    const plan = planOf({ steps: [withSecret('1'), COPY] });
+    expect(JSON.stringify(plan.layers.map(({ key, inputs }) => [key, inputs]))).not.toContain('/anywhere');
+  });
+
+  test('is shared by images that differ in what comes later', () => {
+    const keys = (changes: Partial<ResolvedTemplate>): string[] => planOf(changes).layers.map(({ key }) => key);
+    expect(keys({ roles: SPREAD['role']?.roles ?? [], packages: ['nginx'] }).slice(0, 2)).toEqual(keys(SPREAD['role'] ?? {}));
+  });
 });
 
 describe('a key', () => {
@@ -88,7 +215,7 @@ describe('a key', () => {
     { kernel: 'generic' },
     { disk: { size: 5 * 2 ** 30, filesystem: 'ext4' } },
     { disk: { size: 4 * 2 ** 30, filesystem: 'xfs' } },
-    { release: 'debian-13' },
+    { base: { kind: 'release', release: 'debian-13' } },
   ])('changes with %j', (changes) => {
     expect(keyOf(planOf(changes))).not.toBe(keyOf(planOf()));
   });

@@ -148,7 +148,8 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
     return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal: LAYER_SEAL }, common);
   }
   const recipe: LayerRecipe = { kind: step.kind, step, menu, seal: LAYER_SEAL };
-  const { env, secrets, network, maxAge, label: _, ...what } = step;
+  // What it is called, and how long it may take, does not change what it makes.
+  const { env, secrets, network, maxAge, label: _label, timeout: _timeout, ...what } = step;
   const parts = {
     ...common.about,
     below: common.below,

@@ -163,7 +163,7 @@ async function resolveOnTop(
   }
 }
 
-/** Fields of a package that matter for resolving others on top of it. */
+/** Fields that matter for resolving on top of a package; those by which apt tells two builds of one version apart (debListParser::VersionHash) are among them. */
 const STATUS_FIELDS =
   /^(Package|Architecture|Version|Multi-Arch|Essential|Important|Protected|Source|Depends|Pre-Depends|Provides|Conflicts|Breaks|Replaces): /;
 
