@@ -58,12 +58,22 @@ export async function changeSetting(
   value: string | number | undefined,
 ): Promise<boolean> {
   await using _lock = await takeLock(host, home, 'settings', { what: 'change of settings' });
-  await removeLeftovers(host.files, target.file);
+  await readyToReplace(host, target.file);
   const before = (await readTextIfThere(host.files, target.file)) ?? '';
   const after = changedText(before, target.file, name, value);
   if (after === before) return false;
   await replaceFile(host.files, target.file, after, MODES[target.level]);
   return true;
+}
+
+/** Removes what a killed writer left. Throws `settings-linked` for a link, which replacing would turn into a file of its own. */
+async function readyToReplace(host: Host, file: string): Promise<void> {
+  if ((await host.files.status(file))?.kind === 'link') {
+    throw new IngotError('conflict', 'settings-linked', `${file} is a link to a file elsewhere`, {
+      hint: 'Change that file with an editor; it is read as it is.',
+    });
+  }
+  await removeLeftovers(host.files, file);
 }
 
 /** The text with one setting changed. Throws `settings-invalid` where it is no YAML, since then nothing can be kept. */
@@ -103,7 +113,7 @@ export async function replaceSettings(
   const { problems } = readSettingsText(after, target.file, target.level);
   if (problems.length > 0) throw settingsInvalid(problems);
   await using _lock = await takeLock(host, home, 'settings', { what: 'change of settings' });
-  await removeLeftovers(host.files, target.file);
+  await readyToReplace(host, target.file);
   if (((await readTextIfThere(host.files, target.file)) ?? '') !== before) {
     throw new IngotError('conflict', 'settings-changed', `${target.file} was changed by another while it was edited; it is as the other left it`, {
       hint: 'Edit it again.',

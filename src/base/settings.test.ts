@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -176,6 +176,15 @@ describe('a change', () => {
     const error = await failure(changeSetting(at.host, at.home, { file: at.home.settings, level: 'user' }, 'jobs', 1));
     expect(error.code).toBe('settings-invalid');
     expect(await readFile(at.home.settings, 'utf8')).toBe('jobs: [\n');
+  });
+
+  test('of a link is refused: the file that it points to is kept by others', async () => {
+    await using at = await sampleHome();
+    await writeFile(join(at.home.root, 'dotfile'), 'jobs: 4\n');
+    await symlink(join(at.home.root, 'dotfile'), at.home.settings);
+    expect((await loadSettings(placeOf(at))).jobs).toBe(4);
+    expect((await failure(changeSetting(at.host, at.home, { file: at.home.settings, level: 'user' }, 'jobs', 5))).code).toBe('settings-linked');
+    expect(await readFile(join(at.home.root, 'dotfile'), 'utf8')).toBe('jobs: 4\n');
   });
 
   test('by an editor loses nothing that another wrote meanwhile', async () => {
