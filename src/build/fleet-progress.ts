@@ -45,7 +45,7 @@ export class FleetProgress {
       const seconds = since === undefined ? task.seconds : Math.max(0, task.seconds - (now - since) / 1000);
       return { id: task.id, after: task.after.filter((id) => this.#open.has(id)), seconds };
     });
-    return remainingSeconds(left, this.#jobs);
+    return Math.ceil(remainingSeconds(left, this.#jobs));
   }
 
   #tell(): void {
