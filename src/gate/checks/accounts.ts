@@ -14,7 +14,7 @@ while IFS=: read -r user hash rest; do
 done </etc/shadow
 while IFS=: read -r user password uid gid comment home shell; do
   case " $INGOT_KEYS " in *" $user "*) continue ;; esac
-  [ -s "$home/.ssh/authorized_keys" ] && echo "$home/.ssh/authorized_keys is left"
+  if [ -s "$home/.ssh/authorized_keys" ]; then echo "$home/.ssh/authorized_keys is left"; fi
 done </etc/passwd
 `,
 };
