@@ -165,7 +165,7 @@ async function resolveOnTop(
 
 /** Fields that matter for resolving on top of a package; those by which apt tells two builds of one version apart (debListParser::VersionHash) are among them. */
 const STATUS_FIELDS =
-  /^(Package|Architecture|Version|Multi-Arch|Essential|Important|Protected|Source|Depends|Pre-Depends|Provides|Conflicts|Breaks|Replaces): /;
+  /^(Package|Installed-Size|Architecture|Version|Multi-Arch|Essential|Important|Protected|Source|Depends|Pre-Depends|Provides|Conflicts|Breaks|Replaces): /;
 
 /**
  * Packages of the last seen metadata as the text of a dpkg status file, as if they were installed. Throws `package-gone` where the
