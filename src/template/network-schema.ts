@@ -62,5 +62,7 @@ export const networkSchema = z
       )
       .optional(),
   })
-  .describe("The image's network, as cloud-init's version 2; without it, every network card asks DHCP");
+  .describe(
+    "The image's network, as cloud-init's version 2: it holds in each of its VMs, whatever their platform says. Without it a VM takes its platform's network, else its first card asks DHCP. The gate reaches its VM by DHCP, so one card should ask for it",
+  );
 export type TemplateNetwork = z.output<typeof networkSchema>;

@@ -93,7 +93,10 @@ export const systemSchema = z.strictObject({
       port: z.int().min(1).max(65_535).optional(),
       'password-authentication': z.boolean().optional().describe('Default false'),
       'permit-root-login': z.enum(['yes', 'no', 'prohibit-password']).optional(),
-      'allow-users': z.array(z.string().regex(/^[^\s]+$/)).optional(),
+      'allow-users': z
+        .array(z.string().regex(/^[^\s"'#\\]+$/, 'must be a pattern of user names'))
+        .optional()
+        .describe("Who may log in, besides the image's default user, as whom platforms and ingot do"),
     })
     .optional(),
   'kernel-arguments': z
@@ -108,10 +111,17 @@ export const systemSchema = z.strictObject({
     .array(z.string().regex(/^[A-Za-z0-9.:-]+$/, 'must be a host name or address'))
     .default([])
     .describe('Time servers'),
-  'automatic-updates': z.enum(['none', 'security', 'all']).optional().describe('Updates that a VM installs by itself; default none'),
+  'automatic-updates': z
+    .enum(['none', 'security', 'all'])
+    .optional()
+    .describe('Updates that a VM installs by itself; without it, what the image started from does, and a Debian installs none'),
   'trusted-ca': z.array(textFrom).default([]).describe('Certificates of authorities that are trusted, PEM'),
   proxy: z
-    .strictObject({ http: z.url().optional(), https: z.url().optional(), 'no-proxy': z.array(z.string()).default([]) })
+    .strictObject({
+      http: z.url().optional(),
+      https: z.url().optional(),
+      'no-proxy': z.array(z.string().regex(/^[A-Za-z0-9.*:/[\]_-]+$/, 'must be a host, domain or network')).default([]),
+    })
     .optional()
     .describe('Proxies that programs in the image use'),
   repositories: z.array(repositorySchema).default([]).describe('Further package repositories'),
