@@ -1,7 +1,7 @@
 import type { Operation } from './operation.ts';
 
 /** Headings under which commands are listed. */
-export const GROUPS = { images: 'Images', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
+export const GROUPS = { images: 'Images', templates: 'Templates', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
 
 export interface RegistryEntry {
   readonly group: keyof typeof GROUPS;
@@ -21,6 +21,10 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   plan: { group: 'images', load: () => import('./plan.ts') },
   lock: { group: 'images', load: () => import('./lock.ts') },
   explain: { group: 'images', load: () => import('./explain.ts') },
+  'template list': { group: 'templates', load: () => import('./template-list.ts') },
+  'template show': { group: 'templates', load: () => import('./template-show.ts') },
+  'template validate': { group: 'templates', load: () => import('./template-validate.ts') },
+  'template init': { group: 'templates', load: () => import('./template-init.ts') },
   'image list': { group: 'images', load: () => import('./image-list.ts') },
   'image show': { group: 'images', load: () => import('./image-show.ts') },
   'image history': { group: 'images', load: () => import('./image-history.ts') },

@@ -48,13 +48,17 @@ export const upstreamInput = {
 
 const inputSchema = z.object(templateInput);
 
+/** What `--var name=value` sets, by name. */
+export function variablesOf(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(texts.map((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]));
+}
+
 /** The request that the flags of one template make. */
 export function requestOf(template: string, flags: z.output<typeof inputSchema>) {
   const { var: variables, role: roles, package: packages, ...rest } = flags;
-  const split = variables.map((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]);
   return {
     template,
-    variables: Object.fromEntries(split),
+    variables: variablesOf(variables),
     roles,
     packages,
     arch: rest.arch,
