@@ -23,16 +23,13 @@ export interface ImageChain extends Omit<ImageSummary, 'tag'> {
 export async function readChains(host: Pick<Host, 'files'>, home: Home): Promise<ImageChain[]> {
   const groups = imagesOf(await readIndex(host, home));
   const read = await Promise.all(groups.map(async ([first, ...rest]) => ({ first, rest, manifest: await manifestOrWhy(host, home, first) })));
-  const failed = read.some(({ manifest }) => typeof manifest === 'string');
-  const now = failed ? new Set((await readIndex(host, home)).map((entry) => entry.digest)) : undefined;
-  return read
-    .filter(({ first, manifest }) => typeof manifest !== 'string' || now?.has(first.digest) === true)
-    .map(({ first, rest, manifest }) => {
-      const { tag: _, ...summary } = summarise(first);
-      const references = [first, ...rest].flatMap((entry) => referenceOf(entry) ?? []).toSorted();
-      if (typeof manifest === 'string') return { ...summary, damaged: summary.damaged ?? manifest, references, config: undefined, layers: [] };
-      return { ...summary, references, config: manifest.config, layers: manifest.layers };
-    });
+  return read.flatMap(({ first, rest, manifest }): ImageChain[] => {
+    if (manifest === undefined) return [];
+    const { tag: _, ...summary } = summarise(first);
+    const references = [first, ...rest].flatMap((entry) => referenceOf(entry) ?? []).toSorted();
+    if (typeof manifest === 'string') return [{ ...summary, damaged: summary.damaged ?? manifest, references, config: undefined, layers: [] }];
+    return [{ ...summary, references, config: manifest.config, layers: manifest.layers }];
+  });
 }
 
 /** The image entries of an index, those of one image together. */
@@ -47,11 +44,17 @@ function imagesOf(entries: readonly IndexEntry[]): [IndexEntry, ...IndexEntry[]]
   return [...groups.values()];
 }
 
-async function manifestOrWhy(host: Pick<Host, 'files'>, home: Home, entry: IndexEntry): Promise<Manifest | string> {
-  try {
-    return await readJsonBlob(host, home, entry, manifestSchema);
-  } catch (error) {
-    if (error instanceof IngotError && error.code === 'image-damaged') return error.message;
-    throw error;
+/** The manifest; undefined where the image was removed meanwhile, a sentence where it is damaged: still in the index, and unreadable twice in a row. */
+async function manifestOrWhy(host: Pick<Host, 'files'>, home: Home, entry: IndexEntry): Promise<Manifest | string | undefined> {
+  let why: string | undefined;
+  for (;;) {
+    try {
+      return await readJsonBlob(host, home, entry, manifestSchema);
+    } catch (error) {
+      if (!(error instanceof IngotError) || error.code !== 'image-damaged') throw error;
+      const stays = (await readIndex(host, home)).some(({ digest }) => digest === entry.digest);
+      if (!stays || why !== undefined) return stays ? why : undefined;
+      why = error.message;
+    }
   }
 }

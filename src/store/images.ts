@@ -1,7 +1,7 @@
 import { IngotError, nearest } from '../base/errors.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
-import { hexOf, type Name } from '../base/types.ts';
+import { hexOf, type Digest, type Name } from '../base/types.ts';
 import { newestGate } from './gates.ts';
 import { isImage, nameOfReference, pointReferences, readIndex, referenceOf, type IndexEntry } from './index-file.ts';
 import { isWhole, layerGone } from './layers.ts';
@@ -43,15 +43,18 @@ export function keepHistory(entry: IndexEntry, entries: readonly IndexEntry[]): 
 
 /** {@link Store.resolve} */
 export async function resolve(host: Pick<Host, 'files'>, home: Home, reference: string): Promise<Image> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1, failed: Digest | undefined; ; attempt++) {
     const entries = await readIndex(host, home);
     const entry = findEntry(entries, reference);
     try {
       return await readImage(host, home, entries, entry);
     } catch (error) {
-      // Readers take no lock: the image may have been removed or replaced since the index was read. Only what is still so is damage.
+      // Readers take no lock: the image may have been removed or replaced since the index was read, or removed and made again. Only what is
+      // still in the index, and fails twice in a row, is damage.
       const now = await readIndex(host, home);
-      if (attempt >= ATTEMPTS || now.some((other) => other.digest === entry.digest && referenceOf(other) === referenceOf(entry))) throw error;
+      const stays = now.some((other) => other.digest === entry.digest && referenceOf(other) === referenceOf(entry));
+      if (attempt >= ATTEMPTS || (stays && failed === entry.digest)) throw error;
+      failed = entry.digest;
     }
   }
 }

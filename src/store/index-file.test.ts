@@ -1,7 +1,6 @@
-import { assert, asyncProperty, constantFrom, array, property, record, uniqueArray } from 'fast-check';
+import { assert, constantFrom, array, property, record, uniqueArray } from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseDigest, parseName, type Digest } from '../base/types.ts';
-import { commitSampleLayers, reopen, sampleConfig, sampleHome } from '../../tests/support/sample-images.ts';
+import { parseDigest, type Digest } from '../base/types.ts';
 import { isImage, parseIndex, pointReferences, referenceOf, type IndexEntry } from './index-file.ts';
 import { ANNOTATIONS, MEDIA_TYPES } from './media.ts';
 
@@ -43,43 +42,4 @@ test('however tags move, a reference is at one image, the last one that got it, 
       expect(entries.every(isImage)).toBe(true);
     }),
   );
-});
-
-test('readers without a lock see whole images while writers put, move, tag and remove', { timeout: 60_000 }, async () => {
-  await using at = await sampleHome();
-  const name = parseName('web', 'an image');
-  const put = async (): Promise<void> => {
-    const layers = await commitSampleLayers(at.store, at.home, ['one']);
-    await at.store.putImage(sampleConfig(layers), layers, name, ['latest']);
-  };
-  await put();
-  await assert(
-    asyncProperty(array(constantFrom('put', 'tag', 'remove'), { minLength: 3, maxLength: 6 }), async (steps) => {
-      let writing = true;
-      const reader = async (): Promise<number> => {
-        const store = reopen(at.host, at.home.root);
-        let reads = 0;
-        do {
-          const list = await store.list();
-          expect(list.some((one) => one.name === 'web' && one.tag === 'latest')).toBe(true);
-          expect(new Set(list.map((one) => `${one.name}:${one.tag}`)).size).toBe(list.length);
-          expect((await store.resolve('web')).config['dev.ingot.image'].layers).toHaveLength(1);
-          reads += 1;
-        } while (writing);
-        return reads;
-      };
-      const readers = Array.from({ length: 20 }, reader);
-      const writer = async (): Promise<void> => {
-        for (const [i, step] of steps.entries()) {
-          if (step === 'put') await put();
-          else if (step === 'tag') await at.store.tag('web', `copy:v${i % 2}`);
-          else await at.store.remove(`copy:v${i % 2}`, new Map()).catch((error: unknown) => expect(error).toMatchObject({ code: 'image-unknown' }));
-        }
-      };
-      await writer().finally(() => (writing = false));
-      for (const reads of await Promise.all(readers)) expect(reads).toBeGreaterThan(0);
-    }),
-    { numRuns: 5 },
-  );
-  expect((await at.store.verify()).problems).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { IngotError } from '../base/errors.ts';
+import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { canonicalJson } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -101,7 +101,7 @@ export async function readJsonBlob<S extends z.ZodType>(
   const status = await host.files.status(path);
   if (status === undefined) throw damaged(path, 'it is missing');
   if (status.size !== blob.size) throw damaged(path, `it has ${status.size} bytes instead of ${blob.size}`);
-  const bytes = await host.files.read(path);
+  const bytes = await readOrMissing(host, path);
   if (digestOf(bytes) !== blob.digest) throw damaged(path, 'its bytes have changed');
   let value: unknown;
   try {
@@ -112,6 +112,15 @@ export async function readJsonBlob<S extends z.ZodType>(
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw damaged(path, `it does not hold what it should: ${z.prettifyError(parsed.error)}`, parsed.error);
   return parsed.data;
+}
+
+async function readOrMissing(host: Pick<Host, 'files'>, path: string): Promise<Uint8Array> {
+  try {
+    return await host.files.read(path);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') throw damaged(path, 'it is missing', error);
+    throw error;
+  }
 }
 
 /** No manifest, config or statement comes near this; a descriptor that says more is not followed. */
