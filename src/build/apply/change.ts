@@ -1,6 +1,10 @@
+import { IngotError } from '../../base/errors.ts';
+import { quoteCommand } from '../../base/process.ts';
 import { writeBootMenu } from '../../disk/grub.ts';
 import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
+import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
+import type { GuestRoot } from '../../workspace/guest-root.ts';
 import { secretValues } from './secrets.ts';
 import type { ApplyContext } from './apply.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
@@ -16,9 +20,24 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
   if (recipe.files.length > 0) await root.writeFiles(recipe.files);
   for (const command of recipe.commands) {
     const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
-    await root.run(command.argv, stdin === undefined ? {} : { stdin });
+    await runCommand(root, command, stdin);
   }
   if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
+}
+
+/** Runs a command of the recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */
+async function runCommand(root: GuestRoot, { label, argv }: GuestCommand, stdin: string | undefined): Promise<void> {
+  try {
+    await root.run(argv, stdin === undefined ? {} : { stdin });
+  } catch (error) {
+    if (!(error instanceof IngotError) || error.code !== 'command-failed') throw error;
+    const detail = argv[0] === 'sh' ? error.detail?.replace(`$ ${quoteCommand(argv)}\n`, () => '') : error.detail;
+    const said = detail?.trimEnd().split('\n').at(-1)?.trim().replace(/\.$/, '');
+    throw new IngotError('command', 'change-failed', said === undefined || said === '' ? `${label} failed` : `${label}: ${said}`, {
+      cause: error,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
 }
 
 /** Writes grub.cfg, and the arguments where the image's own update-grub looks for them. */
