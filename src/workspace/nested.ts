@@ -4,7 +4,7 @@ import type { BackgroundCommand, ExecuteOptions, Executor } from './executor.ts'
 /** Seconds for a process to have got its namespace. */
 const START_SECONDS = 20;
 
-/** Runs commands in a mount namespace of its own, inside the one of another executor. It sees what was mounted there until it started. */
+/** Runs commands in a mount namespace of its own, inside the one of another executor. What is mounted in it stays in it. */
 export class NestedExecutor implements Executor {
   readonly #outer: Executor;
   readonly #keeper: BackgroundCommand;
@@ -17,7 +17,7 @@ export class NestedExecutor implements Executor {
   }
 
   static async start(outer: Executor): Promise<NestedExecutor> {
-    const keeper = await outer.start(['unshare', '--mount', '--propagation', 'private', '--', 'sleep', 'infinity']);
+    const keeper = await outer.start(['unshare', '--mount', '--propagation', 'slave', '--', 'sleep', 'infinity']);
     const own = 'until [ "$(readlink /proc/self/ns/mnt)" != "$(readlink "/proc/$1/ns/mnt")" ]; do sleep 0.005; done';
     await outer.run(['sh', '-c', own, 'sh', String(keeper.pid)], { timeout: START_SECONDS });
     return new NestedExecutor(outer, keeper);

@@ -42,12 +42,18 @@ export interface PlaceOptions {
   readonly kind: PlaceKind;
   /** A scratch folder of this process, which outlives the place. */
   readonly scratch: HostPath;
+  /** The helper VM is made of what has been downloaded before. */
+  readonly offline?: boolean;
 }
 
 type PlaceContext = Pick<Context, 'host' | 'home' | 'settings' | 'events' | 'signal'>;
 
 /** Opens a place. Throws `root-needed` for the host, and what starting the helper VM throws. */
 export async function openPlace(context: PlaceContext, options: PlaceOptions): Promise<Place> {
+  if (options.kind === 'vm') {
+    const { openVmPlace } = await import('./vm/vm-place.ts');
+    return await openVmPlace(context, options);
+  }
   const { openHostPlace } = await import('./host-place.ts');
   return await openHostPlace(context, options);
 }

@@ -148,8 +148,8 @@ async function readVerdicts(host: Pick<Host, 'files'>, path: string): Promise<Ve
   }
 }
 
-/** The file of QEMU with its size and date, which change with its version. */
-async function qemuFile(host: Pick<Host, 'files'>, arch: Architecture): Promise<string> {
+/** The file of QEMU with its size and date, which change with its version. Throws `qemu-missing`. */
+export async function qemuFile(host: Pick<Host, 'files'>, arch: Architecture): Promise<string> {
   const program = qemuProgram(arch);
   const path = await findProgram(host, program);
   const status = path === undefined ? undefined : await host.files.status(path);
@@ -158,7 +158,7 @@ async function qemuFile(host: Pick<Host, 'files'>, arch: Architecture): Promise<
 }
 
 /** Names this boot of the host. */
-async function bootId(host: Host): Promise<string> {
+export async function bootId(host: Host): Promise<string> {
   if (host.machine.platform === 'linux') return (await readTextIfThere(host.files, '/proc/sys/kernel/random/boot_id'))?.trim() ?? 'unknown';
   return (await host.processes.run(['sysctl', '-n', 'kern.bootsessionuuid'])).stdout.trim();
 }

@@ -16,24 +16,34 @@ const DETACHED = 'exec 2>"$1"; shift; exec "$@"';
  * The same, once it has heard "go". setpriv has asked the kernel by then to kill it with its parent, and the parent was alive to say so:
  * there is no moment at which the parent's end could be missed.
  */
-const WITH_PARENT = 'exec 2>"$1"; shift; echo ready; read -r go && [ "$go" = go ] && exec "$@" </dev/null >/dev/null';
+const WITH_PARENT = 'exec 2>"$1"; input=$2; shift 2; echo ready; read -r go && [ "$go" = go ] && exec "$@" <"$input" >/dev/null';
 
 /** Seconds until QEMU answers on its monitor. */
 const START_SECONDS = 20;
 
-/** A QEMU that runs its guest. */
+/** Where QEMU listens and writes. */
+export type LaunchFiles = Pick<GuestFiles, 'qmp' | 'log'>;
+
+/** A QEMU that runs. */
 export interface Launched {
   readonly pid: number;
   readonly ended: RunningProcess['ended'];
 }
 
+export interface LaunchOptions {
+  readonly signal?: AbortSignal;
+  /** A file that QEMU has as its standard input; for a guest that ends with ingot. */
+  readonly input?: HostPath;
+}
+
 /**
- * Starts QEMU and waits until the guest runs, which its monitor says. Throws `port-taken`, and `qemu-failed` with its own words.
+ * Starts QEMU and waits until its monitor answers. Throws `port-taken`, and `qemu-failed` with its own words.
  */
-export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime: Lifetime, signal?: AbortSignal): Promise<Launched> {
+export async function launch(host: Host, files: LaunchFiles, argv: Argv, lifetime: Lifetime, options: LaunchOptions = {}): Promise<Launched> {
+  const { signal, input = '/dev/null' } = options;
   const running =
     lifetime === 'process'
-      ? await spawnWithParent(host, files.log, argv)
+      ? await spawnWithParent(host, files.log, input, argv)
       : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, ...argv], { detached: true });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => void running.kill('SIGKILL'));
@@ -54,8 +64,8 @@ export async function launch(host: Host, files: GuestFiles, argv: Argv, lifetime
   return { pid: running.pid, ended: running.ended };
 }
 
-async function spawnWithParent(host: Host, log: HostPath, argv: Argv): Promise<RunningProcess> {
-  const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, ...argv];
+async function spawnWithParent(host: Host, log: HostPath, input: string, argv: Argv): Promise<RunningProcess> {
+  const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, input, ...argv];
   // Elsewhere than on Linux nothing like it exists; there the guest ends with ingot's orderly end only.
   const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell, {
     stdin: 'pipe',

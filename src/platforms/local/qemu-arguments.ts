@@ -108,11 +108,12 @@ function kernelArguments({ kernel }: GuestSpec): string[] {
   return ['-kernel', kernel.image, ...(kernel.initrd === undefined ? [] : ['-initrd', kernel.initrd]), '-append', kernel.append];
 }
 
-function socket(id: string, path: string): string {
+/** A character device that QEMU listens for on a socket. */
+export function socket(id: string, path: string): string {
   return `socket,id=${id},path=${escape(path)},server=on,wait=off`;
 }
 
 /** In QEMU's option lists a comma in a value is written twice. */
-function escape(value: string): string {
+export function escape(value: string): string {
   return value.replaceAll(',', ',,');
 }

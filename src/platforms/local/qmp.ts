@@ -24,6 +24,11 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+export interface QemuVersion {
+  readonly major: number;
+  readonly minor: number;
+}
+
 const DEFAULT_SECONDS = 5;
 
 /** A connection to the monitor of one QEMU. QEMU serves one client at a time: close it soon. */
@@ -31,7 +36,8 @@ export class QmpClient implements Disposable {
   readonly #socket: Socket;
   readonly #waiting = new Map<number, Waiting>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
-  readonly #greeting = Promise.withResolvers<void>();
+  readonly #greeting = Promise.withResolvers<QemuVersion>();
+  #version: QemuVersion = { major: 0, minor: 0 };
   #buffered = '';
   #nextId = 1;
   #failure: IngotError | undefined;
@@ -51,13 +57,18 @@ export class QmpClient implements Disposable {
   static async connect(path: string, seconds: number = DEFAULT_SECONDS): Promise<QmpClient> {
     const client = new QmpClient(connect(path));
     try {
-      await client.#within(client.#greeting.promise, seconds, 'its greeting');
+      client.#version = await client.#within(client.#greeting.promise, seconds, 'its greeting');
       await client.execute('qmp_capabilities', undefined, seconds);
       return client;
     } catch (error) {
       client.close();
       throw error;
     }
+  }
+
+  /** What QEMU said when it greeted. */
+  get version(): QemuVersion {
+    return this.#version;
   }
 
   /** Runs a command and returns its answer. Throws `qemu-refused` with QEMU's words, `qemu-silent`, `qemu-gone`. */
@@ -102,7 +113,7 @@ export class QmpClient implements Disposable {
       return;
     }
     const message = parsed.data;
-    if ('QMP' in message) return this.#greeting.resolve();
+    if ('QMP' in message) return this.#greeting.resolve(message.QMP.version.qemu);
     if ('event' in message) {
       for (const listener of this.#listeners) listener({ name: message.event, data: message.data ?? {} });
       return;
