@@ -31,6 +31,8 @@ export function chainGraph(chain: readonly HostPath[]): object {
 
 export interface ConvertOptions {
   readonly format: ExportFormat;
+  /** Write a qcow2's clusters in order, one after the other: slower, and always the same bytes. */
+  readonly inOrder?: boolean;
   /** From 0 to 100. */
   readonly onProgress?: (percent: number) => void;
   readonly signal?: AbortSignal;
@@ -43,7 +45,8 @@ export interface ConvertOptions {
 export async function convertChain(host: Host, chain: readonly HostPath[], target: string, options: ConvertOptions): Promise<void> {
   const output = options.format === 'raw' ? ['-O', 'raw', '-S', '64k'] : ['-O', 'qcow2', '-c', '-o', `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`];
   // Sixteen requests in flight, in any order: compression then uses all cores.
-  const convert: Argv = ['qemu-img', 'convert', '-p', '-m', '16', '-W', ...output, `json:${JSON.stringify(chainGraph(chain))}`, target];
+  const parallel = options.inOrder === true ? ['-m', '1'] : ['-m', '16', '-W'];
+  const convert: Argv = ['qemu-img', 'convert', '-p', ...parallel, ...output, `json:${JSON.stringify(chainGraph(chain))}`, target];
   const argv: Argv = host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...convert] : convert;
   options.signal?.throwIfAborted();
   const running = host.processes.spawn(argv, { stdout: 'pipe', stderr: 'pipe' });

@@ -3,6 +3,7 @@ import { IngotError, nearest } from '../base/errors.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { writeOutFile } from '../base/out-file.ts';
+import { makeScratch } from '../base/scratch.ts';
 import type { HostPath } from '../base/types.ts';
 import { layerPaths } from '../store/store.ts';
 import type { Image } from '../store/model.ts';
@@ -14,6 +15,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** Replace a file that is there. */
   readonly force: boolean;
+  /** Makes the disk to be written, in a scratch folder: the file is then always the same where the disk is. Default: the image's own. */
+  readonly disk?: (scratch: HostPath) => Promise<HostPath>;
   readonly onProgress?: (percent: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -49,8 +52,14 @@ export async function exportImage(
   const { files } = host;
   const bytes = image.layers.reduce((sum, layer) => sum + layer.size, 0);
   await writeOutFile(host, home, target, { force: options.force, what: `exporting to ${target}` }, async (part) => {
+    await using undo = new AsyncDisposableStack();
+    let chain = layerPaths(home, image);
+    if (options.disk !== undefined) {
+      const scratch = undo.use(await makeScratch(host, home, `laying out what is exported to ${target}`));
+      chain = [await options.disk(scratch.path)];
+    }
     await writeOrFull(host, target, bytes, async () => {
-      await convertChain(host, layerPaths(home, image), part, options);
+      await convertChain(host, chain, part, { ...options, inOrder: options.disk !== undefined });
       await files.sync(part);
     });
     await checkResult(host, part, image, options.format);

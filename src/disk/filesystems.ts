@@ -16,8 +16,6 @@ export interface NewFilesystem {
   /** The tree as the executor sees it. */
   readonly tree: string;
   readonly ext4Features: readonly string[];
-  /** Environment of mkfs. */
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 export const DISK_INSIDE = '/tmp/disk.raw';
@@ -45,7 +43,8 @@ async function checkFits(executor: Executor, { mount, size, tree }: NewFilesyste
 
 async function makeExt4(root: GuestRoot, raw: string, wanted: NewFilesystem): Promise<void> {
   const argv: Argv = [
-    ...(['mke2fs', '-q', '-F', '-t', 'ext4', '-L', wanted.label, '-U', wanted.uuid, '-m', '1'] as const),
+    // With SOURCE_DATE_EPOCH, mke2fs of 1.47.1 and later limits the times of files, which Python's byte code holds too.
+    ...(['env', '-u', 'SOURCE_DATE_EPOCH', 'mke2fs', '-q', '-F', '-t', 'ext4', '-L', wanted.label, '-U', wanted.uuid, '-m', '1'] as const),
     // Tables are written now: the guest's kernel would otherwise do it in the background of every first boot.
     '-E',
     `offset=${wanted.start},hash_seed=${wanted.uuid},lazy_itable_init=0,lazy_journal_init=0,nodiscard`,
@@ -55,8 +54,7 @@ async function makeExt4(root: GuestRoot, raw: string, wanted: NewFilesystem): Pr
     DISK_INSIDE,
     `${wanted.size / 1024}k`,
   ];
-  const env = wanted.env === undefined ? {} : { env: wanted.env };
-  await root.run(argv, { bind: { [DISK_INSIDE]: raw, [TREE_INSIDE]: wanted.tree }, timeout: 1800, ...env });
+  await root.run(argv, { bind: { [DISK_INSIDE]: raw, [TREE_INSIDE]: wanted.tree }, timeout: 1800 });
 }
 
 /** xfs and btrfs are filled through the kernel: their mkfs knows no offset into a file, and mkfs.xfs no tree. */

@@ -1,6 +1,7 @@
 import type { DiskRecipe } from './recipe.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
+import { BUILD_EPOCH } from '../workspace/sandbox.ts';
 import { biosBootImages, writeBootMenu } from './grub.ts';
 import { DISK_INSIDE, makeFilesystem } from './filesystems.ts';
 import { rootFilesystem, SECTOR, sfdiskScript } from './layout.ts';
@@ -36,7 +37,7 @@ export async function writeDisk(executor: Executor, root: GuestRoot, recipe: Dis
 async function writeEfi(executor: Executor, root: GuestRoot, { disk: { efi, efiSerial }, boot }: DiskRecipe, raw: string): Promise<void> {
   if (efi === undefined || boot.efiConfig === undefined) return;
   const partition = `${raw}@@${efi.start}`;
-  const mtools = { MTOOLS_SKIP_CHECK: '1' };
+  const mtools = { MTOOLS_SKIP_CHECK: '1', SOURCE_DATE_EPOCH: String(BUILD_EPOCH), TZ: 'UTC' };
   await executor.run(
     [
       'mformat',

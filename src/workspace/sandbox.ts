@@ -6,6 +6,8 @@ const CAPABILITIES = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID
 export interface SandboxOptions {
   /** Off by default: what has no network cannot fetch what is not in its key. */
   readonly network?: boolean;
+  /** The program itself is the first process of its namespace: for those that look there for what kind of system they are on. */
+  readonly first?: boolean;
   /** Path inside -> path outside, writable. */
   readonly bind?: Readonly<Record<string, string>>;
   /** Path inside -> path outside, read-only. */
@@ -22,6 +24,7 @@ export function sandboxed(root: string, argv: readonly string[], options: Sandbo
     'bwrap',
     '--die-with-parent',
     '--unshare-pid',
+    ...(options.first === true ? ['--as-pid-1'] : []),
     '--unshare-ipc',
     '--unshare-uts',
     '--hostname',
@@ -58,11 +61,19 @@ function pairs(flag: string, binds: Readonly<Record<string, string>> = {}): stri
   return Object.entries(binds).flatMap(([inside, outside]) => [flag, outside, inside]);
 }
 
-/** Environment of commands inside an image: nothing asks, nothing depends on the host's language. */
+/**
+ * The time of whatever programs would otherwise date with the time of the build: initramfs archives, the day on which an account's
+ * password was set, directory entries of the EFI system partition (reproducible-builds.org, SOURCE_DATE_EPOCH). 2026-01-01, in seconds.
+ * It is in no key, since it never changes: another value would need another version of the keys' format.
+ */
+export const BUILD_EPOCH = 1_767_225_600;
+
+/** Environment of commands inside an image: nothing asks, nothing depends on the host's language or on the time. */
 export const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
   LC_ALL: 'C.UTF-8',
   DEBIAN_FRONTEND: 'noninteractive',
   DEBCONF_NONINTERACTIVE_SEEN: 'true',
+  SOURCE_DATE_EPOCH: String(BUILD_EPOCH),
 };

@@ -3,7 +3,7 @@ import { IngotError } from '../base/errors.ts';
 import type { Executor } from './executor.ts';
 import { GuestRoot } from './guest-root.ts';
 import { NestedExecutor } from './nested.ts';
-import { findPartitions, mountOthers, mountPartition, type RootPartition } from './partitions.ts';
+import { findPartitions, mountOthers, mountPartition, type PlannedMount, type RootPartition } from './partitions.ts';
 import type { AttachOptions, Place } from './place.ts';
 
 export interface WorkspaceOptions extends AttachOptions {
@@ -17,6 +17,12 @@ export interface WorkspaceOptions extends AttachOptions {
 export interface Workspace extends AsyncDisposable {
   readonly root: GuestRoot;
   readonly partition: RootPartition;
+  /** Further partitions, mounted below the root. */
+  readonly mounts: readonly PlannedMount[];
+  /** The whole disk as the executor sees it. */
+  readonly disk: string;
+  /** Runs commands where the disk is mounted, outside of the root. */
+  readonly executor: Executor;
   /** Writes everything to the overlay and closes it; throws `disk-full` or `workspace-lost`. Nothing can be done with the workspace afterwards. */
   commit(): Promise<void>;
 }
@@ -40,6 +46,9 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
   return {
     root,
     partition,
+    mounts,
+    disk: disk.path,
+    executor: nested,
     commit: async () => {
       await using _everything = owned;
       for (const folder of [...mounts.map(({ path }) => join(mount, path)), mount]) await writeOut(nested, folder);

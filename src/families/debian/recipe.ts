@@ -22,9 +22,12 @@ export const EXCLUDE = [
 /** Copyrights are a condition of licences. */
 export const INCLUDE = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
 
-/** Where Debian keeps modules: shared ones, and those of single programs (netplan of Debian 12 and older, py3compile itself). */
+/**
+ * Where Debian keeps modules: shared ones, and those of single programs (netplan of Debian 12 and older, py3compile itself). With
+ * SOURCE_DATE_EPOCH in the environment Python would make byte code that is checked against its source's hash at every start.
+ */
 const COMPILE_PYTHON =
-  'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q "$dir"; fi; done';
+  'for dir in /usr/lib/python3/dist-packages /usr/share/netplan /usr/share/python3; do if [ -d "$dir" ]; then python3 -m compileall -q --invalidation-mode timestamp "$dir"; fi; done';
 
 /** Programs whose every run but the last is wasted, or whose result must not be in an image at all (host keys). */
 export const DEFERRED: readonly DeferredProgram[] = [
