@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown, type OutputOptions } from 'rolldown';
 import { readCatalogFolder } from '../src/catalog/folder.ts';
@@ -41,7 +41,11 @@ const build = await rolldown({
   // What is not used of zod goes: one of its modules otherwise keeps all others.
   treeshake: { moduleSideEffects: (id) => !/node_modules\/zod\//.test(id) },
   transform: {
-    define: { INGOT_HELPER: JSON.stringify('./helper.js'), INGOT_COMMIT: JSON.stringify(commit()) },
+    define: {
+      INGOT_HELPER: JSON.stringify('./helper.js'),
+      INGOT_ANSIBLE_CONNECTION: JSON.stringify('./ansible-connection.py'),
+      INGOT_COMMIT: JSON.stringify(commit()),
+    },
     inject: { INGOT_CATALOG: [CATALOG_MODULE, 'default'], INGOT_SUMMARIES: [SUMMARIES_MODULE, 'default'] },
   },
   plugins: [
@@ -65,6 +69,7 @@ const { output } = await build.generate(options);
 await build.close();
 
 const files = output.flatMap((file) => [{ name: file.fileName, content: file.type === 'chunk' ? file.code : file.source }]);
+files.push({ name: 'ansible-connection.py', content: readFileSync(join(root, 'src/build/apply/ansible-connection.py')) });
 const hash = createHash('sha256');
 for (const { name, content } of files) hash.update(name).update(content);
 const name = hash.digest('hex').slice(0, 16);

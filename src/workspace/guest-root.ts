@@ -22,6 +22,8 @@ export interface RunInRootOptions extends SandboxOptions {
   /** Seconds. */
   readonly timeout?: number;
   readonly accept?: readonly number[];
+  /** Its output is an answer for ingot, and not shown. */
+  readonly quiet?: boolean;
 }
 
 /** Where a stub notes inside that it was called. */
@@ -81,8 +83,8 @@ export class GuestRoot {
 
   /** Runs a program inside, without network unless asked for; throws `command-failed` with its last lines. */
   async run(argv: Argv, options: RunInRootOptions = {}): Promise<CommandResult> {
-    const { env, stdin, timeout = COMMAND_TIMEOUT, accept, ...sandbox } = options;
-    const onOutput = this.#options.onOutput;
+    const { env, stdin, timeout = COMMAND_TIMEOUT, accept, quiet, ...sandbox } = options;
+    const onOutput = quiet === true ? undefined : this.#options.onOutput;
     return await this.#executor.run(this.commandLine(argv, sandbox), {
       env: { ...GUEST_ENVIRONMENT, ...env },
       timeout,
@@ -106,6 +108,13 @@ export class GuestRoot {
     const path = `${this.path}.${name}`;
     const read = encoding === 'text' ? 'cat' : 'base64 -d';
     await this.#executor.run(['sh', '-ec', `rm -f "$1"; umask 077; ${read} >"$1"; chmod "$2" "$1"`, 'sh', path, mode], { stdin: content });
+    return path;
+  }
+
+  /** An empty folder in memory, outside the root, that the next runs can bind into it; gone with the workspace. Returns its path as the executor sees it. */
+  async scratchFolder(name: string, mode: string): Promise<string> {
+    const path = `${this.path}.${name}`;
+    await this.#executor.run(['sh', '-ec', 'mkdir -p "$1"; mount -t tmpfs -o "mode=$2,nosuid,nodev" tmpfs "$1"', 'sh', path, mode]);
     return path;
   }
 
@@ -149,7 +158,8 @@ export class GuestRoot {
     const script = [
       'until [ "$1" = -- ]; do rm -rf -- $1; shift; done; shift',
       'until [ "$1" = -- ]; do find "$1" -xdev ! -type d -delete 2>/dev/null || [ ! -d "$1" ]; shift; done; shift',
-      'for file; do : >"$file"; done',
+      // A step may have put a link or a folder there.
+      'for file; do if [ -f "$file" ] && [ ! -L "$file" ]; then : >"$file"; else rm -rf -- "$file"; : >"$file"; chmod 444 "$file"; fi; done',
     ];
     await this.run(['sh', '-ec', script.join('\n'), 'sh', ...remove, '--', ...emptyFolders, '--', ...truncate]);
   }

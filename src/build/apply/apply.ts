@@ -9,6 +9,7 @@ import { DEBS, PackageFolder } from '../../sources/bootstrap/package-folder.ts';
 import type { GuestRoot } from '../../workspace/guest-root.ts';
 import type { Place } from '../../workspace/place.ts';
 import { openWorkspace, type Workspace } from '../../workspace/workspace.ts';
+import { applyAnsible } from './ansible.ts';
 import { applyChange } from './change.ts';
 import { applyCopy } from './copy.ts';
 import { applyProgram } from './program.ts';
@@ -34,6 +35,8 @@ export interface ApplyContext extends Pick<ApplyOptions, 'place' | 'scratch' | '
   readonly context: Context;
   /** From now on these values are hidden in what the layer's programs print, and in errors. */
   mask(values: readonly string[]): void;
+  /** Shows what a program of the layer printed, which did not come through the workspace. */
+  output(text: string, stream: 'stdout' | 'stderr'): void;
 }
 
 /** A layer that is made on top of others. */
@@ -54,10 +57,11 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       hidden = [...hidden, ...values];
       mask = masker(hidden);
     },
+    output: (text, stream) => span.output(mask.text(text), stream),
   };
   try {
     const packages = await fetchPackages(context, layer, options);
-    await using workspace = await openWorkspace(place, { ...options, onOutput: (text, stream) => span.output(mask.text(text), stream) });
+    await using workspace = await openWorkspace(place, { ...options, onOutput: apply.output });
     if (packages !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(packages));
     try {
       await applyRecipe(apply, workspace, layer);
@@ -76,7 +80,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
 async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }: UpperLayer): Promise<void> {
   if (recipe.kind === 'copy') return await applyCopy(apply, workspace, recipe);
   if (!('step' in recipe)) return await applyChange(apply, workspace, recipe);
-  if (recipe.step.kind === 'ansible') throw new Error('ansible');
+  if (recipe.step.kind === 'ansible') return await applyAnsible(apply, workspace, recipe.step);
   return await applyProgram(apply, workspace, recipe.step);
 }
 

@@ -34,8 +34,13 @@ export async function applyCopy({ place, scratch, context }: ApplyContext, { roo
   await root.run(['bash', '-euo', 'pipefail', '-c', COPY, 'bash', SOURCE, tree.single ? dirname(to) : to, user, group, mode], { timeout: 1800 });
 }
 
-/** Copies the tree to a folder of ours, as it will be in the image, and sees that it still is what was planned. */
-async function stage(files: Files, folder: HostPath, entries: readonly TreeEntry[], paths: (entry: TreeEntry) => { from: string; to: string }): Promise<void> {
+/** Copies a tree to a folder of ours, as it was planned. Throws `input-changed` where it is no longer that. */
+export async function stage(
+  files: Files,
+  folder: HostPath,
+  entries: readonly TreeEntry[],
+  paths: (entry: TreeEntry) => { from: string; to: string },
+): Promise<void> {
   await files.makeDirectory(folder);
   for (const entry of entries) {
     const { from, to } = paths(entry);
