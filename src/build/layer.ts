@@ -5,7 +5,7 @@ import { takeLock } from '../base/lock.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { formatSize, hexOf, hostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import { stepFailure } from './apply/program.ts';
+import { layerFailure } from './apply/program.ts';
 import type { Secrets } from '../base/secrets.ts';
 import { compressLayer } from '../disk/compress.ts';
 import type { LayerPlan } from '../plan/layers.ts';
@@ -69,7 +69,7 @@ export async function ensureLayer(
     return { record, cached: false, seconds: span.end('done') };
   } catch (error) {
     span.end('failed');
-    throw isOutOfSpace(error) ? await diskFull(context, error) : stepFailure(error, layer.name, `Open a shell where it failed: ${options.shellCommand}`);
+    throw isOutOfSpace(error) ? await outOfSpace(context, layer, error) : layerFailure(error, layer, `Open a shell where it failed: ${options.shellCommand}`);
   }
 }
 
@@ -90,6 +90,17 @@ export async function findReady(
 function needsNetwork(layer: LayerPlan): IngotError {
   return new IngotError('usage', 'step-needs-network', `The step "${layer.name}" uses the network, and is not cached`, {
     hint: 'Build it once without --offline.',
+  });
+}
+
+/** Which disk is full: a program in the image sees no other than the image's own; everything else is this host's. */
+async function outOfSpace(context: Context, layer: LayerPlan, error: unknown): Promise<IngotError> {
+  const inImage = layer.kind !== 'bootstrap' && error instanceof IngotError && ['command-failed', 'step-failed'].includes(error.code);
+  if (!inImage) return await diskFull(context, error);
+  return new IngotError('space', 'image-full', `The image's disk of ${formatSize(layer.virtualSize)} became full while the layer "${layer.name}" was made`, {
+    cause: error,
+    hint: 'Give it a larger disk: `disk: { size: 8GiB }` in the template, or --size.',
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
   });
 }
 

@@ -1,5 +1,5 @@
 import { IngotError } from '../../base/errors.ts';
-import type { ProgramRecipe } from '../../plan/layers.ts';
+import type { LayerPlan, ProgramRecipe } from '../../plan/layers.ts';
 import type { RunInRootOptions } from '../../workspace/guest-root.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { ApplyContext } from './apply.ts';
@@ -28,14 +28,12 @@ export async function secretEnvironment(apply: ApplyContext, step: Pick<Program,
   return Object.fromEntries(Object.keys(step.secrets).map((variable, i) => [variable, values[i] ?? '']));
 }
 
-/** A failure of the user's program, told as such; anything else stays what it is. */
-export function stepFailure(error: unknown, label: string, shellHint: string): unknown {
+/** What a layer's failure is called: the user's program failed, or one that ingot runs. Anything else stays what it is. */
+export function layerFailure(error: unknown, layer: LayerPlan, hint: string): unknown {
   if (!(error instanceof IngotError) || !['command-failed', 'command-timeout'].includes(error.code)) return error;
-  const late = error.code === 'command-timeout';
-  const what = late ? 'did not end in time' : 'failed';
-  return new IngotError(late ? 'timeout' : 'command', late ? 'step-timeout' : 'step-failed', `The step "${label}" ${what}: ${error.message}`, {
-    hint: shellHint,
-    cause: error,
-    ...(error.detail === undefined ? {} : { detail: error.detail }),
-  });
+  const what = 'step' in layer.recipe ? 'step' : 'layer';
+  const options = { hint, cause: error, ...(error.detail === undefined ? {} : { detail: error.detail }) };
+  if (error.code === 'command-timeout')
+    return new IngotError('timeout', `${what}-timeout`, `The ${what} "${layer.name}" did not end in time: ${error.message}`, options);
+  return new IngotError('command', `${what}-failed`, `The ${what} "${layer.name}" failed: ${error.message}`, options);
 }
