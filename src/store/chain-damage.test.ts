@@ -145,15 +145,19 @@ test.each(Object.entries(RECORD_DAMAGES))('%s: the record is wrong, no image is 
   expect((await at.store.verify()).problems).toEqual([]);
 });
 
-test('a record whose parent is gone is named, and goes', async () => {
+test('a record whose parent is gone with its own record is named, and goes', async () => {
   await using at = await sampleHome();
-  const one = await chain(at);
-  const child = await at.store.commitLayer(await sampleLayerFile(at.home, one.middle.digest), sampleLayer('cached only', one.middle.digest));
-  await rm(at.home.blob(one.middle.digest));
-  const { problems } = await at.store.verify();
-  expect(problems.map(({ kind, file }) => `${kind} ${file}`)).toContain(`record-invalid layers/${child.key.slice(7)}.json`);
+  const { middle } = await chain(at);
+  const parent = await at.store.commitLayer(await sampleLayerFile(at.home, middle.digest), sampleLayer('cached', middle.digest));
+  const child = await at.store.commitLayer(await sampleLayerFile(at.home, parent.digest), sampleLayer('on top', parent.digest));
+  await rm(at.home.blob(parent.digest));
+  expect((await at.store.verify()).problems.map(({ kind, file }) => `${kind} ${file}`)).toEqual([`blob-missing blobs/sha256/${parent.digest.slice(7)}`]);
+  await rm(at.home.layer(parent.key));
+  expect((await at.store.verify()).problems.map(({ kind, file }) => `${kind} ${file}`)).toEqual([`record-invalid layers/${child.key.slice(7)}.json`]);
   await at.store.verify(undefined, undefined, { repair: true });
   expect(await at.store.findLayer(child.key)).toBeUndefined();
+  expect((await at.store.prune(new Map())).files).toEqual([`blobs/sha256/${child.digest.slice(7)}`]);
+  expect((await at.store.verify()).problems).toEqual([]);
 });
 
 test('index.json that is garbage is put back with its chains, and a build goes on', async () => {

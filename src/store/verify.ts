@@ -53,6 +53,7 @@ export async function verify(
     if (subject !== undefined && images.some(([digest]) => digest === subject)) await inspection.statement(entry);
   }
   for (const record of records) await inspection.record(record);
+  inspection.orphans();
 
   const findings = await inspection.stillTrue();
   const repaired =
@@ -89,6 +90,7 @@ class Inspection {
   readonly #onProgress: Progress | undefined;
   readonly #findings: Finding[] = [];
   /** What was found of each layer blob. */
+  readonly #orphans: { readonly record: LayerRecord; readonly parent: Digest }[] = [];
   readonly #layers = new Map<Digest, Promise<SeenLayer>>();
   #total = 0;
   bytes = 0;
@@ -209,7 +211,16 @@ class Inspection {
     const [told, actual] = [backingOf(record.parent), headerBacking(seen.header)];
     if (told !== actual) wrong(`The layer record says that the layer stands on ${told}, and its header ${actual}`);
     else if (record.parent !== undefined && (await this.#host.files.status(this.#home.blob(record.parent))) === undefined)
-      wrong(`The layer stands on ${hexOf(record.parent)}, which is missing`);
+      this.#orphans.push({ record, parent: record.parent });
+  }
+
+  /** Records whose parent is missing, where that was not told already: a repair takes them with the parent. */
+  orphans(): void {
+    for (const { record, parent } of this.#orphans) {
+      if (this.#findings.some(({ digest }) => digest === parent)) continue;
+      const message = `The layer stands on ${hexOf(parent)}, which is missing`;
+      this.#found({ kind: 'record-invalid', message }, this.#home.layer(record.key), [], []);
+    }
   }
 
   /** A layer blob, and what its header says it stands on. */
