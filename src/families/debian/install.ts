@@ -16,12 +16,12 @@ export async function installPackages(root: GuestRoot, installation: PackageInst
   ];
   await root.writeFiles(installation.filesBefore);
   const programs = deferred.map(({ program }) => program);
-  const called = await root.withStubs(programs, async () => {
-    if (remove.length > 0) await root.run(['dpkg', '--force-depends', '--force-unsafe-io', '--purge', ...remove]);
-    // The list was resolved as a whole, so the order within it does not matter to the result.
-    if (paths.length > 0) await root.run(['dpkg', '--force-unsafe-io', '--force-depends', ...filters, '--unpack', ...paths]);
-    await root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']);
-  });
+  const purge = ['dpkg', '--force-depends', '--force-unsafe-io', '--purge', ...remove] as const;
+  const removing = remove.length === 0 ? [] : await root.withStubs(programs, () => root.run(purge));
+  // The list was resolved as a whole, so the order within it does not matter to the result. No stubs yet: a new version replaces the program.
+  if (paths.length > 0) await root.run(['dpkg', '--force-unsafe-io', '--force-depends', '--no-triggers', ...filters, '--unpack', ...paths]);
+  const configuring = await root.withStubs(programs, () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']));
+  const called = programs.filter((program) => removing.includes(program) || configuring.includes(program));
   for (const { program, once } of deferred) if (once !== undefined && called.includes(program)) await root.run(once.argv);
   const { stdout } = await root.run(['dpkg', '--audit']);
   if (stdout.trim() !== '') throw new IngotError('command', 'packages-broken', 'Some packages were not installed completely', { detail: stdout.trim() });
