@@ -226,7 +226,8 @@ async function prepareApt(context: Dependencies, { release, arch, mirrors, repos
   const sources = [
     ...release.suites.map((suite) => line(mirrors.archive, suite)),
     ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)]),
-    ...repositories.flatMap((extra) => extra.suites.map((suite) => line(extra.uri, suite, extra.name, extra.components))),
+    // A suite that is a path has no components.
+    ...repositories.flatMap((extra) => extra.suites.map((suite) => line(extra.uri, suite, extra.name, suite.endsWith('/') ? [] : extra.components))),
   ];
   await files.write(join(folder, 'etc', 'sources.list'), sources.join(''));
   const configuration = {
