@@ -1,3 +1,4 @@
+import { IngotError } from '../base/errors.ts';
 import type { Argv, CommandResult } from '../base/process.ts';
 import type { BackgroundCommand, ExecuteOptions, Executor } from './executor.ts';
 
@@ -10,17 +11,34 @@ export class NestedExecutor implements Executor {
   readonly #keeper: BackgroundCommand;
   readonly #enter: Argv;
 
-  private constructor(outer: Executor, keeper: BackgroundCommand) {
+  /** An empty folder, made for it. */
+  readonly folder: string;
+
+  private constructor(outer: Executor, keeper: BackgroundCommand, folder: string) {
     this.#outer = outer;
+    this.folder = folder;
     this.#keeper = keeper;
     this.#enter = ['nsenter', `--mount=/proc/${keeper.pid}/ns/mnt`, '--'];
   }
 
-  static async start(outer: Executor): Promise<NestedExecutor> {
-    const keeper = await outer.start(['unshare', '--mount', '--propagation', 'slave', '--', 'sleep', 'infinity']);
-    const own = 'until [ "$(readlink /proc/self/ns/mnt)" != "$(readlink "/proc/$1/ns/mnt")" ]; do sleep 0.005; done';
-    await outer.run(['sh', '-c', own, 'sh', String(keeper.pid)], { timeout: START_SECONDS });
-    return new NestedExecutor(outer, keeper);
+  /** Starts the namespace and makes an empty folder below `parent`. Throws `workspace-lost` where that fails. */
+  static async start(outer: Executor, parent: string): Promise<NestedExecutor> {
+    const made = Promise.withResolvers<string>();
+    const keep: Argv = ['sh', '-ec', 'mktemp -d "$1/root-XXXXXX"; exec sleep infinity', 'sh', parent];
+    const keeper = await outer.start(['unshare', '--mount', '--propagation', 'slave', '--', ...keep], {
+      onLine: (line, stream) => stream === 'stdout' && made.resolve(line),
+    });
+    const lost = (detail: string): void => made.reject(new IngotError('host', 'workspace-lost', 'The workspace got no mount namespace of its own', { detail }));
+    const late = setTimeout(lost, START_SECONDS * 1000, `Nothing was heard of it for ${START_SECONDS} s.`);
+    void keeper.ended.then(({ stderr }) => lost(stderr));
+    try {
+      return new NestedExecutor(outer, keeper, await made.promise);
+    } catch (error) {
+      keeper.kill();
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   run(argv: Argv, options?: ExecuteOptions): Promise<CommandResult> {

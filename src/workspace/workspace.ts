@@ -34,12 +34,14 @@ export interface Workspace extends AsyncDisposable {
 export async function openWorkspace(place: Place, options: WorkspaceOptions): Promise<Workspace> {
   await using undo = new AsyncDisposableStack();
   const disk = undo.use(await place.attach(options));
-  const nested = undo.use(await NestedExecutor.start(place.executor));
-  const { stdout } = await nested.run(['mktemp', '-d', join(place.folder, 'root-XXXXXX')]);
-  const mount = stdout.trim();
-  const { root: partition, others } = await findPartitions(nested, disk.path);
+  // In a helper VM without hardware assistance every program takes its time to start: what can be done at once is.
+  const nesting = NestedExecutor.start(place.executor, place.folder);
+  undo.defer(async () => await (await nesting.catch(() => undefined))?.[Symbol.asyncDispose]());
+  const [nested, { root: partition, others }] = await Promise.all([nesting, findPartitions(place.executor, disk.path)]);
+  const mount = nested.folder;
   await mountPartition(nested, disk.path, partition, mount);
-  undo.defer(() => unmountAnyhow(nested, mount));
+  let mounted = true;
+  undo.defer(() => (mounted ? unmountAnyhow(nested, mount) : undefined));
   const root = new GuestRoot(nested, mount, options.onOutput === undefined ? {} : { onOutput: options.onOutput });
   const mounts = await mountOthers(nested, disk.path, root, others);
   const owned = undo.move();
@@ -53,6 +55,7 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
       await using _everything = owned;
       for (const folder of [...mounts.map(({ path }) => join(mount, path)), mount]) await writeOut(nested, folder);
       await nested.run(['umount', '--recursive', mount], { timeout: UNMOUNT_SECONDS });
+      mounted = false;
       await disk.detach();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

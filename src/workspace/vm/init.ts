@@ -43,6 +43,8 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 mkdir -p /dev/pts /dev/shm ${FOLDER_INSIDE} /run/lock /run/lvm
 mount -t devpts -o gid=5,mode=0620,ptmxmode=0666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+# Folders that are provided later are to be seen in workspaces that are open already.
+mount --make-rshared /
 ln -s /proc/self/fd /dev/fd
 busybox hostname ingot
 busybox ip link set lo up

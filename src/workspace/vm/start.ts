@@ -27,6 +27,8 @@ export interface HelperVm extends AsyncDisposable {
   readonly qmp: QmpClient;
   /** How it came to be. */
   readonly started: 'resumed' | 'booted';
+  /** Resolves when it has the right time and random numbers of its own: before anything counts that is done there. */
+  readonly fresh: Promise<void>;
   /** What its console and QEMU said last. */
   lastWords(): Promise<string>;
 }
@@ -88,28 +90,29 @@ async function resume(context: VmContext, spec: VmSpec, scratch: HostPath, state
   await using undo = new AsyncDisposableStack();
   const machine = undo.use(await Machine.start(context, spec, scratch, state));
   await restoreRamState(context.host, machine.qmp, state, context.signal);
-  const vm = machine.vm('resumed');
-  await refresh(context, vm);
+  const executor = machine.executor();
+  const fresh = refresh(context, executor);
+  fresh.catch(() => undefined); // awaited where the first disk is added
   undo.move();
-  return vm;
+  return machine.vm('resumed', executor, fresh);
 }
 
 /** A resumed machine believes that it is the time of its saving, and shares its random numbers with others: both are made its own. */
-async function refresh({ host }: VmContext, { executor }: HelperVm): Promise<void> {
+async function refresh({ host }: VmContext, executor: HelperExecutor): Promise<void> {
   // RNDADDENTROPY and RNDRESEEDCRNG (random(4)); 512 bits in 64 bytes.
   const perl =
     'open F, ">", "/dev/urandom" or die; $b = pack("H*", <STDIN>); ioctl(F, 0x40085203, pack("iia*", 512, 64, $b)) or die; ioctl(F, 0x5207, 0) or die';
   const now = (host.clock.now().getTime() / 1000).toFixed(3);
-  await executor.run(['sh', '-ec', 'date -u -s "@$1" >/dev/null; exec perl -e "$2"', 'sh', now, perl], {
-    stdin: Buffer.from(host.random.bytes(64)).toString('hex'),
-    timeout: 60,
-  });
+  await Promise.all([
+    executor.run(['date', '-u', '-s', `@${now}`], { timeout: 60 }),
+    executor.run(['perl', '-e', perl], { stdin: Buffer.from(host.random.bytes(64)).toString('hex'), timeout: 60 }),
+  ]);
 }
 
 async function boot(context: VmContext, spec: VmSpec, scratch: HostPath): Promise<HelperVm> {
   await using undo = new AsyncDisposableStack();
   const machine = undo.use(await Machine.start(context, spec, scratch, undefined));
-  const vm = machine.vm('booted');
+  const vm = machine.vm('booted', machine.executor(), Promise.resolve());
   try {
     await vm.executor.run(['true'], { timeout: BOOT_SECONDS });
   } catch (error) {
@@ -199,7 +202,7 @@ class Machine implements AsyncDisposable {
     return machine;
   }
 
-  vm(started: HelperVm['started']): HelperVm {
+  executor(): HelperExecutor {
     const connection = {
       input: this.#helper,
       output: this.#helper,
@@ -208,8 +211,11 @@ class Machine implements AsyncDisposable {
       terminalCommand: shellCommand(this.#files.shell),
       close: () => this[Symbol.asyncDispose](),
     };
-    const executor = new HelperExecutor(connection, this.#context.signal);
-    return { executor, qmp: this.qmp, started, lastWords: () => this.lastWords(), [Symbol.asyncDispose]: () => this[Symbol.asyncDispose]() };
+    return new HelperExecutor(connection, this.#context.signal);
+  }
+
+  vm(started: HelperVm['started'], executor: HelperExecutor, fresh: Promise<void>): HelperVm {
+    return { executor, fresh, qmp: this.qmp, started, lastWords: () => this.lastWords(), [Symbol.asyncDispose]: () => this[Symbol.asyncDispose]() };
   }
 
   async lastWords(): Promise<string> {

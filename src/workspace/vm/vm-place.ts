@@ -117,7 +117,7 @@ class VmPlace implements Place {
     const device = { driver: 'scsi-hd', id: `${name}-device`, drive: name, bus: 'scsi.0', 'scsi-id': target, lun: 0, serial: name, ...errors };
     await this.#monitor('device_add', device);
     undo.defer(() => this.#removeDevice(device.id));
-    const path = await this.#findDisk(target);
+    const [path] = await Promise.all([this.#findDisk(target), this.#vm.fresh]);
     undo.defer(() => this.executor.run(['sh', '-c', 'echo 1 >"/sys/block/${1##*/}/device/delete"', 'sh', path], { timeout: 300 }).then(() => undefined));
     const owned = undo.move();
     return { path, remove: () => owned.disposeAsync() };
@@ -126,8 +126,12 @@ class VmPlace implements Place {
   async #findDisk(target: number): Promise<string> {
     const script = `
       for host in /sys/class/scsi_host/host*; do echo "0 $1 0" >"$host/scan"; done
-      until disk=$(ls /sys/bus/scsi/devices/*:0:"$1":0/block 2>/dev/null) && [ -b "/dev/$disk" ]; do sleep 0.01; done
-      echo "/dev/$disk"`;
+      while :; do
+        for disk in /sys/bus/scsi/devices/*:0:"$1":0/block/*; do
+          if [ -b "/dev/\${disk##*/}" ]; then echo "/dev/\${disk##*/}"; exit; fi
+        done
+        sleep 0.01
+      done`;
     const { stdout } = await this.executor.run(['sh', '-c', script, 'sh', String(target)], { timeout: DISK_SECONDS });
     return stdout.trim();
   }
