@@ -5,6 +5,7 @@ import { BUILD_EPOCH } from '../workspace/sandbox.ts';
 import { biosBootImages, writeBootMenu } from './grub.ts';
 import { DISK_INSIDE, makeFilesystem } from './filesystems.ts';
 import { rootFilesystem, SECTOR, sfdiskScript } from './layout.ts';
+import { lvmMetadata } from './lvm.ts';
 import { splitTree } from './split.ts';
 
 export interface WriteDiskOptions {
@@ -30,6 +31,7 @@ export async function writeDisk(executor: Executor, root: GuestRoot, recipe: Dis
   await root.run(['sfdisk', '--quiet', DISK_INSIDE], { stdin: sfdiskScript(disk), bind: { [DISK_INSIDE]: raw } });
   await writeEfi(executor, root, recipe, raw);
   await writeBiosBoot(executor, root, recipe, raw);
+  await writeLvm(executor, recipe, raw);
   await writeFilesystems(executor, root, recipe, raw);
   await compress(executor, raw, options);
 }
@@ -92,6 +94,13 @@ async function writeBiosBoot(executor: Executor, root: GuestRoot, recipe: DiskRe
     ['sh', '-ec', 'base64 -d | dd of="$1" seek="$2" conv=notrunc bs=512 status=none iflag=fullblock', 'sh', raw, String(disk.biosBoot.start / SECTOR)],
     { stdin: images.core },
   );
+}
+
+async function writeLvm(executor: Executor, { disk: { root, lvm } }: DiskRecipe, raw: string): Promise<void> {
+  if (lvm === undefined) return;
+  const script = 'base64 -d | dd of="$1" seek="$2" conv=notrunc bs=512 status=none iflag=fullblock';
+  const stdin = lvmMetadata(lvm, root.size, BUILD_EPOCH).toString('base64');
+  await executor.run(['sh', '-ec', script, 'sh', raw, String(root.start / SECTOR)], { stdin });
 }
 
 /** The file systems of the partitions and of the root, each filled with its part of the tree. */

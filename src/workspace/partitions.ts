@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { PARTITION_TYPES, SECTOR } from '../disk/layout.ts';
+import { findLvmRoot, LVM_HEAD } from '../disk/lvm.ts';
 import { mountProblem, outerFirst } from '../disk/mounts.ts';
 import type { Executor } from './executor.ts';
 import type { GuestRoot } from './guest-root.ts';
@@ -21,8 +22,8 @@ export interface FoundDisk {
 
 export type RootPartition = FoundPartition;
 
-/** Types of a root partition, best first: Linux root of amd64 and arm64 (Discoverable Partitions Specification), and plain Linux data. */
-const ROOT_TYPES: readonly string[] = [PARTITION_TYPES.root.amd64, PARTITION_TYPES.root.arm64, PARTITION_TYPES.data];
+/** Types of a root partition, best first: Linux root of amd64 and arm64 (Discoverable Partitions Specification), LVM, and plain Linux data. */
+const ROOT_TYPES: readonly string[] = [PARTITION_TYPES.root.amd64, PARTITION_TYPES.root.arm64, PARTITION_TYPES.lvm, PARTITION_TYPES.data];
 
 /** What is mounted of an image: file systems that its own kernel has made, and nothing that would look for further devices. */
 const FILESYSTEMS = ['ext4', 'xfs', 'btrfs'];
@@ -43,9 +44,18 @@ export async function findPartitions(executor: Executor, disk: string): Promise<
   const root = ROOT_TYPES.flatMap((type) => table.filter((entry) => entry.type === type))[0];
   if (root === undefined) throw new IngotError('verification', 'root-missing', 'The disk has no root partition that is known as one');
   const data = table.filter((entry) => entry !== root && entry.type === PARTITION_TYPES.data);
-  const [found, ...others] = await Promise.all([root, ...data].map((entry) => probe(executor, disk, entry)));
+  const volume = root.type === PARTITION_TYPES.lvm ? await findVolume(executor, disk, root) : root;
+  const [found, ...others] = await Promise.all([volume, ...data].map((entry) => probe(executor, disk, entry)));
   if (found === undefined) throw new Error('nothing was probed');
   return { root: found, others: others.filter(({ filesystem, uuid }) => FILESYSTEMS.includes(filesystem) && uuid !== '') };
+}
+
+/** The root's logical volume, as a part of the disk: it is read without device-mapper. */
+async function findVolume(executor: Executor, disk: string, { start, size }: TableEntry): Promise<Pick<TableEntry, 'start' | 'size'>> {
+  const script = 'dd if="$1" bs=64K iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none | base64 -w0';
+  const { stdout } = await executor.run(['sh', '-ec', script, 'sh', disk, String(start), String(LVM_HEAD)]);
+  const volume = findLvmRoot(Buffer.from(stdout, 'base64'), size);
+  return { start: start + volume.start, size: volume.size };
 }
 
 /** What blkid says of a part of a disk; empty where it knows nothing. */
