@@ -18,14 +18,14 @@ export async function prune(host: Host, home: Home, inUse: ImageUse, options: Pr
     const inventory = await readInventory(host, home, entries, inUse);
     const kept: string[] = [];
     const images = pruneImages(entries);
-    const removable = removableImages(images, inUse, options);
+    // The image of a running build has no tag until its gate has passed.
+    const building = await isBuilding(host, home);
+    const removable = removableImages(images, inUse, options).filter(({ references }) => !building || references.length > 0);
     const outdated = outdatedImages(removable, options, host.clock.now());
     for (const image of images.filter(({ digest, references }) => references.length === 0 && inUse.has(digest)))
       kept.push(`${image.name}@${image.digest} is used by ${inUse.get(image.digest)?.join(', ')}`);
 
-    const wantsLayers = options.layers === true || options.maxSize !== undefined;
-    const building = wantsLayers && (await isBuilding(host, home));
-    if (building) kept.push('Cached layers stay while a build is running');
+    if (building) kept.push('Images without a tag, and cached layers, stay while a build or the like is running');
     const rest = removable.filter((image) => !outdated.includes(image));
     const queue = options.maxSize === undefined ? [] : sizeQueue(rest, building ? [] : inventory.records, await lastUses(host, home, inventory));
     const without = (taken: number): Removal =>

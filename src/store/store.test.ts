@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeScratch } from '../base/scratch.ts';
 import { hexOf, hostPath, parseDigest, parseName, type Digest } from '../base/types.ts';
 import { emptyQcow2, parseQcow2Header } from '../disk/qcow2.ts';
 import {
@@ -280,6 +281,19 @@ describe('prune', () => {
     expect((await at.store.prune(NOBODY, { layers: true })).layers.map((layer) => layer.name).toSorted()).toEqual(['a', 'b']);
     expect(await at.store.findLayer(a!.key)).toBeUndefined();
     expect(await readdir(at.home.blobs)).toEqual([]);
+  });
+
+  test('leaves images without a tag, and cached layers, while somebody works: a gate may be running', async () => {
+    await using at = await sampleHome();
+    const untagged = await putSampleImage(at.store, at.home, 'web', []);
+    const [cached] = await commitSampleLayers(at.store, at.home, ['cached']);
+    await using scratch = await makeScratch(at.host, at.home, 'a build');
+    const { images, kept } = await at.store.prune(NOBODY, { layers: true, maxSize: 1 });
+    expect([images, kept.join()]).toEqual([[], expect.stringMatching(/while a build or the like is running/)]);
+    await at.store.addGate(untagged, sampleGate('passed'));
+    expect(await at.store.findLayer(cached!.key)).toBeDefined();
+    await scratch[Symbol.asyncDispose]();
+    expect((await at.store.prune(NOBODY, { layers: true })).images).toHaveLength(1);
   });
 
   test('keeps what a VM stands on, though the index has lost its image', async () => {
