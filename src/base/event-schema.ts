@@ -48,6 +48,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     /** Estimated from history; absent where there is none. */
     secondsLeft: z.number().optional(),
   }),
+  /** How the work that a log is about ended: its last event. */
+  z.object({ ...common, type: z.literal('result'), status: z.enum(['built', 'cached', 'failed', 'skipped']), seconds: z.number(), text: z.string() }),
   z.object({ ...common, type: z.literal('message'), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),
 ]);
 

@@ -53,6 +53,11 @@ export class Events {
     return branch;
   }
 
+  /** The last event of a log: how it ended, in words. */
+  result(status: 'built' | 'cached' | 'failed' | 'skipped', seconds: number, text: string): void {
+    this.#emit({ type: 'result', status, seconds, text });
+  }
+
   fleet(state: FleetState): void {
     this.#emit({ type: 'fleet', ...state });
   }

@@ -27,10 +27,11 @@ export const HOME_VERSION = 1;
  *     keys/fingerprint.key    the key of the hashes that stand for secrets in layer keys
  *     secrets.age             the secrets, encrypted with age
  *     templates/              the user's templates, unless the setting says another folder
+ *     queue.db                builds that wait, run or ran, and how long layers took (SQLite)
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
  *     vms/<name>/             a VM: vm.json, disk, seed, console log, sockets
- *     logs/                   event logs of operations
+ *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
   readonly root: HostPath;
@@ -51,10 +52,14 @@ export interface Home {
   readonly fingerprintKey: HostPath;
   readonly secrets: HostPath;
   readonly templates: HostPath;
+  readonly queue: HostPath;
   readonly locks: HostPath;
   readonly run: HostPath;
   readonly vms: HostPath;
   readonly logs: HostPath;
+  /** ingot's own log; older parts are beside it, compressed. */
+  readonly log: HostPath;
+  readonly buildLogs: HostPath;
   blob(digest: Digest): HostPath;
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
@@ -82,10 +87,13 @@ export function homeAt(root: HostPath): Home {
     fingerprintKey: at('keys', 'fingerprint.key'),
     secrets: at('secrets.age'),
     templates: at('templates'),
+    queue: at('queue.db'),
     locks: at('locks'),
     run: at('run'),
     vms: at('vms'),
     logs: at('logs'),
+    log: at('logs', 'ingot.log'),
+    buildLogs: at('logs', 'builds'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),

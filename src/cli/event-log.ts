@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { Event } from '../base/events.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
+import { openLineFile } from '../base/line-file.ts';
 
 /** How many event logs are kept. */
 export const KEPT_LOGS = 50;
-const FLUSH_MILLISECONDS = 250;
 
 /** The events of one job on disk, one JSON document per line. */
 export interface EventLog {
@@ -19,28 +19,8 @@ export interface EventLog {
 export function openEventLog(host: Pick<Host, 'files' | 'clock'>, home: Home, operation: string): EventLog {
   const time = host.clock.now().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').replace('.', '').replace('Z', '');
   const path = join(home.logs, `${time}-${operation.replaceAll(' ', '-')}.jsonl`);
-  let waiting = '';
-  let writing: Promise<void> = removeOld(host, home).catch(() => undefined);
-  let timer: NodeJS.Timeout | undefined;
-  const flush = (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    const text = waiting;
-    waiting = '';
-    if (text !== '') writing = writing.then(() => host.files.append(path, text)).catch(() => undefined);
-    return writing;
-  };
-  return {
-    path,
-    write(event) {
-      waiting += `${JSON.stringify(event)}\n`;
-      if (timer === undefined) {
-        timer = setTimeout(() => void flush(), FLUSH_MILLISECONDS);
-        timer.unref();
-      }
-    },
-    close: flush,
-  };
+  const file = openLineFile(host, path, () => removeOld(host, home));
+  return { path, write: (event) => file.write(JSON.stringify(event)), close: () => file.close() };
 }
 
 async function removeOld(host: Pick<Host, 'files'>, home: Home): Promise<void> {

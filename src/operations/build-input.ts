@@ -2,9 +2,8 @@ import * as z from 'zod';
 import { PLACES } from '../workspace/place.ts';
 import { templateInput, upstreamInput } from './request-input.ts';
 
-/** The flags of a build besides its templates: of `build` and `queue add`, and what a job of the queue keeps. */
-export const buildInput = {
-  ...templateInput,
+/** What holds for all images of a command: what a job of the queue keeps beside its image. */
+export const commonInput = {
   ...upstreamInput,
   tag: z.string().optional().describe('The tag that never moves again; default: the version of the template, else date and short digest'),
   gate: z
@@ -15,6 +14,11 @@ export const buildInput = {
   workspace: z.enum(PLACES).optional().describe('Where disks are opened: on this host, or in a helper VM; default: the setting, else what the host can do'),
   frozen: z.boolean().default(false).describe('Build exactly what ingot.lock beside the first template says, and ask no repository'),
 };
+export const commonSchema = z.object(commonInput);
+export type CommonFlags = z.output<typeof commonSchema>;
+
+/** The flags of a build besides its templates: of `build` and `queue add`. */
+export const buildInput = { ...templateInput, ...commonInput };
 
 const buildFlagsSchema = z.object(buildInput);
 export type BuildFlags = z.output<typeof buildFlagsSchema>;

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { buildInput, jobsInput } from './build-input.ts';
+import { BuildRecorder } from '../queue/recorder.ts';
 import { builtImage, builtImageSchema, exitCodeOf, renderImage, renderImages } from './build-result.ts';
 import { defineOperation } from './operation.ts';
 import { templatesPosition } from './request-input.ts';
-import { prepareBuilds, runBuilds } from './run-builds.ts';
+import { jobOf, prepareBuilds, requestsOf, runBuilds } from './run-builds.ts';
 
 export default defineOperation({
   name: 'build',
@@ -27,13 +28,11 @@ export default defineOperation({
   ],
   async run(input, context) {
     const start = context.host.clock.monotonic();
-    const builds = await prepareBuilds(context, input.templates, input);
-    const results = await runBuilds(context, builds, {
-      flags: input,
-      jobs: input.jobs,
-      debugShell: input.debugShell,
-      times: { seconds: () => undefined, learn: () => undefined },
+    const builds = await prepareBuilds(context, await requestsOf(context, input.templates, input), input);
+    await using recorder = new BuildRecorder(context, {
+      jobs: builds.map(({ request, prepared }) => jobOf(context, request, prepared.plan.template.name, input)),
     });
+    const results = await runBuilds(context, builds, { flags: input, jobs: input.jobs, debugShell: input.debugShell, recorder });
     const [only] = results;
     // One image that is not there is an error like any other; of several, each has its own result.
     if (results.length === 1 && only?.status === 'failed') throw only.error;

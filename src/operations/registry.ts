@@ -1,7 +1,7 @@
 import type { Operation } from './operation.ts';
 
 /** Headings under which commands are listed. */
-export const GROUPS = { images: 'Images', templates: 'Templates', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
+export const GROUPS = { images: 'Images', queue: 'Queue of builds', templates: 'Templates', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
 
 export interface RegistryEntry {
   readonly group: keyof typeof GROUPS;
@@ -18,9 +18,15 @@ export type AnyOperation = Operation;
  */
 export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   build: { group: 'images', load: () => import('./build.ts') },
+  'build logs': { group: 'images', load: () => import('./build-logs.ts') },
   plan: { group: 'images', load: () => import('./plan.ts') },
   lock: { group: 'images', load: () => import('./lock.ts') },
   explain: { group: 'images', load: () => import('./explain.ts') },
+  'queue add': { group: 'queue', load: () => import('./queue-add.ts') },
+  'queue list': { group: 'queue', load: () => import('./queue-list.ts') },
+  'queue run': { group: 'queue', load: () => import('./queue-run.ts') },
+  'queue cancel': { group: 'queue', load: () => import('./queue-cancel.ts') },
+  'queue retry': { group: 'queue', load: () => import('./queue-retry.ts') },
   'template list': { group: 'templates', load: () => import('./template-list.ts') },
   'template show': { group: 'templates', load: () => import('./template-show.ts') },
   'template validate': { group: 'templates', load: () => import('./template-validate.ts') },

@@ -3,14 +3,17 @@ import { readTextIfThere } from '../base/files.ts';
 import { IngotError } from '../base/errors.ts';
 import { quoteCommand } from '../base/process.ts';
 import { openSecrets } from '../base/secrets.ts';
-import { buildImages, type BuildObserver, type BuildTimes, type ImageBuild, type ImageResult } from '../build/build.ts';
+import { buildImages, type ImageBuild, type ImageResult } from '../build/build.ts';
 import { imageGates } from '../build/image-gate.ts';
 import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
 import { exportImage } from '../disk/export.ts';
+import type { NewJob } from '../queue/job.ts';
+import type { BuildRecorder } from '../queue/recorder.ts';
 import { parseTag } from '../store/reference.ts';
-import { findTemplate } from '../template/find.ts';
-import type { BuildFlags } from './build-input.ts';
+import { loadFleet, type FleetImage } from '../template/fleet.ts';
+import { findTemplate, isTemplatePath, templatePath } from '../template/find.ts';
+import { commonSchema, type BuildFlags, type CommonFlags } from './build-input.ts';
 import { lockFolder } from './lock.ts';
 import type { Context } from './operation.ts';
 import { requestOf } from './request-input.ts';
@@ -21,11 +24,41 @@ export interface PreparedBuild {
   readonly prepared: Prepared;
 }
 
-/** Resolves and plans all templates of a build. Throws what is wrong with any of them, before anything is built. */
-export async function prepareBuilds(context: Context, templates: readonly string[], flags: BuildFlags): Promise<PreparedBuild[]> {
+/**
+ * The images that templates, fleets and flags ask for. Paths become absolute, so that they mean the same wherever they are built. Throws
+ * `fleet-invalid`, `name-for-many`, and what finding a template throws.
+ */
+export async function requestsOf(context: Context, templates: readonly string[], flags: BuildFlags): Promise<Request[]> {
   if (flags.tag !== undefined) parseTag(flags.tag);
-  const requests = templates.map((template) => requestOf(template, flags));
-  const lock = flags.frozen ? await readLock(context, templates[0]) : undefined;
+  const requests: Request[] = [];
+  for (const template of templates) {
+    const fleet = await loadFleet(context, template);
+    if (fleet === undefined) requests.push(requestOf(isTemplatePath(template) ? templatePath(context, template) : template, flags));
+    else requests.push(...fleet.map((image) => fleetRequest(image, flags)));
+  }
+  if (flags.name !== undefined && requests.length > 1) {
+    throw new IngotError('usage', 'name-for-many', `--name names one image, and there are ${requests.length}`, { hint: 'Set `name` in the templates.' });
+  }
+  return requests;
+}
+
+/** What the fleet says of an image, and the flags on top of it. */
+function fleetRequest(image: FleetImage, flags: BuildFlags): Request {
+  const request = requestOf(image.template, flags);
+  return {
+    ...request,
+    name: request.name ?? image.name,
+    from: image.from,
+    arch: image.arch ?? request.arch,
+    roles: [...image.roles, ...request.roles],
+    packages: [...image.packages, ...request.packages],
+    variables: { ...image.variables, ...request.variables },
+  };
+}
+
+/** Resolves and plans all images of a build. Throws what is wrong with any of them, before anything is built. */
+export async function prepareBuilds(context: Context, requests: readonly Request[], flags: CommonFlags): Promise<PreparedBuild[]> {
+  const lock = flags.frozen ? await readLock(context, requests[0]?.template) : undefined;
   const prepared = await prepareAll(context, requests, { ...flags, ...(lock === undefined ? {} : { lock }) });
   return requests.flatMap((request, i) => {
     const one = prepared[i];
@@ -33,24 +66,26 @@ export async function prepareBuilds(context: Context, templates: readonly string
   });
 }
 
+/** What the queue keeps of an image to be built. */
+export function jobOf(context: Context, request: Request, name: string, flags: CommonFlags): NewJob {
+  return { name, request, flags: JSON.stringify(commonSchema.parse(flags)), folder: context.folder ?? '' };
+}
+
 export interface RunOptions {
-  readonly flags: Pick<BuildFlags, 'gate' | 'workspace' | 'offline' | 'tag'>;
+  readonly flags: CommonFlags;
   readonly jobs: number | undefined;
   readonly debugShell: boolean;
-  readonly times: BuildTimes;
-  readonly observer?: BuildObserver;
-  /** Stops one image: by its position. */
-  readonly signalOf?: (image: number) => AbortSignal;
+  readonly recorder: Pick<BuildRecorder, 'observer' | 'times' | 'signalOf'>;
 }
 
 /** Builds what was prepared. One result for each image, in the same order. */
 export async function runBuilds(context: Context, builds: readonly PreparedBuild[], options: RunOptions): Promise<ImageResult[]> {
-  const { flags } = options;
+  const { flags, recorder } = options;
   const { settings } = context;
   const gateOf = imageGates(flags.gate ?? settings.gate ?? 'quick');
   const workspace = flags.workspace ?? (settings.workspace === 'auto' ? undefined : settings.workspace);
   const images = builds.map(({ request, prepared: { plan, archives } }, i): ImageBuild => {
-    const signal = options.signalOf?.(i);
+    const signal = recorder.signalOf(i);
     const { outputs } = plan.template;
     return {
       plan,
@@ -72,8 +107,8 @@ export async function runBuilds(context: Context, builds: readonly PreparedBuild
       const { requireBuildHost } = await import('../build/host.ts');
       await requireBuildHost(context, arch);
     },
-    times: options.times,
-    ...(options.observer === undefined ? {} : { observer: options.observer }),
+    times: recorder.times,
+    observer: recorder.observer,
   });
 }
 
