@@ -9,6 +9,7 @@ import { fieldText, flagText, usageLine } from '../src/cli/help.ts';
 import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
+import { templateJsonSchema, templatePage } from './template-reference.ts';
 
 const root = join(import.meta.dirname, '..');
 const NOTE = '<!-- Made by tools/reference.ts from the declarations; do not edit. -->';
@@ -20,6 +21,8 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['exit-codes.md', exitCodesPage()],
     ['errors.md', errorsPage()],
     ['settings.md', settingsPage()],
+    ['template.md', templatePage(NOTE)],
+    ['template.schema.json', templateJsonSchema()],
   ]);
 }
 

@@ -28,10 +28,16 @@ const fromSchema = z
   ])
   .describe('What the image starts from');
 
+/** An http or https address on one line. */
+const webAddress = z.url({ protocol: /^https?$/ }).regex(/^\S+$/, 'must be an address without blanks');
+
+/** A word of a line in a list of package sources. */
+const aptWord = z.string().regex(/^[A-Za-z0-9./_+:~-]+$/, 'must be one word');
+
 const partitionSchema = z.strictObject({
   mount: pathText.describe('Where it is mounted'),
   size: sizeText.describe('Its size'),
-  filesystem: filesystemSchema.default('ext4'),
+  filesystem: filesystemSchema.default('ext4').describe('Its file system'),
 });
 
 const diskSchema = z.strictObject({
@@ -44,13 +50,16 @@ const diskSchema = z.strictObject({
 });
 
 const userSchema = z.strictObject({
-  name: z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a user name: lower-case letters, digits, dashes and underscores'),
+  name: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a user name: lower-case letters, digits, dashes and underscores')
+    .describe('The name to log in with; users of the same name in joined files are one user'),
   comment: z
     .string()
     .regex(/^[^:\n]*$/, 'must hold no colon')
     .optional()
     .describe('Full name or purpose'),
-  uid: z.int().min(1).max(65_533).optional(),
+  uid: z.int().min(1).max(65_533).optional().describe('Number of the account; default: the next free one'),
   home: pathText.optional().describe('Default /home/<name>'),
   shell: pathText.optional().describe('Default /bin/bash'),
   system: z.boolean().default(false).describe('An account for a service: no home, no login'),
@@ -63,42 +72,53 @@ const userSchema = z.strictObject({
     .default(false)
     .describe('true: everything without a password; text: the rule after the name, as in sudoers'),
   'ssh-keys': z.array(textFrom).default([]).describe('Public keys: text, { file } or { url }'),
-  'password-hash': z.strictObject({ secret: z.string() }).optional().describe('Secret that holds a crypt(5) hash; without it no password works'),
+  'password-hash': z
+    .strictObject({ secret: z.string().describe('Name of the secret') })
+    .optional()
+    .describe('Secret that holds a crypt(5) hash; without it no password works'),
 });
 
 const repositorySchema = z.strictObject({
   name: nameText.describe("Name of the repository's file"),
-  uri: z.url({ protocol: /^https?$/ }),
-  suites: z.array(z.string().min(1)).min(1),
-  components: z.array(z.string().min(1)).default(['main']),
+  uri: webAddress.describe('Where it is'),
+  suites: z.array(aptWord).min(1).describe('Its suites, such as stable, or `./` for a flat one'),
+  components: z.array(aptWord).default(['main']).describe('Its components'),
   key: textFrom.describe('The key that signs it, armored: text, { file } or { url, sha256 }'),
 });
 
 export const systemSchema = z.strictObject({
-  hostname: z.string().optional().describe('`platform` (default): each VM gets its own from its platform; else a fixed name'),
+  hostname: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/, 'must be `platform` or a host name')
+    .optional()
+    .describe('`platform` (default): each VM gets its own from its platform; else a fixed name'),
   timezone: z
     .string()
     .regex(/^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/, 'must be a zone such as Europe/Zurich')
-    .optional(),
+    .optional()
+    .describe('Time zone: Europe/Zurich'),
   locale: z
     .string()
     .regex(/^[A-Za-z_]+(\.[A-Za-z0-9-]+)?(@[a-z]+)?$/, 'must be a locale such as de_CH.UTF-8')
-    .optional(),
+    .optional()
+    .describe('Language and formats: de_CH.UTF-8; generated where it is missing'),
   keymap: z
     .string()
     .regex(/^[a-z0-9-]+$/, 'must be a keyboard layout such as ch or us')
-    .optional(),
+    .optional()
+    .describe('Keyboard layout of the console: ch'),
   sshd: z
     .strictObject({
-      port: z.int().min(1).max(65_535).optional(),
-      'password-authentication': z.boolean().optional().describe('Default false'),
-      'permit-root-login': z.enum(['yes', 'no', 'prohibit-password']).optional(),
+      port: z.int().min(1).max(65_535).optional().describe('Port that it listens on'),
+      'password-authentication': z.boolean().optional().describe('Whether a password lets one in; default false'),
+      'permit-root-login': z.enum(['yes', 'no', 'prohibit-password']).optional().describe('Whether root may log in, and how'),
       'allow-users': z
         .array(z.string().regex(/^[^\s"'#\\]+$/, 'must be a pattern of user names'))
         .optional()
         .describe("Who may log in, besides the image's default user, as whom platforms and ingot do"),
     })
-    .optional(),
+    .optional()
+    .describe('The SSH server'),
   'kernel-arguments': z
     .array(z.string().regex(/^[^\s"'\\$`]+$/, 'must be one argument without spaces or quotes'))
     .default([])
@@ -118,9 +138,12 @@ export const systemSchema = z.strictObject({
   'trusted-ca': z.array(textFrom).default([]).describe('Certificates of authorities that are trusted, PEM'),
   proxy: z
     .strictObject({
-      http: z.url().optional(),
-      https: z.url().optional(),
-      'no-proxy': z.array(z.string().regex(/^[A-Za-z0-9.*:/[\]_-]+$/, 'must be a host, domain or network')).default([]),
+      http: webAddress.optional().describe('For http'),
+      https: webAddress.optional().describe('For https'),
+      'no-proxy': z
+        .array(z.string().regex(/^[A-Za-z0-9.*:/[\]_-]+$/, 'must be a host, domain or network'))
+        .default([])
+        .describe('Hosts that are reached without it'),
     })
     .optional()
     .describe('Proxies that programs in the image use'),
@@ -128,7 +151,7 @@ export const systemSchema = z.strictObject({
 });
 
 const outputSchema = z.strictObject({
-  format: z.enum(['qcow2', 'raw']),
+  format: z.enum(['qcow2', 'raw']).describe('Format of the file'),
   path: z.string().min(1).describe("File to write, relative to the template's folder"),
 });
 
@@ -140,7 +163,7 @@ export const templateSchema = z.strictObject({
     .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be letters, digits, dots, dashes and underscores')
     .optional()
     .describe('The tag that a build adds and that never moves; default: date and short digest'),
-  description: z.string().optional(),
+  description: z.string().optional().describe('What the image is for, in a sentence'),
   labels: z.record(z.string(), z.string()).default({}).describe("Kept in the image's config"),
   extends: z.string().min(1).optional().describe('A template file that this one is based on, relative to it'),
   include: z.array(z.string().min(1)).default([]).describe('Files with parts of a template, joined in order before this one'),
@@ -151,7 +174,7 @@ export const templateSchema = z.strictObject({
   from: fromSchema.optional(),
   arch: z.enum(['amd64', 'arm64']).optional().describe("Processor architecture; default: the host's"),
   kernel: z.enum(['cloud', 'generic']).optional().describe('cloud (default): small, for virtual machines; generic: every driver'),
-  disk: diskSchema.optional(),
+  disk: diskSchema.optional().describe('The disk of the image'),
   roles: z
     .array(
       z.union([
@@ -165,8 +188,8 @@ export const templateSchema = z.strictObject({
     .array(z.string().regex(/^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+:~-]+)?$/, 'must be a package name, or name=version'))
     .default([])
     .describe('Packages to install'),
-  users: z.array(userSchema).default([]),
-  system: systemSchema.optional(),
+  users: z.array(userSchema).default([]).describe("Accounts besides the image's default user"),
+  system: systemSchema.optional().describe('How the system is set up'),
   network: networkSchema.optional(),
   steps: z.array(stepSchema).default([]).describe('Changes to the disk, in order; each is a layer'),
   tests: z.array(testSchema).default([]).describe("What must hold in the booted image; run in the gate's guest"),

@@ -141,6 +141,10 @@ class Reader {
   }
 
   #scalar(value: unknown, place: Place): Scalar {
+    if (typeof value === 'string' && value.includes('\0')) {
+      this.problems.push({ message: 'holds a NUL character, which no file or argument can', place });
+      return null;
+    }
     if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     this.problems.push({ message: 'is a number that templates do not know', place });

@@ -45,7 +45,8 @@ steps:
   # A folder beside this file:
   # - { copy: site, to: /var/www/site, owner: 'www-data:www-data' }
   # A step with a secret (ingot secret set token) and the network:
-  # - run: curl -fsS -H "Authorization: Bearer $TOKEN" https://example.org/config > /etc/app.conf
+  # - run: |
+  #     curl -fsS -H "Authorization: Bearer $TOKEN" https://example.org/config > /etc/app.conf
   #   network: true
   #   secrets: { TOKEN: token }
   - service: nginx

@@ -25,20 +25,20 @@ function durationOrDays(): z.ZodString {
 
 export const runStep = z.strictObject({
   run: z.string().min(1).describe('Shell commands; the first that fails ends them'),
-  shell: z.enum(['sh', 'bash']).default('sh'),
+  shell: z.enum(['sh', 'bash']).default('sh').describe('What runs them'),
   ...program,
 });
 
 export const scriptStep = z.strictObject({
   script: z.string().min(1).describe('A program beside the template, relative to its folder; its first line (#!) says what runs it'),
-  arguments: z.array(z.string()).default([]),
+  arguments: z.array(z.string()).default([]).describe('Arguments of the program'),
   ...program,
 });
 
 export const copyStep = z.strictObject({
   copy: z.string().min(1).describe("A file or folder, relative to the template's folder"),
   to: pathText.describe('Where it goes. A folder is copied to this path; a path that ends in / takes a file by its own name'),
-  owner: ownerText.default('root:root'),
+  owner: ownerText.default('root:root').describe('Owner and group of all of it: www-data:www-data'),
   mode: modeText.optional().describe("Permissions of files; default: the file's own"),
   'directory-mode': modeText.optional().describe("Permissions of folders; default: the folder's own"),
   name,
@@ -46,9 +46,9 @@ export const copyStep = z.strictObject({
 
 export const fileStep = z.strictObject({
   file: pathText.describe('The file to write'),
-  content: z.string(),
-  owner: ownerText.default('root:root'),
-  mode: modeText.default('0644'),
+  content: z.string().describe('What it holds'),
+  owner: ownerText.default('root:root').describe('Owner and group: www-data:www-data'),
+  mode: modeText.default('0644').describe('Permissions'),
   name,
 });
 
@@ -57,7 +57,7 @@ export const serviceStep = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9:_.@-]+$/, 'must be the name of a service')
     .describe('Its name, with or without .service'),
-  state: z.enum(['enabled', 'disabled', 'masked']).default('enabled'),
+  state: z.enum(['enabled', 'disabled', 'masked']).default('enabled').describe('Whether it starts with the system; masked: not even by others'),
   name,
 });
 

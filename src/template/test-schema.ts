@@ -9,29 +9,32 @@ const name = z
 
 export const commandTest = z.strictObject({
   command: z.string().min(1).describe('Shell commands, run as root in the booted image'),
-  'exit-code': z.int().min(0).max(255).default(0),
+  'exit-code': z.int().min(0).max(255).default(0).describe('The exit code that is right'),
   contains: z.string().optional().describe('Text that its output must hold'),
   name,
 });
 
 export const portTest = z.strictObject({
   port: z.int().min(1).max(65_535).describe('Something listens on it'),
-  protocol: z.enum(['tcp', 'udp']).default('tcp'),
+  protocol: z.enum(['tcp', 'udp']).default('tcp').describe('Protocol'),
   name,
 });
 
 export const serviceTest = z.strictObject({
-  service: z.string().regex(/^[A-Za-z0-9:_.@-]+$/, 'must be the name of a service'),
-  state: z.enum(['running', 'enabled', 'stopped']).default('running'),
+  service: z
+    .string()
+    .regex(/^[A-Za-z0-9:_.@-]+$/, 'must be the name of a service')
+    .describe('Its name, with or without .service'),
+  state: z.enum(['running', 'enabled', 'stopped']).default('running').describe('What it has to be'),
   name,
 });
 
 export const fileTest = z.strictObject({
-  file: pathText,
-  exists: z.boolean().default(true),
-  contains: z.string().optional(),
-  mode: modeText.optional(),
-  owner: ownerText.optional(),
+  file: pathText.describe('A path in the image'),
+  exists: z.boolean().default(true).describe('false: nothing may be there'),
+  contains: z.string().optional().describe('Text that it must hold'),
+  mode: modeText.optional().describe('The permissions that it must have'),
+  owner: ownerText.optional().describe('The owner that it must have: user, or user:group'),
   name,
 });
 

@@ -52,7 +52,7 @@ export const textFrom = z.union([
   z.string().min(1),
   z.strictObject({ file: z.string().min(1).describe("Relative to the template's folder") }),
   z.strictObject({
-    url: z.url({ protocol: /^https?$/ }),
+    url: z.url({ protocol: /^https?$/ }).describe('An http or https address; http needs a checksum'),
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')

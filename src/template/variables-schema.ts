@@ -6,8 +6,8 @@ const value = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]
 export const variableSchema = z.union([
   value,
   z.strictObject({
-    type: z.enum(['string', 'number', 'boolean', 'list']).default('string'),
-    description: z.string().optional(),
+    type: z.enum(['string', 'number', 'boolean', 'list']).default('string').describe('What it holds; a list is written with commas on the command line'),
+    description: z.string().optional().describe('What it is for'),
     default: value.optional().describe('Without one, a build has to set it'),
     values: z.array(value).optional().describe('What it may be'),
     pattern: z.string().optional().describe('A regular expression that it must match'),
