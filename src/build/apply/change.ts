@@ -32,10 +32,11 @@ async function runCommand(root: GuestRoot, { label, argv }: GuestCommand, stdin:
   } catch (error) {
     if (!(error instanceof IngotError) || error.code !== 'command-failed') throw error;
     const detail = argv[0] === 'sh' ? error.detail?.replace(`$ ${quoteCommand(argv)}\n`, () => '') : error.detail;
-    const said = detail?.trimEnd().split('\n').at(-1)?.trim().replace(/\.$/, '');
+    const lines = detail?.trim().split('\n') ?? [];
+    const said = lines.at(-1)?.trim().replace(/\.$/, '');
     throw new IngotError('command', 'change-failed', said === undefined || said === '' ? `${label} failed` : `${label}: ${said}`, {
       cause: error,
-      ...(detail === undefined ? {} : { detail }),
+      ...(lines.length <= 1 ? {} : { detail: lines.join('\n') }),
     });
   }
 }
