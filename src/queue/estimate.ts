@@ -13,7 +13,7 @@ export function jobEstimates(queue: Queue): ReadonlyMap<string, number> {
  * one of them was never built here; 0 where nothing waits or runs.
  */
 export function queueSeconds(
-  jobs: readonly { readonly name: string; readonly state: string; readonly seconds?: number }[],
+  jobs: readonly { readonly name: string; readonly state: string; readonly seconds?: number | undefined }[],
   estimates: ReadonlyMap<string, number>,
   workers: number,
 ): number | undefined {

@@ -5,6 +5,7 @@ import { parseName } from '../base/types.ts';
 import { openBuildLog, type BuildLog } from '../build/build-log.ts';
 import type { BuildObserver, BuildTimes, ImageResult } from '../build/images.ts';
 import type { Context } from '../operations/operation.ts';
+import { IMAGE_KIND } from './estimate.ts';
 import type { JobEnd, NewJob } from './job.ts';
 import { Queue, removeOwnerLock, type Owner } from './queue.ts';
 
@@ -120,7 +121,10 @@ export class BuildRecorder implements AsyncDisposable {
     const id = this.#ids.get(image);
     const owner = this.#owner;
     if (id === undefined || owner === undefined) return;
-    this.#attempt(() => this.#queue?.finish(id, owner, endOf(result, this.#stops[image]?.signal.aborted === true)));
+    this.#attempt(() => {
+      this.#queue?.finish(id, owner, endOf(result, this.#stops[image]?.signal.aborted === true));
+      if (result.status === 'built') this.#queue?.learn(IMAGE_KIND, this.#options.jobs[image]?.name ?? '', result.seconds);
+    });
   }
 
   #attempt(work: () => void): void {
