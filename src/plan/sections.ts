@@ -38,7 +38,7 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, roles: 
     if (role !== undefined) add(name, 'role', roleChanges(roleFor(role, release.family, parameters)), { role: name, version, parameters });
   });
   add('packages', 'packages', { ...NONE, packages: packages.toSorted() });
-  add('users', 'users', usersChanges(users));
+  add('users', 'users', usersChanges(users, release));
   add('system', 'system', early);
   if (network !== undefined) add('network', 'network', networkChanges(network));
   for (const step of template.steps) sections.push(stepSection(step));

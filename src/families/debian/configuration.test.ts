@@ -9,12 +9,13 @@ import type { Changes } from '../changes.ts';
 import { networkChanges } from './network.ts';
 import { serviceChanges } from './services.ts';
 import { repositoryFiles, systemChanges } from './system.ts';
-import { usersChanges } from './users.ts';
+import { usersChanges as changesOfUsers } from './users.ts';
 
 const RELEASE = { id: 'debian-12', defaultUser: 'debian' } as unknown as Release;
 const NOTHING: ResolvedSystem = { 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] };
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDeVUwQ2wB8wZq0j7mY3m4yYfA3u0F7s0l4m1r2t3u4v me@home';
 
+const usersChanges = (users: readonly ResolvedUser[]): Changes => changesOfUsers(users, RELEASE);
 const system = (more: Partial<ResolvedSystem>): Changes => systemChanges({ ...NOTHING, ...more }, RELEASE);
 const user = (more: Partial<ResolvedUser> = {}): ResolvedUser => ({ name: 'web', system: false, groups: [], sudo: false, sshKeys: [], ...more });
 const contentOf = ({ files }: Changes, path: string): string | undefined => files.find((file) => file.path === path)?.content;
@@ -58,6 +59,15 @@ test('comments, groups and keys reach useradd as words, whatever they hold', () 
       else expect(wordsOf(make())).toContain(comment);
     }),
   );
+});
+
+test('cloud-init does not lock the password that a template gives its default user', () => {
+  const path = '/etc/cloud/cloud.cfg.d/90-ingot-default-user.cfg';
+  const use = { secret: 's', fingerprint: 'f' };
+  expect(parse(contentOf(usersChanges([user({ name: 'debian', passwordHash: use })]), path) ?? '')).toEqual({
+    system_info: { default_user: { lock_passwd: false } },
+  });
+  expect(contentOf(usersChanges([user({ passwordHash: use })]), path)).toBeUndefined();
 });
 
 test('sudo rules are one line, as the only one in their file', () => {

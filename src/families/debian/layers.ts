@@ -13,6 +13,38 @@ export const LAYER_SEAL: Seal = {
   truncate: ['etc/machine-id'],
 };
 
+/** What a boot leaves besides: state of services that a machine makes anew. */
+export const BOOTED_SEAL: Seal = {
+  ...LAYER_SEAL,
+  remove: [
+    ...LAYER_SEAL.remove,
+    'etc/.updated',
+    'var/.updated',
+    'etc/adjtime',
+    'etc/network/interfaces.d/50-cloud-init*',
+    'etc/systemd/network/10-cloud-init-*',
+    'etc/NetworkManager/system-connections/cloud-init-*',
+    'etc/cloud/cloud-init.disabled',
+    'tmp/*',
+    'tmp/.[!.]*',
+    'var/lib/systemd/timers/*',
+    'var/lib/systemd/timesync/*',
+    'var/lib/systemd/linger/*',
+    'var/lib/systemd/rfkill/*',
+    'var/lib/systemd/backlight/*',
+    'var/lib/systemd/coredump/*',
+    'var/lib/systemd/network/*',
+    'var/lib/private/systemd/*',
+    'var/lib/apt/periodic/*',
+    'var/lib/logrotate/*',
+    'var/cache/apparmor/*',
+    'root/.cache',
+    'root/.lesshst',
+    'root/.python_history',
+    'root/.wget-hsts',
+  ],
+};
+
 /** How resolved packages are added to an image: the same filters and deferred programs as in the base, and the boot menu at the end. */
 export function installation(packages: readonly ResolvedPackage[], remove: readonly string[]): PackageInstallation {
   return {

@@ -1,4 +1,5 @@
 import { IngotError } from '../../base/errors.ts';
+import type { Release } from '../../catalog/schema.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { ResolvedUser } from '../../template/template.ts';
 import type { RootFile } from '../../workspace/guest-root.ts';
@@ -9,11 +10,11 @@ import { shell } from './shell.ts';
  * The accounts of a template: made where they are missing, changed where they are there. Numbers that are not given are the next free ones,
  * which the image alone decides. Throws `user-invalid` and `ssh-key-invalid`.
  */
-export function usersChanges(users: readonly ResolvedUser[]): Changes {
+export function usersChanges(users: readonly ResolvedUser[], release: Pick<Release, 'defaultUser'>): Changes {
   for (const user of users) check(user);
   return {
     packages: users.some((user) => rule(user) !== undefined) ? ['sudo'] : [],
-    files: users.flatMap(sudoers),
+    files: [...users.flatMap(sudoers), ...defaultUserFiles(users, release)],
     commands: users.flatMap(commandsFor),
     kernelArguments: [],
   };
@@ -54,6 +55,14 @@ function keysOf(user: ResolvedUser): string[] {
 function rule({ sudo }: ResolvedUser): string | undefined {
   if (sudo === false) return undefined;
   return sudo === true ? 'ALL=(ALL:ALL) NOPASSWD: ALL' : sudo;
+}
+
+/** cloud-init locks its default user's password in each new machine, unless it is told that there is to be one. */
+function defaultUserFiles(users: readonly ResolvedUser[], { defaultUser }: Pick<Release, 'defaultUser'>): RootFile[] {
+  const found = users.find(({ name }) => name === defaultUser);
+  if (found === undefined) return [];
+  const content = `${JSON.stringify({ system_info: { default_user: { lock_passwd: found.passwordHash === undefined } } })}\n`;
+  return [{ path: '/etc/cloud/cloud.cfg.d/90-ingot-default-user.cfg', content, mode: '0644' }];
 }
 
 const sudoersFile = (name: string): string => `/etc/sudoers.d/90-ingot-${name}`;
