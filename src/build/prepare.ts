@@ -94,7 +94,13 @@ class Preparation {
     const found = await findTemplate(context, request.template);
     const reading = this.#reading;
     const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: request.variables, reading }) : undefined;
-    const { variables: _, template: name, from, ...overrides } = request;
+    const { variables, template: name, from, ...overrides } = request;
+    const [variable] = Object.keys(variables);
+    if (loaded === undefined && variable !== undefined) {
+      throw new IngotError('usage', 'variable-unknown', `--var sets ${variable}, but ${name} is a release, which has no variables`, {
+        hint: 'Variables are declared in a template file.',
+      });
+    }
     const template = await resolveTemplate(
       context,
       loaded,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { IngotError, toIngotError } from '../base/errors.ts';
+import { toIngotError, type IngotError } from '../base/errors.ts';
 import { loadCatalog, releases } from '../catalog/catalog.ts';
 import { listTemplateFiles, templatesFolder, type TemplateFile } from '../template/find.ts';
 import { loadTemplate, type LoadedTemplate } from '../template/load.ts';

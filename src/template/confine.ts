@@ -51,7 +51,9 @@ export async function confine(files: Files, reading: Reading, root: HostPath, fo
   const found = await reading.at(named.path);
   if (found === undefined) return { refusal: await missing(files, named.path, text) };
   const { path, status } = found;
+  // Not even whether something is there is told of what lies outside.
   if (!isBelow(root, path)) return { refusal: { message: `leads out of the template's folder, through a link to ${path}` } };
+  if (status === undefined) return { refusal: await missing(files, named.path, text) };
   if (status.kind !== 'file' && status.kind !== 'directory') return { refusal: { message: `${text} is neither a file nor a folder` } };
   return { path, kind: status.kind, status };
 }

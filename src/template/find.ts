@@ -3,6 +3,7 @@ import { IngotError, nearest } from '../base/errors.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
 import { loadCatalog, releases } from '../catalog/catalog.ts';
 import type { Context } from '../operations/operation.ts';
+import { openStore } from '../store/store.ts';
 import { shownFile } from './placed.ts';
 
 /** What a text that names a template means. */
@@ -51,14 +52,17 @@ export async function findTemplate(context: FindContext, text: string): Promise<
   const own = (await listTemplateFiles(context)).map(({ name }) => name);
   const here = context.folder === undefined ? [] : await templateFilesIn(context, context.folder);
   const near = nearest(text, [...new Set([...ids, ...own])]);
+  const images = new Set((await openStore(context.host, context.home).list()).flatMap(({ name, tag }) => [name, `${name}:${tag}`]));
   const beside = here.find(({ name }) => name === text);
   throw new IngotError('not-found', 'template-unknown', `There is neither a release nor a template "${text}"`, {
     hint:
       beside !== undefined
         ? `There is a file here: write ${shownFile(beside.path, context.folder)}.`
-        : near.length > 0
-          ? `Did you mean ${near.join(' or ')}?`
-          : `Releases: ${ids.join(', ')}. ${own.length > 0 ? `Templates: ${own.join(', ')}.` : 'A file is written with .yaml: web.yaml.'}`,
+        : images.has(text)
+          ? `It is an image of the store. A template that starts from it says: from: ${JSON.stringify(text)}.`
+          : near.length > 0
+            ? `Did you mean ${near.join(' or ')}?`
+            : `Releases: ${ids.join(', ')}. ${own.length > 0 ? `Templates: ${own.join(', ')}.` : 'A file is written with .yaml: web.yaml.'}`,
   });
 }
 

@@ -43,13 +43,14 @@ export async function loadTemplate(context: TemplateContext, file: HostPath, opt
 }
 
 async function load(context: TemplateContext, reading: Reading, named: HostPath, options: LoadOptions): Promise<LoadedTemplate> {
-  const file = (await reading.at(named))?.path;
-  if (file === undefined) {
+  const found = await reading.at(named);
+  if (found?.status === undefined) {
     throw new IngotError('not-found', 'template-missing', `There is no file ${shownFile(named, context.folder)}`, {
       hint: '`ingot template list` shows the templates of your folder, `ingot template init NAME.yaml` writes one to start with.',
     });
   }
   // A template that is reached through a link lies where the link points to; its root is looked for there.
+  const file = found.path;
   const root = await reading.root(file);
   const problems: PlacedProblem[] = [];
   const fragments = await collectFragments(context, reading, file, root, problems);

@@ -37,16 +37,15 @@ export class Reading {
     return (this.#secrets ??= open());
   }
 
-  /** What is at a path, without any link in it, and its status; undefined where nothing is. */
-  async at(path: HostPath): Promise<{ readonly path: HostPath; readonly status: FileStatus } | undefined> {
+  /** The path without any link in it, and what is there; undefined where it leads nowhere. A last part that is not there may be missing. */
+  async at(path: HostPath): Promise<{ readonly path: HostPath; readonly status: FileStatus | undefined } | undefined> {
     const folder = await this.#folders.get(dirname(path), () => this.#host.files.resolveLinks(dirname(path)));
     if (folder === undefined) return undefined;
     const real = join(folder, basename(path));
     const status = await this.#status(real);
-    if (status?.kind !== 'link') return status === undefined ? undefined : { path: hostPath(real), status };
+    if (status?.kind !== 'link') return { path: hostPath(real), status };
     const target = await this.#folders.get(real, () => this.#host.files.resolveLinks(real));
-    const targetStatus = target === undefined ? undefined : await this.#status(target);
-    return target === undefined || targetStatus === undefined ? undefined : { path: hostPath(target), status: targetStatus };
+    return target === undefined ? undefined : { path: hostPath(target), status: await this.#status(target) };
   }
 
   async #status(path: string): Promise<FileStatus | undefined> {

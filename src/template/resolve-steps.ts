@@ -91,7 +91,7 @@ interface Program {
 async function programOptions(scope: Scope, step: Program, path: Path): Promise<ProgramOptions> {
   const uses = await Promise.all(
     Object.entries(step.secrets).map(async ([variable, name]): Promise<[string, SecretUse][]> => {
-      if (variable in step.env) scope.problem([...path, 'secrets', variable], 'is set by env too');
+      if (Object.hasOwn(step.env, variable)) scope.problem([...path, 'secrets', variable], 'is set by env too');
       const use = await scope.secretAt([...path, 'secrets', variable], name);
       return use === undefined ? [] : [[variable, use]];
     }),

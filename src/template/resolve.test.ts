@@ -202,7 +202,7 @@ outputs: [{ format: raw, path: ../x.raw }]
       "web.yaml:4:13 steps[1].copy: must be relative to the template's folder",
       "web.yaml:5:13 steps[2].copy: leads out of the template's folder, through a link to …",
       "web.yaml:6:15 steps[3].script: must be relative to the template's folder, without ~",
-      expect.stringMatching(/^web.yaml:7:15 steps\[4\].script: (there is no through\/x.sh|leads out of)/),
+      "web.yaml:7:15 steps[4].script: leads out of the template's folder, through a link to …",
       "web.yaml:8:13 steps[5].copy: shadow is a link to ../../../../etc/shadow, out of the template's folder",
       'web.yaml:9:16 steps[6].ansible: dangling is a link that leads nowhere',
       'web.yaml:10:13 steps[7].copy: sock is neither a file nor a folder',

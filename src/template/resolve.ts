@@ -74,6 +74,7 @@ export async function resolveTemplate(
       : await scope.attempt(['disk'], () => diskOptions(template.disk, overrides, found, (path, message) => scope.problem(path, message)));
   const outputs = template.outputs.flatMap(({ format, path }, i): { format: 'qcow2' | 'raw'; path: HostPath }[] => {
     const at = scope.pathAt(['outputs', i, 'path'], path);
+    if (template.outputs.findIndex((other) => other.path === path) !== i) scope.problem(['outputs', i, 'path'], 'is written twice');
     return at === undefined ? [] : [{ format, path: at }];
   });
   const filesystem = disk?.filesystem ?? 'ext4';

@@ -161,6 +161,7 @@ export const templateSchema = z.strictObject({
   version: z
     .string()
     .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/, 'must be letters, digits, dots, dashes and underscores')
+    .refine((text) => !['latest', 'current'].includes(text), 'cannot be a tag that moves')
     .optional()
     .describe('The tag that a build adds and that never moves; default: date and short digest'),
   description: z.string().optional().describe('What the image is for, in a sentence'),

@@ -60,6 +60,9 @@ export async function refuseSecrets(scope: Scope): Promise<void> {
 async function knownSecrets(scope: Scope): Promise<Known[]> {
   const used = scope.usedSecrets();
   // A store with a passphrase is not opened for a template that uses none of it: nobody would expect to be asked.
+  const { host, home } = scope.context;
+  // Most homes have no secrets, and what decrypts is large.
+  if (used.length === 0 && (await host.files.status(home.secrets)) === undefined) return [];
   const secrets = used.length > 0 ? scope.secrets : quietSecrets(scope);
   const known = KNOWN.get(secrets) ?? readAll(secrets);
   KNOWN.set(secrets, known);
