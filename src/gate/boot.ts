@@ -100,10 +100,14 @@ async function runGuestChecks(guest: Guest, image: Image, { firmware, tests }: B
     INGOT_HOSTNAME: settings?.hostname ?? hostname,
     INGOT_FIRMWARE: firmware === 'bios' ? 'bios' : 'uefi',
     // What a file system keeps for itself, and the other partitions, are not part of it.
-    INGOT_ROOT_AT_LEAST: String(Math.floor((disk.size + GROWTH) * 0.9)),
+    INGOT_ROOT_AT_LEAST: String(Math.floor((disk.size + GROWTH - sizeOfOthers(disk.partitions)) * 0.9)),
   });
   const { stdout } = await guest.ssh(['sudo', 'sh'], { stdin: script, timeout: CHECK_SECONDS[guest.spec.accelerator.kind] + tests.length * TEST_SECONDS });
   return readAnswers(checks, stdout);
+}
+
+function sizeOfOthers(partitions: readonly { readonly size: number }[] = []): number {
+  return partitions.reduce((sum, { size }) => sum + size, 0);
 }
 
 const IDENTITY = `

@@ -101,13 +101,15 @@ async function runChecks(context: Context, image: Image, level: GateLevel, { spa
   const onDisk = await context.events.stage('the disk as it is', () => runDiskChecks(context, image), span);
   // A disk that is dirty already is refused without the minutes that a boot can take.
   if (onDisk.some((check) => check.result !== 'passed')) return onDisk;
-  const first = defaultFirmware(arch);
+  const { firmware: claimed = 'both' } = image.config['dev.ingot.image'].disk;
+  const first = defaultFirmware(arch, claimed);
   const boot = async (firmware: Firmware, reboot: boolean): Promise<BootReport> =>
     await context.events.stage(`boot by ${firmware}`, (stage) => bootAndCheck(context, image, { arch, firmware, reboot, tests, span: stage }), span);
   const one = await boot(first, level === 'full');
   if (level === 'quick' || one.checks.some((check) => check.result === 'failed')) return [...onDisk, ...one.checks];
-  const second: Firmware = first === 'bios' ? 'uefi' : 'uefi-secure';
-  if ((await findFirmware(context.host, arch, second).catch(() => undefined)) === undefined) {
+  // An image for BIOS alone starts twice by it, so that two clones can be compared.
+  const second: Firmware = claimed === 'bios' ? 'bios' : first === 'bios' ? 'uefi' : 'uefi-secure';
+  if (second !== 'bios' && (await findFirmware(context.host, arch, second).catch(() => undefined)) === undefined) {
     return [...onDisk, ...one.checks, { name: second, result: 'not-run', detail: `the firmware for ${second} is not installed on this host` }];
   }
   const two = await boot(second, false);

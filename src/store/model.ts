@@ -53,7 +53,17 @@ export const imageDetailsSchema = z.object({
   release: z.string(),
   family: z.string(),
   kernel: z.string(),
-  disk: z.looseObject({ size: z.int().positive(), filesystem: z.string() }),
+  disk: z.looseObject({
+    size: z.int().positive(),
+    filesystem: z.string(),
+    /** What can start it, where that is not both. */
+    firmware: z.enum(['bios', 'uefi', 'both']).optional(),
+    /** Besides the root. */
+    partitions: z
+      .array(z.looseObject({ mount: z.string(), size: z.int().positive() }))
+      .readonly()
+      .optional(),
+  }),
   defaultUser: z.string(),
   guest: guestSettingsSchema.optional(),
   /** What the template started from, where that is not a release. */

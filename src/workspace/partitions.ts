@@ -47,6 +47,16 @@ export async function findPartitions(executor: Executor, disk: string): Promise<
   const volume = root.type === PARTITION_TYPES.lvm ? await findVolume(executor, disk, root) : root;
   const [found, ...others] = await Promise.all([volume, ...data].map((entry) => probe(executor, disk, entry)));
   if (found === undefined) throw new Error('nothing was probed');
+  if (!FILESYSTEMS.includes(found.filesystem)) {
+    throw new IngotError(
+      'verification',
+      'filesystem-unsupported',
+      `The root of the disk has a file system that is not opened: ${found.filesystem || 'none that is known'}`,
+      {
+        hint: `Supported: ${FILESYSTEMS.join(', ')}.`,
+      },
+    );
+  }
   return { root: found, others: others.filter(({ filesystem, uuid }) => FILESYSTEMS.includes(filesystem) && uuid !== '') };
 }
 

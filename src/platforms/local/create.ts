@@ -50,7 +50,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   await refuseExisting(host, home, name);
   const image = await openStore(host, home).resolve(request.image);
   const arch = architectureOf(image);
-  const firmware = request.firmware ?? defaultFirmware(arch);
+  const firmware = request.firmware ?? defaultFirmware(arch, image.config['dev.ingot.image'].disk.firmware);
   const imageSize = image.config['dev.ingot.image'].disk.size;
   const disk = request.disk ?? Math.max(DEFAULT_DISK, imageSize);
   checkDiskSize(disk, imageSize);

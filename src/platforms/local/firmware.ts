@@ -53,9 +53,9 @@ const PACKAGES: Readonly<Record<Architecture, string>> = {
   arm64: 'qemu-efi-aarch64 (Debian, Ubuntu) or edk2-aarch64 (Fedora, Arch)',
 };
 
-/** The firmware that a machine has where nothing else is asked for: an ARM machine has no BIOS. */
-export function defaultFirmware(arch: Architecture): Firmware {
-  return arch === 'amd64' ? 'bios' : 'uefi';
+/** The firmware that a machine has where nothing else is asked for: what its image is for; an ARM machine has no BIOS. */
+export function defaultFirmware(arch: Architecture, image: 'bios' | 'uefi' | 'both' = 'both'): Firmware {
+  return arch === 'amd64' && image !== 'uefi' ? 'bios' : 'uefi';
 }
 
 /**
