@@ -26,7 +26,7 @@ const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [
 
 const CORE = [
   /node_modules\/zod\/(v4\/)?(core|mini)\//,
-  /src\/base\/(?!lock|scratch|download|hash|event-schema|settings-|secrets)/,
+  /src\/base\/(?!lock|log-rotate|scratch|download|hash|event-schema|settings-|secrets)/,
   /src\/cli\/(?!start|main|version|help|hidden-input)/,
   /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table)\.ts/,
   /src\/store\/(store|list|index-file|media)\.ts/,

@@ -1,10 +1,12 @@
+import { toIngotError } from '../base/errors.ts';
 import { Events, type Event } from '../base/events.ts';
-import { homeFolder, openHome } from '../base/home.ts';
-import { realHost } from '../base/host.ts';
+import { homeAt, homeFolder, openHome, type Home } from '../base/home.ts';
+import { realHost, type Host } from '../base/host.ts';
+import { logLine, openLog } from '../base/log.ts';
 import { builtInSettings, loadSettings } from '../base/settings.ts';
 import { hostPath } from '../base/types.ts';
 import type { Context, OperationKind } from '../operations/operation.ts';
-import { loadOperation } from '../operations/registry.ts';
+import { loadOperation, type AnyOperation } from '../operations/registry.ts';
 import { parseArguments } from './arguments.ts';
 import type { CommandLine } from './command-line.ts';
 import { openEventLog } from './event-log.ts';
@@ -27,7 +29,8 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
   const { argv, cli, stdout, stderr } = invocation;
   await becomeInvoker(cli.env, async () => (await import('../base/process.ts')).hostProcesses);
   const [operation, host] = [await loadOperation(line.command), realHost()];
-  const input = parseArguments(operation, line.rest, cli.cwd());
+  const start = performance.now();
+  const input = await readInput(operation, line, invocation, host);
   const home = await openHome(host, homeFolder(host));
   const folder = hostPath(cli.cwd());
   const settings = operation.mendsSettings === true ? builtInSettings(home) : await loadSettings({ host, home, folder });
@@ -41,9 +44,13 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
     quiet: globals.quiet,
     keep: operation.kind === 'job',
   });
-  const log = operation.kind === 'job' ? openEventLog(host, home, operation.name) : undefined;
+  const eventLog = operation.kind === 'job' ? openEventLog(host, home, operation.name) : undefined;
+  const log = openLog(host, home, { operation: operation.name, level: settings['log-level'], atOnce: operation.kind === 'query' });
+  using _fatal = logUncaught(host, home, operation.name);
+  if (operation.kind !== 'query') log.write('info', 'started');
   const sink = (event: Event): void => {
-    log?.write(event);
+    eventLog?.write(event);
+    log.event(event);
     progress.event(event);
   };
   using stop = interruption((text) => {
@@ -76,13 +83,53 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
       const text = operation.render?.(output, { color: stdout.color, width: stdout.width() }) ?? rawResult(operation.kind, output);
       if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    return operation.exitCode?.(output) ?? 0;
+    const exitCode = operation.exitCode?.(output) ?? 0;
+    log.write('info', 'ended', { exitCode, seconds: secondsSince(start) });
+    return exitCode;
   } catch (error) {
     progress.close();
+    const { code, exitCode, message, class: errorClass } = toIngotError(error);
+    log.write(errorClass === 'internal' ? 'fatal' : 'error', message, { code, exitCode, seconds: secondsSince(start) });
     throw error;
   } finally {
-    await log?.close();
+    await eventLog?.close();
+    await log.close();
   }
+}
+
+/** The operation's input. What is wrong with it is logged where there is a home already: a mistyped command makes none. */
+async function readInput(operation: AnyOperation, line: CommandLine, { cli }: Invocation, host: Host): Promise<ReturnType<typeof parseArguments>> {
+  try {
+    return parseArguments(operation, line.rest, cli.cwd());
+  } catch (error) {
+    const home = homeAt(homeFolder(host));
+    if ((await host.files.status(home.version)) !== undefined) {
+      const { code, exitCode } = toIngotError(error);
+      const log = openLog(host, home, { operation: operation.name, level: 'error', atOnce: true });
+      // Not the sentence: it repeats words of the command line, and one of them may be a secret that stands in the wrong place.
+      log.write('error', 'called with mistakes', { code, exitCode });
+      await log.close();
+    }
+    throw error;
+  }
+}
+
+/** What nobody catches ends the process at once: it is written while there is time. */
+function logUncaught(host: Host, home: Home, operation: string): Disposable {
+  const write = (error: unknown): void => {
+    const { code, message } = toIngotError(error);
+    try {
+      process.getBuiltinModule('node:fs').appendFileSync(home.log, `${logLine(host, operation, 'fatal', message, { code, exitCode: 1 })}\n`);
+    } catch {
+      // The process ends, and says why on standard error.
+    }
+  };
+  process.on('uncaughtExceptionMonitor', write);
+  return { [Symbol.dispose]: () => void process.off('uncaughtExceptionMonitor', write) };
+}
+
+function secondsSince(start: number): number {
+  return Math.round(performance.now() - start) / 1000;
 }
 
 function rawResult(kind: OperationKind, output: unknown): string {
