@@ -3,6 +3,7 @@ import { formatSize, hostPath, parseSize } from '../base/types.ts';
 import { findRelease, releases } from '../catalog/catalog.ts';
 import type { CatalogData, Release } from '../catalog/schema.ts';
 import { filesystemSchema, MINIMUM_DISK, type Filesystem } from '../disk/layout.ts';
+import { mountProblem } from '../disk/mounts.ts';
 import type { Context } from '../operations/operation.ts';
 import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
@@ -106,7 +107,8 @@ export function diskOptions(
     problem(['disk', 'filesystem'], `cannot be ${filesystem}: the image below has ${belowFilesystem}`);
   const partitions = disk?.partitions?.map(({ mount, size: text, filesystem: kind }) => ({ mount, size: parseSize(text), filesystem: kind }));
   for (const [i, { mount }] of (partitions ?? []).entries()) {
-    if (mount === '/') problem(['disk', 'partitions', i, 'mount'], 'is the root, which disk.size and disk.filesystem describe');
+    const refused = mountProblem(mount);
+    if (refused !== undefined) problem(['disk', 'partitions', i, 'mount'], `cannot be a partition of its own: ${refused}`);
     if (partitions?.findIndex((other) => other.mount === mount) !== i) problem(['disk', 'partitions', i, 'mount'], 'is there twice');
   }
   return {

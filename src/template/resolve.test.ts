@@ -223,6 +223,23 @@ outputs: [{ format: raw, path: ../x.raw }]
     ]);
   });
 
+  test('large files are hashed once as long as they stay as they are', async () => {
+    const hashed: string[] = [];
+    await using at = await templateFolder(
+      { 'web.yaml': 'from: debian-12\nsteps: [{ copy: data, to: /x }]\n', 'data/big': Buffer.alloc(2 ** 20 + 1) },
+      (host) => ({
+        ...host,
+        clock: { ...host.clock, now: () => new Date(Date.now() + 10_000) },
+        files: { ...host.files, sha256: (path) => (hashed.push(path), host.files.sha256(path)) },
+      }),
+    );
+    const first = await at.resolve();
+    expect(await at.resolve()).toEqual(first);
+    expect(hashed).toEqual([join(at.folder, 'data/big')]);
+    await at.write({ 'data/big': Buffer.alloc(2 ** 20 + 1, 1) });
+    expect(await at.resolve()).not.toEqual(first);
+  });
+
   test('what a fragment names lies beside the fragment', async () => {
     await using at = await templateFolder({
       'web.yaml': 'from: debian-12\ninclude: [parts/site.yaml]\n',
@@ -246,7 +263,7 @@ outputs: [{ format: raw, path: ../x.raw }]
       'web.yaml:3:15 steps[0].script: must be a program: its first line says what runs it | For example #!/bin/sh or #!/usr/bin/env python3.',
       'web.yaml:4:24 steps[1].max-age: means nothing without `network: true`: such a step does not grow old',
       'web.yaml:5:15 disk.size: is 1.0 GiB, but an image needs 2.0 GiB',
-      'web.yaml:5:43 disk.partitions[0].mount: is the root, which disk.size and disk.filesystem describe',
+      'web.yaml:5:43 disk.partitions[0].mount: cannot be a partition of its own: the root is there already, and has what the others leave',
       'web.yaml:6:30 users[1].name: a is there twice',
       expect.stringMatching(/^web.yaml:7:9 roles\[0\]: there is no role "dokcer" in the catalog \| Did you mean docker\?$/),
       expect.stringMatching(/^web.yaml:7:27 roles\[1\].docker: the role docker has no parameter "x"/),
