@@ -16,9 +16,10 @@ import { hostPath } from '../src/base/types.ts';
 import { median, type Bench, type Measured, type Row } from './row.ts';
 import { bootRow, vmCreate } from './rows/boot.ts';
 import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
+import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { listStart, versionStart } from './rows/startup.ts';
 
-const ROWS: readonly Row[] = [versionStart, listStart, coldBuild, cachedBuild, exportedSize, vmCreate, bootRow];
+const ROWS: readonly Row[] = [versionStart, listStart, coldBuild, cachedBuild, exportedSize, vmCreate, bootRow, dockerPacker, dockerVirtCustomize, dockerVm];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
 interface Result {
