@@ -29,6 +29,8 @@ export interface FileStatus {
   readonly kind: 'file' | 'directory' | 'link' | 'other';
   readonly mode: number;
   readonly inode: number;
+  /** Which file it is, its size and when it was last changed: while this is the same, so is the content. */
+  readonly version: string;
 }
 
 /**
@@ -140,7 +142,10 @@ export const hostFiles: Files = {
   async status(path) {
     try {
       const stats = await lstat(path);
-      return { size: stats.size, allocated: stats.blocks * 512, modified: stats.mtime, kind: kindOf(stats), mode: stats.mode & 0o7777, inode: stats.ino };
+      const { dev, ino, size, blocks, mode, mtime, mtimeMs, ctimeMs } = stats;
+      // Both times are kept to parts of a microsecond; that of the inode cannot be set back by anybody.
+      const version = [dev, ino, size, mtimeMs, ctimeMs].join(' ');
+      return { size, allocated: blocks * 512, modified: mtime, kind: kindOf(stats), mode: mode & 0o7777, inode: ino, version };
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return undefined;
       throw error;

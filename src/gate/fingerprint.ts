@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-import * as z from 'zod';
-import { readTextIfThere, replaceFile } from '../base/files.ts';
+import { FileDigests } from '../base/file-digests.ts';
 import { hashValue } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -22,9 +20,9 @@ export type GateFingerprint = Pick<GateStatement, 'suite' | 'qemu' | 'firmware'>
 /** The digests of this gate's checks, of QEMU and of the firmware that it would use; empty texts for what is missing. */
 export async function gateFingerprint(host: Host, home: Home, arch: Architecture): Promise<GateFingerprint> {
   const digests = await FileDigests.open(host, home);
-  const qemu = await digests.of(await findProgram(host, qemuProgram(arch)));
+  const qemu = await digestOf(digests, host, await findProgram(host, qemuProgram(arch)));
   const uefi = await findFirmware(host, arch, 'uefi').catch(() => undefined);
-  const firmware = uefi === undefined ? [] : [await digests.of(uefi.code)];
+  const firmware = uefi === undefined ? [] : [await digestOf(digests, host, uefi.code)];
   await digests.save();
   return { suite: hashValue([GATE_VERSION, CHECKS]), qemu, firmware };
 }
@@ -34,50 +32,9 @@ export function withTests(fingerprint: GateFingerprint, tests: readonly Template
   return tests.length === 0 ? fingerprint : { ...fingerprint, suite: hashValue([fingerprint.suite, templateChecks(tests)]) };
 }
 
-const cacheSchema = z.record(z.string(), z.string());
-
-/** SHA-256 of large files of the host, remembered by name, size, date and inode, so that an unchanged one is read once. */
-class FileDigests {
-  readonly #host: Host;
-  readonly #path: string;
-  readonly #known: Record<string, string>;
-  readonly #used: Record<string, string> = {};
-
-  private constructor(host: Host, path: string, known: Record<string, string>) {
-    this.#host = host;
-    this.#path = path;
-    this.#known = known;
-  }
-
-  static async open(host: Host, home: Home): Promise<FileDigests> {
-    const path = home.fileDigests;
-    const text = await readTextIfThere(host.files, path);
-    return new FileDigests(host, path, cacheSchema.catch({}).parse(text === undefined ? {} : parseJson(text)));
-  }
-
-  async of(path: string | undefined): Promise<string> {
-    const status = path === undefined ? undefined : await this.#host.files.status(path);
-    if (path === undefined || status === undefined) return '';
-    const identity = `${path} ${status.size} ${status.modified.getTime()} ${status.inode}`;
-    const digest =
-      this.#known[identity] ??
-      `sha256:${createHash('sha256')
-        .update(await this.#host.files.read(path))
-        .digest('hex')}`;
-    this.#used[identity] = digest;
-    return digest;
-  }
-
-  async save(): Promise<void> {
-    if (Object.keys(this.#used).every((identity) => identity in this.#known)) return;
-    await replaceFile(this.#host.files, this.#path, JSON.stringify({ ...this.#known, ...this.#used }));
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {}; // A cache: what cannot be read is made again.
-  }
+async function digestOf(digests: FileDigests, host: Host, path: string | undefined): Promise<string> {
+  // A program's name may be a link; its digest is that of what it leads to.
+  const real = path === undefined ? undefined : await host.files.resolveLinks(path);
+  const status = real === undefined ? undefined : await host.files.status(real);
+  return real === undefined || status === undefined ? '' : `sha256:${await digests.of(real, status)}`;
 }

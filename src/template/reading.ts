@@ -1,4 +1,5 @@
 import { basename, dirname, join } from 'node:path';
+import { FileDigests } from '../base/file-digests.ts';
 import type { FileStatus } from '../base/files.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -21,15 +22,21 @@ export class Reading {
   readonly trees = new Memo<TreeReading>();
   readonly texts = new Memo<Uint8Array>();
   #secrets: Secrets | undefined;
-  readonly #host: Pick<Host, 'files'>;
+  #digests: Promise<FileDigests> | undefined;
+  readonly #host: Host;
   readonly #home: Home;
   readonly #folders = new Memo<string | undefined>();
   readonly #statuses = new Memo<FileStatus | undefined>();
   readonly #roots = new Memo<HostPath>();
 
-  constructor({ host, home }: { readonly host: Pick<Host, 'files'>; readonly home: Home }) {
+  constructor({ host, home }: { readonly host: Host; readonly home: Home }) {
     this.#host = host;
     this.#home = home;
+  }
+
+  /** What is remembered of large files; {@link FileDigests.save} keeps what is new. */
+  digests(): Promise<FileDigests> {
+    return (this.#digests ??= FileDigests.open(this.#host, this.#home));
   }
 
   /** The secrets, opened once. */

@@ -4,7 +4,7 @@ import type { TemplateStep } from './schema.ts';
 import type { Path, Scope } from './scope.ts';
 import type { FileTree, ProgramOptions, ResolvedStep, SecretUse } from './template.ts';
 import { seconds } from './text.ts';
-import { readTree, type TreeOptions } from './tree.ts';
+import { readTree, type TreeOptions, type TreeReading } from './tree.ts';
 
 /** Bytes of a script. */
 const MAX_SCRIPT = 16 * 2 ** 20;
@@ -71,12 +71,17 @@ async function treeAt(scope: Scope, path: Path, text: string, options: Omit<Tree
 
 async function readAt(scope: Scope, path: Path, from: FileTree['root'], options: Omit<TreeOptions, 'root'>): Promise<FileTree> {
   const { root } = scope.loaded;
-  const { tree, refusals, contents } = await scope.reading.trees.get(JSON.stringify([from, root, options]), () =>
-    readTree(scope.context.host, from, { ...options, root }),
-  );
+  const { tree, refusals, contents } = await scope.reading.trees.get(JSON.stringify([from, root, options]), () => readFrom(scope, from, { ...options, root }));
   for (const { message, hint } of refusals) scope.problem(path, message, hint);
   scope.contents.push(...contents.map(({ path: name, bytes }) => ({ path, name: name === '' ? basename(from) : name, bytes })));
   return tree;
+}
+
+async function readFrom(scope: Scope, from: FileTree['root'], options: TreeOptions): Promise<TreeReading> {
+  const digests = await scope.reading.digests();
+  const read = await readTree(scope.context.host, from, options, digests);
+  await digests.save();
+  return read;
 }
 
 interface Program {

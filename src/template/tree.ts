@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { systemErrorCode } from '../base/errors.ts';
+import type { FileDigests } from '../base/file-digests.ts';
 import type { FileStatus } from '../base/files.ts';
 import type { Host } from '../base/host.ts';
 import type { HostPath } from '../base/types.ts';
@@ -26,7 +27,7 @@ export interface TreeReading {
 /** Entries of a tree; more is a mistake, such as the copy of a whole disk. */
 const MAX_ENTRIES = 200_000;
 const PARALLEL = 8;
-/** Files up to this size are read whole; larger ones in pieces. */
+/** Files up to this size are read whole; larger ones in pieces, and their hashes are remembered. */
 const WHOLE = 2 ** 20;
 /** Bytes of small files that are kept to be looked through. */
 const MOST_KEPT = 16 * 2 ** 20;
@@ -35,8 +36,8 @@ const MOST_KEPT = 16 * 2 ** 20;
  * Reads what a template copies: names, permissions, links and the hashes of contents, sorted by path. Links are kept as they are and never
  * followed. What cannot go into an image (a socket, a device, a link out of the template's folder) is a refusal, each of them.
  */
-export async function readTree(host: Pick<Host, 'files'>, path: HostPath, options: TreeOptions): Promise<TreeReading> {
-  const walk = new Walk(host, path, options);
+export async function readTree(host: Pick<Host, 'files'>, path: HostPath, options: TreeOptions, digests: FileDigests): Promise<TreeReading> {
+  const walk = new Walk(host, path, options, digests);
   const status = await host.files.status(path);
   if (status?.kind === 'directory') await walk.folder('', status);
   else if (status !== undefined) await walk.entry('', status);
@@ -58,14 +59,16 @@ class Walk {
   readonly #host: Pick<Host, 'files'>;
   readonly #start: HostPath;
   readonly #options: TreeOptions;
+  readonly #digests: FileDigests;
   readonly #entries: TreeEntry[] = [];
   readonly #files: Found[] = [];
   #full = false;
 
-  constructor(host: Pick<Host, 'files'>, start: HostPath, options: TreeOptions) {
+  constructor(host: Pick<Host, 'files'>, start: HostPath, options: TreeOptions, digests: FileDigests) {
     this.#host = host;
     this.#start = start;
     this.#options = options;
+    this.#digests = digests;
   }
 
   /** Whether the limit is reached, which is said once. */
@@ -123,13 +126,17 @@ class Walk {
   async #hash({ path, mode, status }: Found): Promise<void> {
     const at = join(this.#start, path);
     try {
-      const { hex, size } = status.size > WHOLE ? await this.#host.files.sha256(at) : await this.#hashWhole(path, at);
+      const { hex, size } = status.size > WHOLE ? await this.#hashLarge(at, status) : await this.#hashWhole(path, at);
       this.#entries.push({ type: 'file', path, mode, size, sha256: hex });
     } catch (error) {
       const code = systemErrorCode(error);
       if (code === undefined) throw error;
       this.refusals.push({ message: `${path === '' ? basename(this.#start) : path} cannot be read (${code})` });
     }
+  }
+
+  async #hashLarge(at: string, status: FileStatus): Promise<{ readonly hex: string; readonly size: number }> {
+    return { hex: await this.#digests.of(at, status), size: status.size };
   }
 
   async #hashWhole(path: string, at: string): Promise<{ readonly hex: string; readonly size: number }> {

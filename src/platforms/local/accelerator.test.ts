@@ -27,7 +27,7 @@ function pretend({ host, home }: SampleHome, machine: FakeMachine) {
     files: {
       ...host.files,
       async status(path) {
-        const there = { size: 1, allocated: 1, modified: new Date((machine.qemu ?? 0) * 1000), kind: 'file', mode: 0o755, inode: 1 } as const;
+        const there = { size: 1, allocated: 1, modified: new Date((machine.qemu ?? 0) * 1000), kind: 'file', mode: 0o755, inode: 1, version: '1' } as const;
         if (path === '/dev/kvm') return machine.kvm === false ? undefined : there;
         return path.startsWith('/usr/bin/qemu-system-') ? there : path.includes('/qemu-system-') ? undefined : host.files.status(path);
       },

@@ -6,7 +6,7 @@ import { defaultFirmware, findFirmware } from './firmware.ts';
 /** Files of which only these are there. */
 function filesWith(...paths: string[]): { files: Files } {
   const status: Files['status'] = async (path) =>
-    paths.includes(path) ? { size: 1, allocated: 1, modified: new Date(0), kind: 'file', mode: 0o644, inode: 1 } : undefined;
+    paths.includes(path) ? { size: 1, allocated: 1, modified: new Date(0), kind: 'file', mode: 0o644, inode: 1, version: '1' } : undefined;
   return { files: { ...hostFiles, status } };
 }
 
