@@ -126,3 +126,11 @@ export function formatDuration(seconds: number): string {
   const rounded = Math.round(seconds);
   return `${Math.floor(rounded / 60)} min ${String(rounded % 60).padStart(2, '0')} s`;
 }
+
+/** What is left of a time, for people: `about 40 s left`, `about 2 min left`. Rough on purpose: it is an estimate. */
+export function formatLeft(seconds: number): string {
+  if (seconds < 10) return 'a few seconds left';
+  if (seconds < 55) return `about ${Math.round(seconds / 5) * 5} s left`;
+  const minutes = Math.max(1, Math.round(seconds / 60));
+  return minutes < 90 ? `about ${minutes} min left` : `about ${Math.round(minutes / 60)} h left`;
+}

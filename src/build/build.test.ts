@@ -8,7 +8,7 @@ import { buildImages, type ImageResult } from './build.ts';
 
 const statuses = (results: readonly ImageResult[]): string[] => results.map(({ status }) => status);
 
-describe('many images at once', () => {
+describe('many images at once', { timeout: 60_000 }, () => {
   test('a layer that they share is made once; each image is stored, proven and tagged', async () => {
     await using at = await sampleHome();
     const work = fakeWork(at);
@@ -148,7 +148,7 @@ describe('many images at once', () => {
           );
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 

@@ -89,15 +89,14 @@ async function takeCached(run: Run): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: CACHED_AT_ONCE }, worker));
+  const cached = run.results.filter((result) => result?.status === 'cached').length;
+  if (cached > 0 && builds.length > 1) context.events.message('info', `${cached} of ${builds.length} images are there already.`);
 }
 
-/** One image alone shows its layers; of several each is one line. */
+/** One image alone shows that its layers are there; of several it is enough to know how many. */
 function showCached({ context, builds }: Run, i: number, gate: GateStatement): void {
+  if (builds.length > 1) return;
   const { events } = context;
-  if (builds.length > 1) {
-    events.span('layer', nameOf(builds, i)).end('cached');
-    return;
-  }
   for (const { name } of builds[i]?.plan.layers ?? []) events.span('layer', name).end('cached');
   if (gate.result === 'passed') events.span('stage', 'gate').end('cached');
 }

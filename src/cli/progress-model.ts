@@ -1,11 +1,13 @@
-import { formatDuration, formatSize } from '../base/types.ts';
-import type { Event, SpanStatus } from '../base/events.ts';
+import { formatDuration, formatLeft, formatSize } from '../base/types.ts';
+import type { Event, FleetState, SpanStatus } from '../base/events.ts';
 import { cut, paint } from './terminal.ts';
 
 /** A span that runs, as the events tell it. */
 export interface RunningSpan {
   readonly id: string;
   readonly label: string;
+  /** What it is about, where several things are worked on at the same time. */
+  readonly scope: string | undefined;
   readonly parent: string | undefined;
   /** Milliseconds on the clock of the front end. */
   readonly since: number;
@@ -17,6 +19,7 @@ export interface RunningSpan {
 /** A span that ended, and how. */
 export interface EndedSpan {
   readonly label: string;
+  readonly scope: string | undefined;
   readonly depth: number;
   readonly status: SpanStatus;
   readonly seconds: number;
@@ -34,6 +37,7 @@ export class ProgressModel {
       this.#running.set(event.span, {
         id: event.span,
         label: event.label,
+        scope: event.scope,
         parent: parent?.id,
         since: now,
         depth: parent === undefined ? 0 : parent.depth + 1,
@@ -51,7 +55,7 @@ export class ProgressModel {
       return undefined;
     }
     this.#running.delete(event.span);
-    return { label: span.label, depth: span.depth, status: event.status, seconds: event.seconds, note: event.note };
+    return { label: span.label, scope: span.scope, depth: span.depth, status: event.status, seconds: event.seconds, note: event.note };
   }
 
   /** The running spans, each followed by its running parts. */
@@ -71,15 +75,40 @@ const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 const TIME_COLUMNS = 13;
 const BAR_COLUMNS = 16;
 
+/** How far several images are: `7 images: 3 built, 2 running, 2 waiting, about 2 min left`. Of one image only what is left; empty where that is unknown. */
+export function fleetLine(fleet: FleetState, elapsed: number): string {
+  const { built, cached, failed, skipped, running, waiting, secondsLeft } = fleet;
+  const total = built + cached + failed + skipped + running + waiting;
+  const parts = Object.entries({ built, cached, failed, skipped, running, waiting }).flatMap(([word, count]) => (count === 0 ? [] : [`${count} ${word}`]));
+  const left = secondsLeft === undefined || running + waiting === 0 ? [] : [formatLeft(Math.max(0, secondsLeft - elapsed))];
+  return total === 1 ? left.join('') : `${total} images: ${[...parts, ...left].join(', ')}`;
+}
+
+/** As many of the spans as fit: parts of parts go first, then parts, then what began last. */
+export function fitting(spans: readonly RunningSpan[], room: number): { readonly shown: readonly RunningSpan[]; readonly hidden: number } {
+  for (const depth of [Infinity, 1, 0]) {
+    const shown = spans.filter((span) => span.depth <= depth);
+    if (shown.length <= room) return { shown, hidden: 0 };
+  }
+  const whole = spans.filter((span) => span.depth === 0);
+  return { shown: whole.slice(0, Math.max(0, room - 1)), hidden: whole.length - Math.max(0, room - 1) };
+}
+
+/** A label with what it is about in front, where the line does not stand below one that says it. */
+function labelOf(span: Pick<RunningSpan, 'label' | 'scope' | 'depth'>): string {
+  return span.scope === undefined || span.depth > 0 ? span.label : `${span.scope}: ${span.label}`;
+}
+
 /** The line of a span that runs: spinner, label, bar or note, time so far. Never wider than the terminal. */
 export function runningLine(span: RunningSpan, now: number, layout: Layout): string {
+  const whole = labelOf(span);
   const frame = SPINNER[Math.floor(now / 100) % SPINNER.length] ?? '⠋';
   const indent = '  '.repeat(span.depth);
   const time = formatDuration((now - span.since) / 1000).padStart(TIME_COLUMNS);
   const room = layout.width - indent.length - 2 - TIME_COLUMNS - 1;
-  const wanted = Math.min(span.label.length, Math.max(4, Math.floor(room / 2)));
+  const wanted = Math.min(whole.length, Math.max(4, Math.floor(room / 2)));
   const { text, bar } = progressTexts(span).find((candidate) => candidate.text.length + 2 + wanted <= room) ?? { text: '', bar: undefined };
-  const label = cut(span.label, Math.max(4, room - (text === '' ? 0 : text.length + 2)));
+  const label = cut(whole, Math.max(4, room - (text === '' ? 0 : text.length + 2)));
   const shown = bar === undefined ? text : text.replace(bar, colorBar(bar, layout.color));
   const gap = ' '.repeat(Math.max(1, room - label.length - text.length));
   return `${indent}${paint(layout.color, 'cyan', frame)} ${label}${gap}${shown}${paint(layout.color, 'dim', time)}`;
@@ -133,19 +162,23 @@ export function endedLine(span: EndedSpan, layout: Layout): string {
   const end = span.status === 'cached' ? 'cached' : span.status === 'not-run' ? 'not run' : formatDuration(span.seconds);
   const room = layout.width - indent.length - 2 - TIME_COLUMNS - 1;
   const note = span.note ?? '';
-  const label = cut(span.label, Math.max(4, room - (note === '' ? 0 : Math.min(note.length, Math.floor(room / 2)) + 2)));
+  const label = cut(labelOf(span), Math.max(4, room - (note === '' ? 0 : Math.min(note.length, Math.floor(room / 2)) + 2)));
   const rest = cut(note, Math.max(0, room - label.length - 2));
   const gap = ' '.repeat(Math.max(1, room - label.length - rest.length));
   return `${indent}${paint(layout.color, style, mark)} ${label}${gap}${paint(layout.color, 'dim', rest)}${paint(layout.color, 'dim', end.padStart(TIME_COLUMNS))}`;
 }
 
-/** The lines of a start and an end where no line can be redrawn. */
-export function plainStart(label: string, depth: number): string {
-  return `${'  '.repeat(depth)}start ${label}`;
+/** The lines of a start and an end where no line can be redrawn: each says what it is about. */
+export function plainStart(span: Pick<RunningSpan, 'label' | 'scope' | 'depth'>): string {
+  return `${plainPrefix(span)}start ${span.label}`;
 }
 
 export function plainEnd(span: EndedSpan): string {
   const note = span.note === undefined ? '' : `, ${span.note}`;
   const words = span.status === 'cached' ? 'cached' : span.status === 'not-run' ? 'not run' : `${span.status} in ${formatDuration(span.seconds)}`;
-  return `${'  '.repeat(span.depth)}${span.label}: ${words}${note}`;
+  return `${plainPrefix(span)}${span.label}: ${words}${note}`;
+}
+
+function plainPrefix(span: Pick<RunningSpan, 'scope' | 'depth'>): string {
+  return `${span.scope === undefined ? '' : `[${span.scope}] `}${'  '.repeat(span.depth)}`;
 }

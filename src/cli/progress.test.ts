@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { Events } from '../base/events.ts';
+import { fitting, type RunningSpan } from './progress-model.ts';
 import { makeProgress, type Progress, type ProgressOptions } from './progress.ts';
 import type { Output } from './terminal.ts';
 
@@ -135,5 +136,80 @@ describe('progress on a terminal', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('many images', () => {
+  const state = { built: 1, cached: 2, failed: 1, skipped: 0, running: 2, waiting: 1 };
+
+  test('without a terminal each line says what it is about, and an image that ends tells how far all are', () => {
+    const { events, written, pass } = setUp({ verbose: true });
+    const [web, db] = [events.branch('web'), events.branch('db +2')];
+    const packages = web.span('layer', 'packages');
+    const nginx = db.span('layer', 'nginx');
+    packages.child('stage', 'download').output('noise\n');
+    pass(2000);
+    nginx.end('failed');
+    db.message('error', 'it failed');
+    events.fleet({ ...state, secondsLeft: 130 });
+    events.fleet({ ...state, running: 3, waiting: 0 });
+    packages.end('done');
+    expect(written.join('')).toBe(
+      [
+        '[web] start packages',
+        '[db +2] start nginx',
+        '[web]   start download',
+        '[web] │ noise',
+        '[db +2] nginx: failed in 2.0 s',
+        'error: db +2: it failed',
+        '7 images: 1 built, 2 cached, 1 failed, 2 running, 1 waiting, about 2 min left',
+        '[web] packages: done in 2.0 s',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('on a terminal the last line says how far all are, counts down, and is gone at the end', () => {
+    vi.useFakeTimers();
+    try {
+      const { events, progress, written, pass } = setUp({ cursor: true, width: 81 });
+      const tick = (milliseconds: number): void => {
+        pass(milliseconds);
+        vi.advanceTimersByTime(milliseconds);
+      };
+      const layer = events.branch('web').span('layer', 'packages');
+      events.fleet({ ...state, secondsLeft: 40 });
+      tick(200);
+      expect(screen(written.join(''))).toEqual([
+        expect.stringMatching(/^. web: packages +0.2 s$/),
+        '7 images: 1 built, 2 cached, 1 failed, 2 running, 1 waiting, about 40 s left',
+      ]);
+      tick(20_000);
+      expect(screen(written.join('')).at(-1)).toContain('about 20 s left');
+      layer.end('done');
+      progress.close();
+      expect(screen(written.join(''))).toEqual([expect.stringMatching(/^✔ web: packages +20 s$/)]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('of more work than the screen has lines, parts are left out first, and what is left out is counted', () => {
+    const span = (id: string, depth: number): RunningSpan => ({
+      id,
+      label: id,
+      scope: undefined,
+      parent: undefined,
+      since: 0,
+      depth,
+      progress: undefined,
+      note: undefined,
+    });
+    const spans = [span('a', 0), span('a1', 1), span('a11', 2), span('b', 0), span('b1', 1), span('c', 0)];
+    const shown = (room: number): string => {
+      const fit = fitting(spans, room);
+      return `${fit.shown.map(({ id }) => id).join(' ')} ${fit.hidden}`;
+    };
+    expect([6, 5, 4, 3, 2, 1].map(shown)).toEqual(['a a1 a11 b b1 c 0', 'a a1 b b1 c 0', 'a b c 0', 'a b c 0', 'a 2', ' 3']);
   });
 });

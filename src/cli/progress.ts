@@ -1,5 +1,5 @@
-import type { Event } from '../base/events.ts';
-import { endedLine, plainEnd, plainStart, ProgressModel, runningLine } from './progress-model.ts';
+import type { Event, FleetState } from '../base/events.ts';
+import { endedLine, fitting, fleetLine, plainEnd, plainStart, ProgressModel, runningLine } from './progress-model.ts';
 import { cut, paint, plain, type Output } from './terminal.ts';
 
 /** Shows what a running operation tells. */
@@ -32,10 +32,11 @@ const REDRAW_MILLISECONDS = 100;
 
 function messageLine(event: Event & { type: 'message' }, options: ProgressOptions): string | undefined {
   const { color } = options.output;
-  if (event.level === 'error') return `${paint(color, 'red', 'error:')} ${plain(event.text)}`;
-  if (event.level === 'warn') return `${paint(color, 'yellow', 'warning:')} ${plain(event.text)}`;
-  if (event.level === 'info' && !options.quiet) return plain(event.text);
-  if (event.level === 'debug' && options.verbose) return paint(color, 'dim', plain(event.text));
+  const text = plain(event.scope === undefined ? event.text : `${event.scope}: ${event.text}`);
+  if (event.level === 'error') return `${paint(color, 'red', 'error:')} ${text}`;
+  if (event.level === 'warn') return `${paint(color, 'yellow', 'warning:')} ${text}`;
+  if (event.level === 'info' && !options.quiet) return text;
+  if (event.level === 'debug' && options.verbose) return paint(color, 'dim', text);
   return undefined;
 }
 
@@ -44,7 +45,7 @@ function outputLines(event: Event & { type: 'output' }, options: ProgressOptions
   return plain(event.text)
     .replace(/\n$/, '')
     .split('\n')
-    .map((line) => paint(options.output.color, 'dim', `  │ ${line}`));
+    .map((line) => paint(options.output.color, 'dim', `${event.scope === undefined ? '  ' : `[${event.scope}] `}│ ${line}`));
 }
 
 /** Start and end of each span as lines; no spinner, no escape. */
@@ -69,9 +70,20 @@ class PlainProgress implements Progress {
     if (event.type === 'output') return outputLines(event, this.#options);
     if (this.#options.quiet || !this.#options.keep) return [];
     if (ended !== undefined) return [plainEnd(ended)];
+    if (event.type === 'fleet') return this.#fleetLines(event);
     if (event.type !== 'span-start') return [];
     const depth = this.#model.running().find((span) => span.id === event.span)?.depth ?? 0;
-    return [plainStart(event.label, depth)];
+    return [plainStart({ label: event.label, scope: event.scope, depth })];
+  }
+
+  /** How far several images are, whenever one of them has ended. */
+  #ended = 0;
+  #fleetLines(fleet: FleetState): string[] {
+    const { built, cached, failed, skipped, running, waiting } = fleet;
+    const ended = built + cached + failed + skipped;
+    if (ended === this.#ended || ended + running + waiting === 1) return [];
+    this.#ended = ended;
+    return [fleetLine(fleet, 0)];
   }
 
   pause(): void {}
@@ -90,6 +102,7 @@ class LiveProgress implements Progress {
   #waiting: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #paused = false;
+  #fleet: { readonly state: FleetState; readonly since: number } | undefined;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
@@ -107,6 +120,7 @@ class LiveProgress implements Progress {
       if (line !== undefined) this.#waiting.push(line);
     }
     if (event.type === 'output') this.#waiting.push(...outputLines(event, this.#options));
+    if (event.type === 'fleet') this.#fleet = { state: event, since: this.#options.now() };
     this.#schedule();
   }
 
@@ -144,10 +158,13 @@ class LiveProgress implements Progress {
     const { output } = this.#options;
     const layout = { width: output.width() - 1, color: output.color };
     const now = this.#options.now();
-    const lines = this.#model.running().map((span) => runningLine(span, now, layout));
+    const status = this.#fleet === undefined ? '' : fleetLine(this.#fleet.state, (now - this.#fleet.since) / 1000);
     // More lines than the screen has would scroll, and could not be redrawn.
-    const room = output.height() - 2;
-    return lines.length <= room ? lines : [...lines.slice(0, room - 1), cut(`… and ${lines.length - room + 1} more`, layout.width)];
+    const { shown, hidden } = fitting(this.#model.running(), output.height() - 2 - (status === '' ? 0 : 1));
+    const lines = shown.map((span) => runningLine(span, now, layout));
+    if (hidden > 0) lines.push(cut(`… and ${hidden} more`, layout.width));
+    // What is left is told only while something moves.
+    return status === '' || lines.length === 0 ? lines : [...lines, paint(output.color, 'bold', cut(status, layout.width))];
   }
 
   /** One write: up to the first moving line, clear to the end of the screen, what stays, what moves. */

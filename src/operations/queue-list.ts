@@ -1,8 +1,9 @@
 import * as z from 'zod';
+import { formatLeft } from '../base/types.ts';
 import { jobEstimates, queueSeconds } from '../queue/estimate.ts';
 import { Queue } from '../queue/queue.ts';
 import { defineOperation } from './operation.ts';
-import { aboutLeft, jobSchema, renderJobs, shownJob } from './queue-text.ts';
+import { jobSchema, renderJobs, shownJob } from './queue-text.ts';
 
 export default defineOperation({
   name: 'queue list',
@@ -29,7 +30,7 @@ export default defineOperation({
   },
   render({ jobs, secondsLeft }, options) {
     if (jobs.length === 0) return 'Nothing waits or runs, and nothing failed. `ingot queue add TEMPLATE` adds a build.';
-    const left = secondsLeft === undefined || secondsLeft === 0 ? '' : `\n\n${aboutLeft(secondsLeft)}`;
+    const left = secondsLeft === undefined || secondsLeft === 0 ? '' : `\n\n${formatLeft(secondsLeft)}`;
     return `${renderJobs(jobs, options)}${left}`;
   },
 });

@@ -66,10 +66,3 @@ export function renderJobs(jobs: readonly ShownJob[], options: RenderOptions): s
     options,
   );
 }
-
-/** A rest of time for people: `about 2 min left`. */
-export function aboutLeft(seconds: number): string {
-  if (seconds < 60) return 'less than a minute left';
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `about ${minutes} min left` : `about ${Math.round(minutes / 60)} h left`;
-}

@@ -41,7 +41,7 @@ async function until(what: () => boolean): Promise<void> {
   }
 }
 
-describe('the queue', () => {
+describe('the queue', { timeout: 60_000 }, () => {
   test('jobs wait, are taken, end, and are remembered', async () => {
     await using at = await sampleHome();
     using queue = await Queue.open(at.host, at.home);
