@@ -37,9 +37,16 @@ export async function knownImage(
   return image === undefined || gate === undefined ? undefined : { image, gate };
 }
 
-/** Stores the image, without a tag. */
+/** Stores the image, without a tag. Throws `tag-taken` where the tag that it is to have belongs to another image: such a tag never moves. */
 export async function storeImage(context: Context, build: ImageBuild, content: ImageContent): Promise<Image> {
-  return await openStore(context.host, context.home).putImage(content.config, content.records, build.plan.template.name, []);
+  const store = openStore(context.host, context.home);
+  const { name } = build.plan.template;
+  const image = await store.putImage(content.config, content.records, name, []);
+  const taken = build.tag === undefined ? undefined : (await store.list()).find((other) => other.name === name && other.tag === build.tag);
+  if (taken === undefined || taken.digest === image.digest) return image;
+  throw new IngotError('conflict', 'tag-taken', `${name}:${build.tag} is another image already, and this tag never moves`, {
+    hint: `Give this one another version in its template or with --tag, or remove the other: ingot image remove ${name}:${build.tag}`,
+  });
 }
 
 /** Moves the tags of an image that may have them, and writes its outputs. */
