@@ -20,6 +20,7 @@ export const HOME_VERSION = 1;
  *     cache/resolutions/      what a package list resolved to
  *     cache/helper/           the helper VM: current.json, and a folder <key>/ with kernel, root disk and saved RAM
  *     cache/texts/            keys and certificates that templates name by address, as they were last seen
+ *     cache/disks/            disks that templates start from, by SHA-256, until they are in the store
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
@@ -45,6 +46,7 @@ export interface Home {
   readonly resolutions: HostPath;
   readonly helper: HostPath;
   readonly texts: HostPath;
+  readonly disks: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -80,6 +82,7 @@ export function homeAt(root: HostPath): Home {
     resolutions: at('cache', 'resolutions'),
     helper: at('cache', 'helper'),
     texts: at('cache', 'texts'),
+    disks: at('cache', 'disks'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),

@@ -1,4 +1,3 @@
-import { IngotError } from '../base/errors.ts';
 import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
@@ -6,11 +5,9 @@ import type { Image } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import type { Base } from '../template/template.ts';
 
-/** The image that a template starts from: found in the store, or taken into it. Throws `image-unknown`, and what importing throws. */
-export async function openBaseImage(context: Context, base: Exclude<Base, { kind: 'release' }>): Promise<BaseImage> {
-  const store = openStore(context.host, context.home);
-  if (base.kind === 'image') return baseImage(await store.resolve(base.reference), base.reference);
-  throw new IngotError('usage', 'from-unsupported', 'x');
+/** The image that a template starts from. Throws `image-unknown`. */
+export async function openBaseImage({ host, home }: Context, { reference }: Extract<Base, { kind: 'image' }>): Promise<BaseImage> {
+  return baseImage(await openStore(host, home).resolve(reference), reference);
 }
 
 /** What planning needs to know of an image. */

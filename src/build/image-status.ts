@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { readTextIfThere, replaceFile } from '../base/files.ts';
 import { makeScratch } from '../base/scratch.ts';
-import { hexOf, hostPath } from '../base/types.ts';
+import type { Home } from '../base/home.ts';
+import { hexOf, hostPath, type Digest, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
@@ -13,7 +14,7 @@ export async function statusOfImage(context: Context, image: BaseImage): Promise
   const { host, home } = context;
   const top = image.layers.at(-1);
   if (top === undefined) throw new Error('an image has layers');
-  const remembered = hostPath(join(home.resolutions, `${hexOf(top.digest)}.status`));
+  const remembered = statusFile(home, top.digest);
   const known = await readTextIfThere(host.files, remembered);
   if (known !== undefined) return known;
   await using scratch = await makeScratch(host, home, `reading the packages of ${image.reference}`);
@@ -28,6 +29,11 @@ export async function statusOfImage(context: Context, image: BaseImage): Promise
   const { stdout } = await workspace.root.run(['cat', '/var/lib/dpkg/status']);
   await replaceFile(host.files, remembered, stdout);
   return stdout;
+}
+
+/** Where the status file of the image with this last layer is remembered. */
+export function statusFile(home: Home, top: Digest): HostPath {
+  return hostPath(join(home.resolutions, `${hexOf(top)}.status`));
 }
 
 /** The text of a status file without some packages. */

@@ -101,13 +101,15 @@ class Preparation {
         hint: 'Variables are declared in a template file.',
       });
     }
-    const template = await resolveTemplate(
-      context,
-      loaded,
-      { ...overrides, from: found.kind === 'release' ? name : from },
-      { catalog, reading, offline: this.#options.offline },
-    );
-    const base = template.base.kind === 'release' ? undefined : await openBaseImage(context, template.base);
+    const { offline } = this.#options;
+    const resolve = (start: string | undefined): Promise<ResolvedTemplate> =>
+      resolveTemplate(context, loaded, { ...overrides, from: start }, { catalog, reading, offline });
+    let template = await resolve(found.kind === 'release' ? name : from);
+    if (template.base.kind === 'file' || template.base.kind === 'url') {
+      const { storedDisk } = await import('./foreign-disk.ts');
+      template = await resolve(await storedDisk(context, template.base, { offline }));
+    }
+    const base = template.base.kind === 'image' ? await openBaseImage(context, template.base) : undefined;
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);
     const mirrors = await this.#mirrors.get(release.id, () => this.#chooseMirrors(release));

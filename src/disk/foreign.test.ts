@@ -1,0 +1,77 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { IngotError } from '../base/errors.ts';
+import { hostFiles } from '../base/files.ts';
+import { hostPath, type HostPath } from '../base/types.ts';
+import { identifyDisk } from './foreign.ts';
+import { emptyQcow2 } from './qcow2.ts';
+
+let folder: string;
+beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'foreign-'))));
+afterEach(() => rm(folder, { recursive: true }));
+
+async function file(content: Uint8Array | string): Promise<HostPath> {
+  const path = hostPath(join(folder, 'disk'));
+  await writeFile(path, content);
+  return path;
+}
+
+const SIZE = 64 * 2 ** 20;
+const identify = async (content: Uint8Array | string): Promise<unknown> => await identifyDisk(hostFiles, await file(content));
+
+describe('identifyDisk', () => {
+  test('takes a whole qcow2 and a raw disk with a partition table', async () => {
+    expect(await identify(emptyQcow2({ virtualSize: SIZE }))).toMatchObject({ format: 'qcow2', size: SIZE });
+    const raw = Buffer.alloc(4096 + 100);
+    raw.write('EFI PART', 512);
+    expect(await identify(raw)).toMatchObject({ format: 'raw', size: 4608 });
+  });
+
+  test('refuses a qcow2 that stands on another file, of which QEMU would read whatever it names', async () => {
+    await expect(identify(emptyQcow2({ virtualSize: SIZE, backing: { name: '/etc/shadow', format: 'raw' } }))).rejects.toMatchObject({
+      code: 'qcow2-invalid',
+      message: expect.stringContaining('/etc/shadow'),
+    });
+  });
+
+  test('refuses data in another file, encryption, and sizes beyond all reason', async () => {
+    const external = Buffer.from(emptyQcow2({ virtualSize: SIZE }));
+    external.writeBigUInt64BE(4n, 72);
+    await expect(identify(external)).rejects.toHaveProperty('code', 'qcow2-invalid');
+    const encrypted = Buffer.from(emptyQcow2({ virtualSize: SIZE }));
+    encrypted.writeUInt32BE(1, 32);
+    await expect(identify(encrypted)).rejects.toHaveProperty('code', 'qcow2-invalid');
+    await expect(identify(emptyQcow2({ virtualSize: 3 * 2 ** 40, clusterBits: 21 }))).rejects.toHaveProperty('code', 'disk-too-large');
+  });
+
+  test.each([
+    ['KDMV', 'VMDK'],
+    [Buffer.from([0x1f, 0x8b, 8]), 'gzip'],
+    [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), 'xz'],
+    [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'zstd'],
+    ['#!/bin/sh\n', 'neither qcow2 nor a raw disk'],
+    ['', 'neither qcow2 nor a raw disk'],
+  ])('names what else a file is', async (content, what) => {
+    await expect(identify(content)).rejects.toMatchObject({ code: 'disk-unknown', message: expect.stringContaining(what) });
+  });
+
+  test('whatever the bytes are, the answer is a disk or one of its errors', async () => {
+    const start = emptyQcow2({ virtualSize: SIZE });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.nat(110), fc.nat(255)), { maxLength: 6 }), async (changes) => {
+        const bytes = Buffer.from(start);
+        for (const [at, value] of changes) bytes[at] = value;
+        const path = await file(bytes);
+        try {
+          expect((await identifyDisk(hostFiles, path)).size).toBeGreaterThan(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(IngotError);
+          expect(['qcow2-invalid', 'disk-unknown', 'disk-too-large']).toContain(error instanceof IngotError ? error.code : '');
+        }
+      }),
+    );
+  });
+});
