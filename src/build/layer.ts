@@ -130,7 +130,9 @@ async function makeLayer(
   const start = host.clock.monotonic();
   await using scratch = await makeScratch(host, home, `building ${layer.name}`);
   const output = hostPath(join(scratch.path, 'layer.qcow2'));
-  const onFailure = options.debugShell ? (root: GuestRoot, error: unknown): Promise<void> => openDebugShell(context, root, error) : undefined;
+  const onFailure = options.debugShell
+    ? (root: Pick<GuestRoot, 'shellCommand'>, error: unknown): Promise<void> => openDebugShell(context, root, error)
+    : undefined;
   const common = { offline: options.offline, scratch: scratch.path, span, ...(onFailure === undefined ? {} : { onFailure }) };
   const { recipe } = layer;
   const parent = below.at(-1);
@@ -165,7 +167,7 @@ async function makeLayer(
   });
 }
 
-async function openDebugShell(context: Context, root: GuestRoot, error: unknown): Promise<void> {
+async function openDebugShell(context: Context, root: Pick<GuestRoot, 'shellCommand'>, error: unknown): Promise<void> {
   if (context.signal.aborted) return;
   const cause = toIngotError(error);
   context.events.message('error', [cause.message, cause.detail ?? ''].join('\n'));

@@ -10,6 +10,8 @@ export interface ProgramRecipe {
   readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' }>;
   readonly menu: BootMenu;
   readonly seal: Seal;
+  /** The machine that boots the layer for it, where the step wants one. */
+  readonly machine?: { readonly arch: string; readonly firmware: 'bios' | 'uefi' };
 }
 
 export interface CopyRecipe {

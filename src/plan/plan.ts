@@ -4,7 +4,7 @@ import type { Digest, Key } from '../base/types.ts';
 import type { Release } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
 import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
-import { installation, LAYER_SEAL } from '../families/debian/layers.ts';
+import { BOOTED_SEAL, installation, LAYER_SEAL } from '../families/debian/layers.ts';
 import { debianRecipe } from '../families/debian/recipe.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
@@ -67,7 +67,12 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
     const menu = { release: release.id, kernelArguments };
     const below = layers.at(-1)?.key ?? base?.digest;
     if (below === undefined) throw new IngotError('internal', 'plan-empty', 'A layer needs one to stand on');
-    const common = { below, virtualSize: template.disk.size, about: { release: release.id, arch: template.arch } };
+    const common = {
+      below,
+      virtualSize: template.disk.size,
+      about: { release: release.id, arch: template.arch },
+      firmware: template.disk.firmware === 'uefi' || template.arch !== 'amd64' ? ('uefi' as const) : ('bios' as const),
+    };
     layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream.resolutions[i], common));
   });
   return { template, release, base, layers, kernelArguments, expiredMetadata: upstream.expiredMetadata || base?.expiredMetadata === true };
@@ -112,6 +117,8 @@ interface Common {
   readonly below: Key | Digest;
   readonly virtualSize: number;
   readonly about: { readonly release: string; readonly arch: string };
+  /** What a machine of the image is started by. */
+  readonly firmware: 'bios' | 'uefi';
 }
 
 function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu, resolution: Resolution | undefined, common: Common): LayerPlan {
@@ -147,7 +154,9 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
     const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal: LAYER_SEAL };
     return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal: LAYER_SEAL }, common);
   }
-  const recipe: LayerRecipe = { kind: step.kind, step, menu, seal: LAYER_SEAL };
+  const seal = step.booted ? BOOTED_SEAL : LAYER_SEAL;
+  const machine = step.booted ? { machine: { arch: common.about.arch, firmware: common.firmware } } : {};
+  const recipe: LayerRecipe = { kind: step.kind, step, menu, seal, ...machine };
   // What it is called, and how long it may take, does not change what it makes.
   const { env, secrets, network, maxAge, label: _label, timeout: _timeout, ...what } = step;
   const parts = {
@@ -158,7 +167,7 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
     secrets,
     // What a step with network sees is as new as the repositories, and no older than its maximum age.
     network: network ? { indexes, maxAge } : false,
-    method: { menu, seal: LAYER_SEAL },
+    method: { menu, seal },
   };
   return { ...layer(name, recipe, parts, common), ...(network ? { maxAge } : {}) };
 }

@@ -27,7 +27,7 @@ export interface ApplyOptions {
   readonly secrets: Secrets;
   readonly span: Span;
   /** Called with the root where a step failed, before everything is torn down. */
-  readonly onFailure?: (root: GuestRoot, error: unknown) => Promise<void>;
+  readonly onFailure?: (root: Pick<GuestRoot, 'shellCommand'>, error: unknown) => Promise<void>;
 }
 
 /** What the parts of a layer work with. */
@@ -61,6 +61,17 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
   };
   try {
     const packages = await fetchPackages(context, layer, options);
+    const { recipe } = layer;
+    if ('step' in recipe && recipe.machine !== undefined) {
+      const { runBooted } = await import('./booted.ts');
+      await runBooted(
+        apply,
+        recipe.step,
+        recipe.machine,
+        options,
+        async (shell, error) => await options.onFailure?.({ shellCommand: () => shell }, mask.error(error)),
+      );
+    }
     await using workspace = await openWorkspace(place, { ...options, onOutput: apply.output });
     if (packages !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(packages));
     try {
@@ -80,6 +91,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
 async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }: UpperLayer): Promise<void> {
   if (recipe.kind === 'copy') return await applyCopy(apply, workspace, recipe);
   if (!('step' in recipe)) return await applyChange(apply, workspace, recipe);
+  if (recipe.machine !== undefined) return; // It ran in the booted layer; what is left is to seal it.
   if (recipe.step.kind === 'ansible') return await applyAnsible(apply, workspace, recipe.step);
   return await applyProgram(apply, workspace, recipe.step);
 }

@@ -8,7 +8,7 @@ import { secretValues } from './secrets.ts';
 
 /** Where a step's program is inside, for as long as it runs. */
 const PROGRAM = '/tmp/ingot-step';
-const SHELLS = { sh: ['/bin/sh', '-eu'], bash: ['/bin/bash', '-eu', '-o', 'pipefail'] } as const;
+export const SHELLS = { sh: ['/bin/sh', '-eu'], bash: ['/bin/bash', '-eu', '-o', 'pipefail'] } as const;
 
 type Program = Extract<ProgramRecipe['step'], { kind: 'run' | 'script' }>;
 

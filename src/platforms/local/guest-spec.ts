@@ -52,6 +52,8 @@ export interface GuestSpec {
   /** Address of the network card. */
   readonly mac: string;
   readonly ssh: SshAccess;
+  /** The guest reaches nothing: neither the host nor what lies behind it. One can still log in. */
+  readonly isolated?: boolean;
   /** Boots this kernel instead of the disk's own boot loader. */
   readonly kernel?: { readonly image: HostPath; readonly initrd?: HostPath; readonly append: string };
 }

@@ -33,7 +33,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...['-smp', String(spec.cpus), '-m', `${Math.ceil(spec.memory / 2 ** 20)}M`, '-rtc', 'base=utc'],
     ...firmwareArguments(spec, options.firmware),
     ...diskArguments(spec, options.disposable),
-    ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:${spec.ssh.guestPort ?? 22}`],
+    ...['-netdev', `user,id=net0,${spec.isolated === true ? 'restrict=on,' : ''}hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:${spec.ssh.guestPort ?? 22}`],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
     ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],
