@@ -1,6 +1,7 @@
 import type { DiskRecipe } from './recipe.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
+import type { Place } from '../workspace/place.ts';
 import { BUILD_EPOCH } from '../workspace/sandbox.ts';
 import { biosBootImages, writeBootMenu } from './grub.ts';
 import { DISK_INSIDE, makeFilesystem } from './filesystems.ts';
@@ -11,7 +12,7 @@ import { splitTree } from './split.ts';
 export interface WriteDiskOptions {
   /** Where the raw disk is put together, as the executor sees it. */
   readonly raw: string;
-  /** The finished qcow2. */
+  /** The finished qcow2; not yet synced. */
   readonly output: string;
   readonly onProgress?: (percent: number) => void;
 }
@@ -23,7 +24,8 @@ const NESTED_TABLE = { start: 446, size: 64 };
  * Turns a root into a partitioned, bootable qcow2. Partition table and root file system are made by the image's own
  * tools, so that their features are ones that its kernel and GRUB can read.
  */
-export async function writeDisk(executor: Executor, root: GuestRoot, recipe: DiskRecipe, options: WriteDiskOptions): Promise<void> {
+export async function writeDisk(place: Place, root: GuestRoot, recipe: DiskRecipe, options: WriteDiskOptions): Promise<void> {
+  const { executor } = place;
   const { raw } = options;
   const { disk } = recipe;
   await writeBootMenu(root, { release: recipe.release, filesystemUuid: disk.filesystemUuid, kernelArguments: recipe.boot.kernelArguments });
@@ -33,7 +35,7 @@ export async function writeDisk(executor: Executor, root: GuestRoot, recipe: Dis
   await writeBiosBoot(executor, root, recipe, raw);
   await writeLvm(executor, recipe, raw);
   await writeFilesystems(executor, root, recipe, raw);
-  await compress(executor, raw, options);
+  await compress(place, raw, options);
 }
 
 async function writeEfi(executor: Executor, root: GuestRoot, { disk: { efi, efiSerial }, boot }: DiskRecipe, raw: string): Promise<void> {
@@ -120,24 +122,10 @@ async function writeFilesystems(executor: Executor, root: GuestRoot, { disk, ext
   await makeFilesystem(executor, root, raw, { label: 'root', mount: '/', filesystem, uuid, ...rootFilesystem(disk), tree: root.path, ext4Features });
 }
 
-async function compress(executor: Executor, raw: string, { output, onProgress }: WriteDiskOptions): Promise<void> {
-  const argv = [
-    'qemu-img',
-    'convert',
-    '-p',
-    '-O',
-    'qcow2',
-    '-c',
-    '-W',
-    '-m',
-    '8',
-    '-o',
-    `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`,
-    raw,
-    output,
-  ] as const;
-  await executor.run(argv, { timeout: 3600, onLine: (line) => reportPercent(line, onProgress) });
-  await executor.run(['sync', output]);
+async function compress(place: Place, raw: string, { output, onProgress }: WriteDiskOptions): Promise<void> {
+  const convert = ['qemu-img', 'convert', '-p', '-f', 'raw', '-O', 'qcow2', '-c', '-W', '-m', '8'] as const;
+  const options = `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`;
+  await place.readDisk(raw, (path) => [...convert, '-o', options, path, output], { timeout: 3600, onLine: (line) => reportPercent(line, onProgress) });
 }
 
 /** Bytes. Twice qemu-img's default: smaller files, at no cost that a boot shows. */

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { IngotError } from '../base/errors.ts';
 import type { Argv, CommandResult } from '../base/process.ts';
+import { formatSize, type HostPath } from '../base/types.ts';
 import { chainArguments } from '../disk/blockdev.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BackgroundCommand, Executor } from './executor.ts';
@@ -35,8 +36,11 @@ export async function openHostPlace(context: Pick<Context, 'host' | 'events' | '
     kind: 'host',
     executor,
     folder,
+    sharesFolders: true,
     provide: (source) => Promise.resolve(source),
     attach: (disk) => attach(context, executor, disk, `disk-${(disks += 1)}`),
+    room: () => mountRoom(context, executor, options.scratch),
+    readDisk: async (raw, command, run) => void (await executor.run(command(raw), run)),
     network: () => Promise.resolve('/etc/resolv.conf'),
     [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
   };
@@ -95,6 +99,28 @@ async function checkSudo(context: Pick<Context, 'host' | 'events'>): Promise<voi
     });
   }
   context.events.message('info', 'The workspace helper runs as root, through sudo; everything else stays yours.');
+}
+
+/** The root of a new image, its raw disk and their copies in memory; with less, they are kept on disk. */
+const MEMORY_NEEDED = 4 * 2 ** 30;
+/** Bytes; the file is sparse. */
+const ROOM = 16 * 2 ** 30;
+
+/** A file system in memory where there is enough, else in a file of the scratch folder; gone with the helper either way. */
+async function mountRoom({ host, events }: Pick<Context, 'host' | 'events'>, executor: Executor, scratch: HostPath): Promise<string> {
+  const folder = join(scratch, 'room');
+  await host.files.makeDirectory(folder);
+  if (host.machine.freeMemory() >= MEMORY_NEEDED) {
+    await executor.run(['mount', '-t', 'tmpfs', '-o', 'mode=0755,size=90%', 'ingot', folder]);
+    return folder;
+  }
+  events.message('info', `Less than ${formatSize(MEMORY_NEEDED)} of memory is free: working on disk, which is slower.`);
+  const image = join(scratch, 'room.img');
+  await host.files.write(image, '');
+  await host.files.truncate(image, ROOM);
+  await executor.run(['mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-m', '0', image]);
+  await executor.run(['mount', '-o', 'loop,noatime', image, folder]);
+  return folder;
 }
 
 /** Starts a storage daemon with the overlay as a file, through FUSE. */

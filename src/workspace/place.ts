@@ -1,7 +1,8 @@
 import { IngotError } from '../base/errors.ts';
+import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import type { Executor } from './executor.ts';
+import type { ExecuteOptions, Executor } from './executor.ts';
 
 export const PLACES = ['host', 'vm'] as const;
 export type PlaceKind = (typeof PLACES)[number];
@@ -30,10 +31,16 @@ export interface Place extends AsyncDisposable {
   readonly executor: Executor;
   /** An empty folder there for mount points and small files, gone with the place. */
   readonly folder: string;
-  /** Makes a folder of this host readable there and returns its path there. The folder must not change while the place lives. */
+  /** Provided folders are this host's own: what is added to one later is seen there, too. */
+  readonly sharesFolders: boolean;
+  /** Makes a folder of this host readable there and returns its path there. It must not change while the place lives, but for `sharesFolders`. */
   provide(folder: HostPath): Promise<string>;
   /** Opens a writable disk. Throws `workspace-lost`. */
   attach(options: AttachOptions): Promise<AttachedDisk>;
+  /** Makes a folder there with much room and no safety, for what is put together and thrown away: in memory where there is enough. */
+  room(): Promise<string>;
+  /** Runs a program of this host on a raw disk that is a file there; `command` gets a path of the disk. */
+  readDisk(raw: string, command: (path: string) => Argv, options?: Pick<ExecuteOptions, 'timeout' | 'onLine'>): Promise<void>;
   /** Makes the network reachable there, and returns the path there of a resolv.conf that fits. */
   network(): Promise<string>;
 }

@@ -2,6 +2,8 @@ import type { Argv } from '../base/process.ts';
 
 /** What steps keep of root's rights: enough for package managers, nothing that reaches the host (no mknod, no mount). */
 const CAPABILITIES = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_SETUID', 'CAP_SETGID', 'CAP_SETFCAP', 'CAP_SYS_CHROOT'];
+/** Without the network the namespace is the step's own: `nginx -t` and the like open their port there, and nothing hears of it. */
+const ALONE = ['CAP_NET_BIND_SERVICE'];
 
 export interface SandboxOptions {
   /** Off by default: what has no network cannot fetch what is not in its key. */
@@ -45,20 +47,21 @@ export function sandboxed(root: string, argv: readonly string[], options: Sandbo
     '0755',
     '--tmpfs',
     '/run',
-    ...pairs('--bind', options.bind),
-    ...pairs('--ro-bind', options.readOnly),
+    ...binds('--bind', options.bind),
+    ...binds('--ro-bind', options.readOnly),
     '--chdir',
     '/',
     '--cap-drop',
     'ALL',
-    ...CAPABILITIES.flatMap((capability) => ['--cap-add', capability]),
+    ...[...CAPABILITIES, ...(options.network === true ? [] : ALONE)].flatMap((capability) => ['--cap-add', capability]),
     '--',
     ...argv,
   ];
 }
 
-function pairs(flag: string, binds: Readonly<Record<string, string>> = {}): string[] {
-  return Object.entries(binds).flatMap(([inside, outside]) => [flag, outside, inside]);
+/** A disk that is a device is bound as one: bubblewrap otherwise makes its node unusable. Whether a device can be written is not the mount's to say. */
+function binds(flag: string, paths: Readonly<Record<string, string>> = {}): string[] {
+  return Object.entries(paths).flatMap(([inside, outside]) => [outside.startsWith('/dev/') ? '--dev-bind' : flag, outside, inside]);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
-import { formatSize, type HostPath } from '../../base/types.ts';
+import type { HostPath } from '../../base/types.ts';
 import { writeDisk } from '../../disk/write.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { Executor } from '../../workspace/executor.ts';
@@ -25,12 +25,9 @@ export interface BootstrapOptions {
   readonly onFailure?: (root: GuestRoot, error: unknown) => Promise<void>;
 }
 
-/** The root, the raw disk and their copies in memory; more is kept on disk instead. */
-const MEMORY_NEEDED = 4 * 2 ** 30;
-
 /**
  * Makes a bootable disk from packages: the base of every image of a family that is installed rather than downloaded.
- * Runs the recipe and adds nothing of its own. Needs root through the workspace's helper.
+ * Runs the recipe and adds nothing of its own. Happens in a place, which needs root on this host or a VM.
  */
 export async function bootstrap(context: Context, recipe: BootstrapRecipe, options: BootstrapOptions): Promise<void> {
   const { span } = options;
@@ -46,10 +43,12 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
   });
   const place = undo.use(await openPlace(context, { kind: options.workspace, scratch: options.scratch }));
   const { executor } = place;
-  const work = await mountWorkFolder(context, executor, options.scratch);
+  const work = await place.room();
+  await executor.run(['mkdir', '-m', '0755', join(work, 'root')]);
+  if (!place.sharesFolders) await fetching;
   const counter = new DpkgCounter();
   const root = new GuestRoot(executor, join(work, 'root'), {
-    readOnly: { [DEBS]: debs.folder },
+    readOnly: { [DEBS]: await place.provide(debs.folder) },
     onOutput: (text, stream) => {
       span.output(text, stream);
       counter.read(text);
@@ -86,7 +85,7 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
       await root.seal(recipe.seal, recipe.truncate);
     });
     await stage(span, 'disk', async (diskStage) => {
-      await writeDisk(executor, root, recipe, {
+      await writeDisk(place, root, recipe, {
         raw: join(work, 'disk.raw'),
         output: options.output,
         onProgress: (percent) => diskStage.progress(percent, 100, 'items'),
@@ -118,25 +117,6 @@ class DpkgCounter {
     this.#done += 1;
     this.#span?.progress(this.#done, this.#total, 'items');
   }
-}
-
-/** A file system in memory where there is enough, else in a file of the scratch folder; gone with the helper either way. */
-async function mountWorkFolder(context: Context, executor: Executor, scratch: HostPath): Promise<string> {
-  const folder = join(scratch, 'work');
-  const { host } = context;
-  await host.files.makeDirectory(folder);
-  if (host.machine.freeMemory() >= MEMORY_NEEDED) {
-    await executor.run(['mount', '-t', 'tmpfs', '-o', 'mode=0755,size=90%', 'ingot', folder]);
-  } else {
-    context.events.message('info', `Less than ${formatSize(MEMORY_NEEDED)} of memory is free: working on disk, which is slower.`);
-    const image = join(scratch, 'work.img');
-    await host.files.write(image, '');
-    await host.files.truncate(image, 16 * 2 ** 30);
-    await executor.run(['mke2fs', '-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-m', '0', image]);
-    await executor.run(['mount', '-o', 'loop,noatime', image, folder]);
-  }
-  await executor.run(['mkdir', '-m', '0755', join(folder, 'root')]);
-  return folder;
 }
 
 /** Puts the essential packages' files into the empty root, so that dpkg and a shell can run there. */

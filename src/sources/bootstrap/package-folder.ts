@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { downloadAll } from '../../base/download.ts';
 import type { Span } from '../../base/events.ts';
-import { formatSize, type HostPath } from '../../base/types.ts';
+import { formatSize, hostPath, type HostPath } from '../../base/types.ts';
 import type { Context } from '../../operations/operation.ts';
 import { expandDeb } from './deb.ts';
 import type { Archives } from './mirrors.ts';
@@ -20,7 +20,7 @@ export interface PackageFolderOptions {
 
 /** The packages of a recipe, downloaded and expanded into one folder as dpkg wants them. */
 export class PackageFolder {
-  readonly folder: string;
+  readonly folder: HostPath;
   readonly #context: Context;
   readonly #packages: readonly ResolvedPackage[];
   readonly #options: PackageFolderOptions;
@@ -30,7 +30,7 @@ export class PackageFolder {
     this.#context = context;
     this.#packages = packages;
     this.#options = options;
-    this.folder = join(options.scratch, 'debs');
+    this.folder = hostPath(join(options.scratch, 'debs'));
     this.#essentialReady.promise.catch(() => undefined);
   }
 

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
+import type { Argv } from '../../base/process.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
 import { chainNodes, type BlockNode } from '../../disk/blockdev.ts';
 import { makeExt4Image } from '../../disk/ext4-image.ts';
+import { emptyQcow2 } from '../../disk/qcow2.ts';
+import type { ExecuteOptions } from '../executor.ts';
 import type { AttachedDisk, AttachOptions, Place, PlaceOptions } from '../place.ts';
 import type { VmContext } from './helper-image.ts';
 import { FOLDER_INSIDE } from './init.ts';
@@ -12,6 +15,10 @@ import { startHelperVm, type HelperVm } from './start.ts';
 const TARGETS = 255;
 /** Seconds for the guest to see a disk, and for QEMU to let go of one. */
 const DISK_SECONDS = 60;
+/** Seconds for copying a whole disk. */
+const COPY_SECONDS = 3600;
+/** Bytes; the file is sparse. */
+const ROOM = 32 * 2 ** 30;
 
 /**
  * Opens disks in the helper VM: no root on this host, and a kernel between an image's file systems and the host's. Disks come and go
@@ -24,6 +31,7 @@ export async function openVmPlace(context: VmContext, options: Omit<PlaceOptions
 
 class VmPlace implements Place {
   readonly kind = 'vm';
+  readonly sharesFolders = false;
   readonly folder = FOLDER_INSIDE;
   readonly #context: VmContext;
   readonly #vm: HelperVm;
@@ -56,9 +64,44 @@ class VmPlace implements Place {
   }
 
   async attach(options: AttachOptions): Promise<AttachedDisk> {
+    return await this.#attach(options, 'default');
+  }
+
+  async room(): Promise<string> {
+    const overlay = hostPath(join(this.#scratch, `${this.#nextName()}.qcow2`));
+    await this.#context.host.files.write(overlay, emptyQcow2({ virtualSize: ROOM }), { mode: 0o600 });
+    const { path } = await this.#attach({ chain: [], overlay, scratch: this.#scratch }, 'unsafe');
+    const folder = join(this.folder, this.#nextName());
+    const script = 'mke2fs -q -F -t ext4 -O ^has_journal -m 0 "$1"; mkdir "$2"; mount -o noatime "$1" "$2"; rmdir "$2/lost+found"';
+    await this.executor.run(['sh', '-ec', script, 'sh', path, folder], { timeout: DISK_SECONDS });
+    return folder;
+  }
+
+  /** Copies the disk to this host first: the program is a host's, and needs neither the VM nor its rights. */
+  async readDisk(raw: string, command: (path: string) => Argv, options: Pick<ExecuteOptions, 'timeout' | 'onLine'> = {}): Promise<void> {
+    const { host, signal } = this.#context;
+    const { stdout } = await this.executor.run(['stat', '--dereference', '--format=%s', raw]);
+    const copy = hostPath(join(this.#scratch, `${this.#nextName()}.raw`));
+    await host.files.write(copy, '', { mode: 0o600 });
+    await host.files.truncate(copy, Number(stdout));
+    try {
+      const file = { driver: 'file', 'node-name': `${this.#nextName()}-file`, filename: copy, discard: 'unmap', cache: { 'no-flush': true } };
+      const disk = await this.#add([
+        file,
+        { driver: 'raw', 'node-name': this.#nextName(), file: file['node-name'], discard: 'unmap', 'detect-zeroes': 'unmap' },
+      ]);
+      await this.executor.run(['dd', `if=${raw}`, `of=${disk.path}`, 'bs=1M', 'conv=sparse,fsync', 'status=none'], { timeout: COPY_SECONDS });
+      await disk.remove();
+      await host.processes.run(command(copy), { signal, ...options });
+    } finally {
+      await host.files.remove(copy);
+    }
+  }
+
+  async #attach(options: AttachOptions, cache: 'default' | 'unsafe'): Promise<AttachedDisk> {
     const { host, signal } = this.#context;
     const top = this.#nextName();
-    const disk = await this.#add(chainNodes([...options.chain, options.overlay], { top, writable: true, prefix: `${top}-` }));
+    const disk = await this.#add(chainNodes([...options.chain, options.overlay], { top, writable: true, prefix: `${top}-`, cache }));
     let attached = true;
     const detach = async (): Promise<void> => {
       if (!attached) return;
