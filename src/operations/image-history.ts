@@ -31,7 +31,13 @@ export default defineOperation({
   input: z.strictObject({
     image: z.string().meta({ positional: true, complete: 'image' }).describe('name, name:tag or name@sha256:…'),
   }),
-  output: z.strictObject({ references: z.array(z.string()), digest: z.string(), layers: z.array(layerSchema) }),
+  output: z.strictObject({
+    references: z.array(z.string()),
+    digest: z.string(),
+    /** The image that its template started from, where that was one. */
+    from: z.strictObject({ reference: z.string(), digest: z.string() }).optional(),
+    layers: z.array(layerSchema),
+  }),
   examples: [
     { command: 'ingot image history web', does: 'how the latest one came to be' },
     { command: 'ingot image history web:1.4 --json', does: 'the same, with the names of the images that share each layer' },
@@ -39,9 +45,11 @@ export default defineOperation({
   async run(input, { host, home }) {
     const { image, layers } = await openStore(host, home).history(input.image);
     const now = host.clock.now().getTime();
+    const { from } = image.config['dev.ingot.image'];
     return {
       references: [...image.references],
       digest: image.digest,
+      ...(from === undefined ? {} : { from: { reference: from.reference, digest: from.digest } }),
       layers: layers.map(({ told, key, digest, size, record, sharedWith }) => ({
         name: told.name,
         ...(told.kind === undefined ? {} : { kind: told.kind }),
@@ -56,7 +64,7 @@ export default defineOperation({
       })),
     };
   },
-  render({ references, digest, layers }, options) {
+  render({ references, digest, from, layers }, options) {
     const columns = [
       { title: 'LAYER' },
       { title: 'KIND' },
@@ -82,8 +90,10 @@ export default defineOperation({
     const stored = layers.reduce((sum, layer) => sum + layer.size, 0);
     const own = layers.filter((layer) => layer.sharedWith.length === 0).reduce((sum, layer) => sum + layer.size, 0);
     const head = `${styled(references.join(', ') || '(no tag)', 'bold', options)}  ${styled(digest, 'dim', options)}`;
+    const base = from === undefined ? [] : [`built on ${from.reference}  ${styled(from.digest, 'dim', options)}`];
     return [
       head,
+      ...base,
       '',
       renderTable(columns, rows, options),
       '',

@@ -85,6 +85,18 @@ describe('save and load', () => {
     expect(await recordsOf(there.store, shop)).toEqual([]);
   });
 
+  test('what the layer cache knows stays, whatever the archive says of the same key', async () => {
+    await using here = await sampleHome();
+    await using there = await sampleHome();
+    const { archive } = await saved(here);
+    const mine = await putSampleImage(there.store, there.home, 'mine', ['latest'], ['bootstrap']);
+    const [record] = await recordsOf(there.store, mine);
+    expect((await recordsOf(here.store, await here.store.resolve('base')))[0]).toMatchObject({ key: record!.key });
+    expect(await there.store.load(archive)).toMatchObject({ cached: 4 });
+    expect(await there.store.findLayer(record!.key)).toEqual(record);
+    expect((await there.store.verify()).problems).toEqual([]);
+  });
+
   test('a tag of another image is refused, and moved by force', async () => {
     await using here = await sampleHome();
     await using there = await sampleHome();
