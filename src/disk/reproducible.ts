@@ -3,7 +3,7 @@ import { IngotError } from '../base/errors.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
-import type { Image } from '../store/model.ts';
+import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths, openStore } from '../store/store.ts';
 import type { FoundPartition } from '../workspace/partitions.ts';
 import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
@@ -49,7 +49,8 @@ export async function reproducibleDisk(context: Context, image: Image, options: 
   // Times are changed on an overlay that is thrown away.
   await makeOverlay(host, overlay, base, size);
   await host.files.write(output, emptyQcow2({ virtualSize: size }));
-  await using place = await openPlace(context, { kind: await choosePlace(context, options.workspace), scratch });
+  const foreign = isForeign(image.config['dev.ingot.image'].layers);
+  await using place = await openPlace(context, { kind: await choosePlace(context, options.workspace, { foreign }), scratch });
   await using target = await place.attach({ chain: [], overlay: output, scratch });
   {
     await using workspace = await openWorkspace(place, { chain, overlay, scratch });
@@ -71,6 +72,8 @@ export async function reproducibleDisk(context: Context, image: Image, options: 
       anew.map(({ partition }) => partition),
     );
   }
+  // A device may have some of it in its cache still.
+  await place.executor.run(['sync', target.path]);
   await target.detach();
   return output;
 }
