@@ -1,7 +1,7 @@
 import { IngotError } from '../base/errors.ts';
 import type { Context } from '../operations/operation.ts';
 import { imageFinder } from '../store/find-image.ts';
-import type { GateStatement } from '../store/model.ts';
+import { isForeign, type GateStatement } from '../store/model.ts';
 import { openStore, type Store } from '../store/store.ts';
 import { choosePlace, type PlaceKind } from '../workspace/place.ts';
 import { cachedLayers, recordsOf, type Outcomes } from './cached.ts';
@@ -107,7 +107,8 @@ async function workOn(run: Run, working: readonly number[]): Promise<void> {
   const { observer } = options;
   await observer?.onWork?.(working);
   const jobs = options.debugShell ? 1 : (options.jobs ?? context.host.machine.cpus);
-  const place = await parts.choosePlace(context, options.workspace);
+  const foreign = builds.some(({ plan }) => isForeign(plan.base?.layers ?? []));
+  const place = await parts.choosePlace(context, options.workspace, { foreign });
   await using places = new SlotPlaces(context, place);
   const tasks = buildTasks(builds, working, outcomes, place, options.times, taskWork(run, place, places));
   const progress = new FleetProgress(context, results, tasks, jobs);

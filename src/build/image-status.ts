@@ -6,6 +6,7 @@ import { hexOf, hostPath, type Digest, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
+import { isForeign } from '../store/model.ts';
 import { choosePlace, openPlace } from '../workspace/place.ts';
 import { openWorkspace } from '../workspace/workspace.ts';
 
@@ -22,7 +23,7 @@ export async function statusOfImage(context: Context, image: BaseImage): Promise
   const chain = image.layers.map(({ digest }) => hostPath(home.blob(digest)));
   await makeOverlay(host, overlay, hostPath(home.blob(top.digest)), image.virtualSize);
   await using place = await openPlace(context, {
-    kind: await choosePlace(context, context.settings.workspace === 'auto' ? undefined : context.settings.workspace),
+    kind: await choosePlace(context, context.settings.workspace === 'auto' ? undefined : context.settings.workspace, { foreign: isForeign(image.layers) }),
     scratch: scratch.path,
   });
   await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });

@@ -4,7 +4,7 @@ import { makeScratch } from '../base/scratch.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
-import type { Image } from '../store/model.ts';
+import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
@@ -29,7 +29,8 @@ const TIMEOUT = 1800;
  */
 export async function compareDisks(context: Context, before: Image, after: Image, workspace: PlaceKind | undefined): Promise<DiskDifference> {
   await using scratch = await makeScratch(context.host, context.home, 'comparing two images');
-  await using place = await openPlace(context, { kind: await choosePlace(context, workspace), scratch: scratch.path });
+  const foreign = [before, after].some((image) => isForeign(image.config['dev.ingot.image'].layers));
+  await using place = await openPlace(context, { kind: await choosePlace(context, workspace, { foreign }), scratch: scratch.path });
   const look = <T>(label: string, image: Image, work: (root: GuestRoot) => Promise<T>): Promise<T> =>
     context.events.stage(`${label} ${image.references[0] ?? image.digest}`, () => inDisk(context, place, scratch.path, image, work));
 

@@ -3,7 +3,7 @@ import { IngotError } from '../base/errors.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import type { Image } from '../store/model.ts';
+import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
 import { choosePlace, openPlace, type PlaceKind } from '../workspace/place.ts';
@@ -20,7 +20,8 @@ export async function runDiskChecks(context: Context, image: Image, workspace?: 
   const base = chain.at(-1);
   if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
   await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
-  await using place = await openPlace(context, { kind: await choosePlace(context, workspace), scratch: scratch.path });
+  const foreign = isForeign(image.config['dev.ingot.image'].layers);
+  await using place = await openPlace(context, { kind: await choosePlace(context, workspace, { foreign }), scratch: scratch.path });
   await using opened = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
   const { repositories, guest } = image.config['dev.ingot.image'];
   const accounts = guest?.accounts ?? [];

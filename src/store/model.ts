@@ -90,6 +90,11 @@ export const imageDetailsSchema = z.object({
 });
 export type ImageDetails = z.output<typeof imageDetailsSchema>;
 
+/** Whether an image with these layers stands on a disk that came from elsewhere, which no signature vouches for. */
+export function isForeign(layers: readonly { readonly kind?: string | undefined }[]): boolean {
+  return layers[0]?.kind === 'disk';
+}
+
 /** OCI image config; `created` is left out on purpose. */
 export const imageConfigSchema = z.object({
   architecture: z.string(),

@@ -67,10 +67,17 @@ export async function openPlace(context: PlaceContext, options: PlaceOptions): P
 
 /**
  * The place to work in: what was asked for, else this host where it is Linux and root can be had, by sudo if need be; else the helper
- * VM, and says why. Throws `host-unsupported` where the host was asked for and is no Linux.
+ * VM, and says why. A disk that came from elsewhere is for the helper VM alone, whatever was asked for: nobody vouches for its file systems, and
+ * the kernel that mounts them is not to be this host's. Throws `host-unsupported` where the host was asked for and is no Linux.
  */
-export async function choosePlace(context: Pick<Context, 'host' | 'events'>, wanted: PlaceKind | undefined): Promise<PlaceKind> {
+export async function choosePlace(
+  context: Pick<Context, 'host' | 'events'>,
+  wanted: PlaceKind | undefined,
+  { foreign = false }: { readonly foreign?: boolean } = {},
+): Promise<PlaceKind> {
   const { machine, processes } = context.host;
+  if (foreign && wanted === 'host') context.events.message('info', 'Disks are opened in the helper VM, since no signature vouches for what is on them.');
+  if (foreign) return 'vm';
   if (wanted === 'vm') return 'vm';
   if (machine.platform !== 'linux') {
     if (wanted === 'host') {
