@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IngotError } from './errors.ts';
 import type { Host } from './host.ts';
+import { networkCause, retry } from './retry.ts';
 import type { HostPath } from './types.ts';
 
 export interface DownloadItem {
@@ -84,7 +85,7 @@ async function downloadOne(
   onBytes: (bytes: number) => void,
 ): Promise<void> {
   const temporary = `${path}.part-${process.pid}`;
-  for (let attempt = 1; ; attempt++) {
+  const attempt = async (): Promise<void> => {
     let counted = 0;
     try {
       await fetchTo(host, item, temporary, signal, (bytes) => {
@@ -92,22 +93,28 @@ async function downloadOne(
         onBytes(bytes);
       });
       await host.files.rename(temporary, path);
-      return;
     } catch (error) {
       onBytes(-counted);
       await host.files.remove(temporary);
-      if (signal.aborted) throw options.signal.aborted ? new IngotError('interrupted', 'interrupted', 'Stopped while downloading') : error;
-      if (!isTransient(error)) throw error;
-      const cause = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
-      if (attempt === ATTEMPTS) {
-        throw new IngotError('upstream', 'download-failed', `${item.url} could not be downloaded: ${cause}`, {
-          cause: error,
-          hint: 'Check the network, or name another mirror with --mirror.',
-        });
-      }
-      options.onRetry?.(item.url, attempt, cause);
-      await host.clock.sleep(0.5 * 3 ** (attempt - 1), signal);
+      throw error;
     }
+  };
+  try {
+    await retry(attempt, {
+      clock: host.clock,
+      signal,
+      attempts: ATTEMPTS,
+      transient: isTransient,
+      onRetry: (error, number) => options.onRetry?.(item.url, number, networkCause(error)),
+    });
+  } catch (error) {
+    if (options.signal.aborted) throw new IngotError('interrupted', 'interrupted', 'Stopped while downloading');
+    if (signal.aborted || !isTransient(error)) throw error;
+    const cause = networkCause(error);
+    throw new IngotError('upstream', 'download-failed', `${item.url} could not be downloaded: ${cause}`, {
+      cause: error,
+      hint: 'Check the network, or name another mirror with --mirror.',
+    });
   }
 }
 

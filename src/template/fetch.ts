@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { replaceFile } from '../base/files.ts';
 import type { Host } from '../base/host.ts';
+import { networkCause, retry } from '../base/retry.ts';
 import { formatSize } from '../base/types.ts';
 import { shownValue } from '../base/settings.ts';
 import type { Context } from '../operations/operation.ts';
@@ -42,18 +43,16 @@ export async function fetchText(
 }
 
 async function download({ host, signal }: Pick<Context, 'host' | 'signal'>, url: string): Promise<Uint8Array> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const response = await host.fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_SECONDS * 1000)]), redirect: 'follow' });
-      if (response.ok) return await limited(response, url);
-      if (response.status < 500 && response.status !== 429) throw failed(url, `the server answered ${response.status}`);
-      if (attempt === ATTEMPTS) throw failed(url, `the server answered ${response.status}`);
-    } catch (error) {
-      if (error instanceof IngotError || signal.aborted) throw error;
-      const cause = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : String(error);
-      if (attempt === ATTEMPTS) throw failed(url, cause, error);
-    }
-    await host.clock.sleep(0.5 * 3 ** (attempt - 1), signal);
+  const ask = async (): Promise<Uint8Array> => {
+    const response = await host.fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_SECONDS * 1000)]), redirect: 'follow' });
+    if (response.ok) return await limited(response, url);
+    const answer = `the server answered ${response.status}`;
+    throw response.status >= 500 || response.status === 429 ? new Error(answer) : failed(url, answer);
+  };
+  try {
+    return await retry(ask, { clock: host.clock, signal, attempts: ATTEMPTS, transient: (error) => !(error instanceof IngotError) });
+  } catch (error) {
+    throw error instanceof IngotError || signal.aborted ? error : failed(url, networkCause(error), error);
   }
 }
 
