@@ -57,7 +57,8 @@ export default defineOperation({
     comment(document.contents, '', origins);
     visit(document, {
       Scalar: (_, node) => {
-        if (typeof node.value === 'string' && node.value.includes('\n')) node.type = 'BLOCK_LITERAL';
+        // Where blanks at a line's end or beginning matter, quotes keep them.
+        if (typeof node.value === 'string' && node.value.includes('\n')) node.type = /^\s|[ \t\r]\n|\n\n$/.test(node.value) ? 'QUOTE_DOUBLE' : 'BLOCK_LITERAL';
       },
     });
     const text = document.toString({ lineWidth: 0, indentSeq: true });

@@ -1,8 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { failureOf, problemsOf, templateFolder, type TemplateFolder } from '../../tests/support/templates.ts';
+import { escapeReferences } from '../template/variables.ts';
 import type { Operation } from './operation.ts';
 import init from './template-init.ts';
 import list from './template-list.ts';
@@ -83,6 +85,25 @@ test('show: the effective template, where each value comes from, and what planni
   expect((await run(show, at, { template: 'again.yaml' })).output.template).toEqual(output.template);
   expect((await run(show, at, { template: 'debian-12' })).text).toBe('from: debian-12\n');
   expect(await failureOf(run(show, at, { template: 'debain-12' }))).toMatchObject({ code: 'template-unknown', hint: expect.stringContaining('debian-12') });
+});
+
+test('whatever texts a template holds, what is shown is a template that holds the same', { timeout: 60_000 }, async () => {
+  await using at = await templateFolder({});
+  const text = fc.oneof(
+    fc.array(fc.constantFrom(' ', '\n', '\t', 'a', '#', ': ', '- ', '|', '"', "'", '{{ a }}', '\\', '\r\n', '%', '---\n')).map((parts) => parts.join('')),
+    fc.string(),
+  );
+  let count = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.constantFrom('a', 'b'), text), fc.boolean(), async (labels, origin) => {
+      const written = Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, escapeReferences(value)]));
+      const [one, two] = [`a${(count += 1)}.yaml`, `b${count}.yaml`];
+      await at.write({ [one]: JSON.stringify({ from: 'debian-12', labels: written }) });
+      await at.write({ [two]: (await run(show, at, { template: one, origin })).text });
+      expect((await at.load({}, two)).template.labels).toEqual((await at.load({}, one)).template.labels);
+    }),
+    { numRuns: 150 },
+  );
 });
 
 test('list tells what a template lacks, and what a name would mean instead', async () => {

@@ -2,7 +2,7 @@ import type { LoadedTemplate } from './load.ts';
 import { positionOf } from './placed.ts';
 import { templateSchema } from './schema.ts';
 import { plainOf, type MapNode, type Node } from './source.ts';
-import { withoutReferences } from './variables.ts';
+import { escapeReferences } from './variables.ts';
 
 /** The template after its files were joined and its variables filled in, as one that could be loaded again: nothing in it refers to anything. */
 export function effectiveTemplate(loaded: LoadedTemplate): Record<string, unknown> {
@@ -32,7 +32,7 @@ function withoutVariables(tree: MapNode): MapNode {
 }
 
 function escaped(node: Node): Node {
-  if (node.kind === 'value') return typeof node.value === 'string' ? { ...node, value: withoutReferences(node.value) } : node;
+  if (node.kind === 'value') return typeof node.value === 'string' ? { ...node, value: escapeReferences(node.value) } : node;
   if (node.kind === 'list') return { ...node, items: node.items.map(escaped) };
   return { ...node, entries: new Map([...node.entries].map(([key, entry]) => [key, { ...entry, value: escaped(entry.value) }])) };
 }

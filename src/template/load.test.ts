@@ -237,7 +237,7 @@ roles: [{ docker: {}, lxd: {} }]
   });
 });
 
-describe('bombs', () => {
+describe('bombs', { timeout: 60_000 }, () => {
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array.from({ length: 9 }, () => `*l${i}`).join(', ')}]`);
   test.each([
     ['aliases of aliases', `l0: &l0 [lol, lol]\n${levels.join('\n')}\n`, /more than 50000 values/],
@@ -265,7 +265,7 @@ describe('bombs', () => {
   });
 });
 
-describe('whatever is in the file', () => {
+describe('whatever is in the file', { timeout: 60_000 }, () => {
   const key = fc.constantFrom(...Object.keys(templateSchema.shape), ...Object.keys(STEP_SCHEMAS), 'to', 'mode', 'name', 'sshd', 'port', 'file', 'url', 'x');
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof({ maxDepth: 5 }, fc.string(), fc.constantFrom('{{ x }}', 'debian-12', '/x', null), fc.integer(), fc.boolean(), tie('list'), tie('map')),

@@ -37,6 +37,8 @@ export function variableValues(root: Node, input: VariableInput, problems: Place
         entries.map(([declared]) => declared),
       ),
       place: section?.place ?? root.place,
+      // The line is not what is wrong.
+      confidential: true,
     });
   }
   for (const [name, { value: node }] of entries) {
@@ -131,9 +133,9 @@ export function fillIn(root: Node, values: ReadonlyMap<string, VariableValue | u
   return new Filler(values, problems).map(root, (key) => key !== 'variables');
 }
 
-/** Text in which nothing is a reference any more, so that it is read as it stands. */
-export function withoutReferences(text: string): string {
-  return text.replace(REFERENCE, (reference: string, escape: string) => (escape === '' ? `\\${reference}` : reference));
+/** A text that means this one: what looks like a reference in it, escaped or not, is escaped once more. */
+export function escapeReferences(text: string): string {
+  return text.replace(REFERENCE, (reference) => `\\${reference}`);
 }
 
 /** Whether a text refers to a variable. */
