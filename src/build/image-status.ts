@@ -36,12 +36,3 @@ export async function statusOfImage(context: Context, image: BaseImage): Promise
 export function statusFile(home: Home, top: Digest): HostPath {
   return hostPath(join(home.resolutions, `${hexOf(top)}.status`));
 }
-
-/** The text of a status file without some packages. */
-export function withoutPackages(status: string, names: readonly string[]): string {
-  const gone = new Set(names);
-  return status
-    .split('\n\n')
-    .filter((stanza) => !gone.has(/^Package: (.+)$/m.exec(stanza)?.[1] ?? ''))
-    .join('\n\n');
-}

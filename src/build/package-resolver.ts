@@ -5,6 +5,7 @@ import { basePackages } from '../families/debian/packages.ts';
 import type { Context } from '../operations/operation.ts';
 import { installedPackages, type BaseImage, type Upstream } from '../plan/plan.ts';
 import type { Section } from '../plan/sections.ts';
+import { withoutPackages } from '../sources/bootstrap/installed-status.ts';
 import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
 import {
   refreshUpstream,
@@ -76,7 +77,7 @@ export class PackageResolver {
   /** What is installed below, for apt: as the repositories describe it, or as an older image's own disk does. */
   async #status(options: UpstreamOptions, base: BaseImage | undefined, below: readonly Changed[]): Promise<string> {
     if (base === undefined) return await statusOf(this.#context, options, [...installedPackages(below).values()]);
-    const { statusOfImage, withoutPackages } = await import('./image-status.ts');
+    const { statusOfImage } = await import('./image-status.ts');
     const above = below.slice(base.layers.length);
     const added = [...installedPackages(above).values()];
     const old = withoutPackages(await statusOfImage(this.#context, base), [...added.map(({ name }) => name), ...above.flatMap(({ removed }) => removed)]);

@@ -9,6 +9,8 @@ import type { Release } from '../../catalog/schema.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
 import type { PackageRepository } from '../../template/template.ts';
+import { aptInstall, aptShow, aptUpdate, prepareApt, type AptUri } from './apt.ts';
+import { installedStatus } from './installed-status.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { ResolvedPackage } from './recipe.ts';
 
@@ -94,7 +96,8 @@ export async function refreshUpstream(context: Dependencies, options: UpstreamOp
   for (const name of await context.host.files.list(join(folder, 'lists'))) {
     if (!/_(?:In)?Release$/.test(name)) continue;
     const suite = /_dists_(.+)_InRelease$/.exec(name)?.[1] ?? name;
-    indexes[suite] = createHash('sha256')
+    // Two repositories may call their suites the same.
+    indexes[suite in indexes ? name : suite] = createHash('sha256')
       .update(await context.host.files.read(join(folder, 'lists', name)))
       .digest('hex');
   }
@@ -163,37 +166,12 @@ async function resolveOnTop(
   }
 }
 
-/** Fields that matter for resolving on top of a package; those by which apt tells two builds of one version apart (debListParser::VersionHash) are among them. */
-const STATUS_FIELDS =
-  /^(Package|Installed-Size|Architecture|Version|Multi-Arch|Essential|Important|Protected|Source|Depends|Pre-Depends|Provides|Conflicts|Breaks|Replaces): /;
-
 /**
  * Packages of the last seen metadata as the text of a dpkg status file, as if they were installed. Throws `package-gone` where the
  * metadata does not have one of them any more.
  */
 export async function statusOf(context: Dependencies, options: UpstreamOptions, packages: readonly InstalledPackage[]): Promise<string> {
-  const folder = upstreamFolder(context, options);
-  const wanted = new Map(packages.map((item) => [`${item.name} ${item.version}`, item]));
-  const stanzas: string[] = [];
-  const { stdout } = await context.host.processes.run(['apt-cache', 'show', ...packages.map((item) => `${item.name}=${item.version}`)], {
-    env: aptEnvironment(folder),
-    timeout: 120,
-    signal: context.signal,
-    accept: [100],
-  });
-  for (const text of stdout.split('\n\n')) {
-    const lines = text.split('\n').filter((line) => STATUS_FIELDS.test(line));
-    const field = (name: string): string => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
-    // The same version can be in two archives.
-    if (wanted.delete(`${field('Package')} ${field('Version')}`)) stanzas.push([...lines, 'Status: install ok installed', ''].join('\n'));
-  }
-  const gone = [...wanted.values()];
-  if (gone.length > 0) {
-    throw new IngotError('upstream', 'package-gone', `The repositories no longer have ${gone.map((item) => `${item.name} ${item.version}`).join(', ')}`, {
-      hint: 'The metadata changed while it was read: run the same command again.',
-    });
-  }
-  return stanzas.join('\n');
+  return installedStatus(await aptShow(context, upstreamFolder(context, options), packages), packages);
 }
 
 function upstreamFolder({ home }: Pick<Dependencies, 'home'>, options: UpstreamOptions): string {
@@ -213,133 +191,6 @@ async function lockUpstream(context: Dependencies, options: UpstreamOptions): Pr
   });
 }
 
-/** Writes an apt configuration that knows nothing of the host's own. */
-async function prepareApt(context: Dependencies, { release, arch, mirrors, repositories = [] }: UpstreamOptions, folder: string): Promise<void> {
-  const { files } = context.host;
-  for (const part of ['etc/apt.conf.d', 'etc/preferences.d', 'etc/sources.list.d', 'etc/trusted.gpg.d', 'lists/partial', 'archives/partial'])
-    await files.makeDirectory(join(folder, part));
-  await files.write(join(folder, 'status'), '');
-  await files.write(join(folder, 'keyring.asc'), release.keyring);
-  for (const { name, key } of repositories) await files.write(join(folder, `${name}.asc`), key);
-  const line = (uri: string, suite: string, keyring = 'keyring', components: readonly string[] = release.components): string =>
-    `deb [arch=${arch} signed-by=${join(folder, `${keyring}.asc`)}] ${uri} ${suite} ${components.join(' ')}\n`;
-  const sources = [
-    ...release.suites.map((suite) => line(mirrors.archive, suite)),
-    ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)]),
-    // A suite that is a path has no components.
-    ...repositories.flatMap((extra) => extra.suites.map((suite) => line(extra.uri, suite, extra.name, suite.endsWith('/') ? [] : extra.components))),
-  ];
-  await files.write(join(folder, 'etc', 'sources.list'), sources.join(''));
-  const configuration = {
-    'APT::Architecture': arch,
-    'APT::Architectures': arch,
-    'APT::Install-Recommends': 'false',
-    'APT::Sandbox::User': '',
-    'Acquire::Languages': 'none',
-    'Acquire::Retries': '3',
-    'Acquire::http::Timeout': '30',
-    'Acquire::https::Timeout': '30',
-    'Dir::Etc': join(folder, 'etc'),
-    'Dir::State': folder,
-    'Dir::State::lists': join(folder, 'lists'),
-    'Dir::State::status': join(folder, 'status'),
-    'Dir::Cache': folder,
-    'Dir::Cache::archives': join(folder, 'archives'),
-    'Dir::Log': folder,
-  };
-  const text = Object.entries(configuration)
-    .map(([key, value]) => `${key} "${value}";\n`)
-    .join('');
-  await files.write(join(folder, 'apt.conf'), text);
-}
-
-async function aptUpdate(context: Dependencies, folder: string, options: readonly string[]): Promise<void> {
-  const result = await context.host.processes.run(['apt-get', 'update', '--error-on=any', ...options], {
-    env: aptEnvironment(folder),
-    timeout: 600,
-    signal: context.signal,
-    accept: [100],
-  });
-  if (result.exitCode === 0) return;
-  const errors = result.stderr
-    .split('\n')
-    .filter((line) => /^[EW]:/.test(line))
-    .join('\n');
-  const fail = (errorClass: 'verification' | 'upstream', code: string, message: string, hint: string): IngotError =>
-    new IngotError(errorClass, code, message, { hint, detail: errors });
-  if (/is (?:expired|not valid anymore)|Release file .* is expired/i.test(errors))
-    throw fail('upstream', 'metadata-expired', 'The repository metadata is past its Valid-Until date', '');
-  if (/NO_PUBKEY|BADSIG|not signed|EXPKEYSIG|signatures were invalid|couldn't be verified|Signed file isn't valid|Clearsigned file isn't valid/i.test(errors)) {
-    throw fail(
-      'verification',
-      'signature-invalid',
-      'The repository metadata is not signed by a key that the catalog pins',
-      'Use another mirror. If the distribution has new keys, update ingot.',
-    );
-  }
-  if (/does not have a Release file|404\s+Not Found/i.test(errors))
-    throw fail('upstream', 'release-missing', 'The mirror does not have this release', 'Check --mirror: it is the folder above dists/.');
-  throw fail(
-    'upstream',
-    'mirror-unreachable',
-    'The repository metadata could not be read from the mirror',
-    'Check the network, or name another mirror with --mirror; --offline builds from what was last seen.',
-  );
-}
-
-interface AptUri {
-  readonly url: string;
-  readonly file: string;
-  readonly size: number;
-  readonly sha256: string;
-}
-
-async function aptInstall(
-  context: Dependencies,
-  folder: string,
-  names: readonly string[],
-  options: readonly string[] = [],
-): Promise<{ uris: AptUri[]; removed: string[] }> {
-  const result = await context.host.processes.run(
-    ['apt-get', 'install', '--yes', '--print-uris', '-q', '-o', 'Acquire::ForceHash=SHA256', ...options, ...names],
-    {
-      env: aptEnvironment(folder),
-      timeout: 120,
-      signal: context.signal,
-      accept: [100],
-    },
-  );
-  if (result.exitCode !== 0) {
-    const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].map(
-      (match) => match[1] ?? match[2],
-    );
-    if (unknown.length > 0)
-      throw new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, { detail: result.stderr.trim() });
-    throw new IngotError('upstream', 'packages-unresolvable', 'apt cannot install these packages together', {
-      detail: `${result.stdout}\n${result.stderr}`.trim(),
-    });
-  }
-  return { uris: parsePrintUris(result.stdout), removed: parseRemoved(result.stdout) };
-}
-
-/** Names of the packages that apt says it would remove. */
-export function parseRemoved(text: string): string[] {
-  const list = /^The following packages will be REMOVED:\n((?: .*\n)*)/m.exec(text)?.[1] ?? '';
-  return list
-    .split(/\s+/)
-    .filter((word) => word !== '')
-    .map((word) => word.replace(/\*$/, ''));
-}
-
-/** Reads the lines of `apt-get --print-uris`: `'url' file size SHA256:hex`. */
-export function parsePrintUris(text: string): AptUri[] {
-  return text.split('\n').flatMap((line) => {
-    const match = /^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/.exec(line.trim());
-    if (match?.[1] === undefined || match[2] === undefined || match[4] === undefined) return [];
-    return [{ url: match[1], file: match[2], size: Number(match[3]), sha256: match[4] }];
-  });
-}
-
 function toPackage(uri: AptUri, { repositories = [] }: UpstreamOptions, state: UpstreamState, essential: boolean): ResolvedPackage {
   const [name, version, arch] = uri.file
     .replace(/\.deb$/, '')
@@ -356,13 +207,6 @@ function toPackage(uri: AptUri, { repositories = [] }: UpstreamOptions, state: U
 /** Where the packages of a template's further repositories are downloaded from, by the name of the archive. */
 export function repositoryMirrors(repositories: readonly PackageRepository[]): Record<string, string> {
   return Object.fromEntries(repositories.map(({ name, uri }) => [`repository ${name}`, uri.replace(/\/$/, '')]));
-}
-
-function aptEnvironment(folder: string): Record<string, string> {
-  const proxies = Object.fromEntries(
-    ['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-  return { APT_CONFIG: join(folder, 'apt.conf'), ...proxies };
 }
 
 function expiredError(release: Release): IngotError {
