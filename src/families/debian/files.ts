@@ -38,7 +38,16 @@ export function filesBefore(options: BaseOptions, disk: DiskLayout): RootFile[] 
           ),
         ]
       : []),
+    ...(disk.lvm === undefined ? [] : [file('/etc/initramfs-tools/scripts/local-block/ingot-lvm', initramfsLvm(disk.lvm.group), '0755')]),
   ];
+}
+
+/** Not every release's udev rules activate volume groups in the initramfs; these scripts run while the root is waited for. */
+function initramfsLvm(group: string): string {
+  return `#!/bin/sh
+if [ "$1" = prereqs ]; then exit 0; fi
+lvm vgchange --activate ay --sysinit ${group} >/dev/null 2>&1 || true
+`;
 }
 
 function initramfsHook(modules: readonly string[]): string {
