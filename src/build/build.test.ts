@@ -72,8 +72,11 @@ describe('many images at once', { timeout: 60_000 }, () => {
       sampleBuild('worse', ['base', 'broken', 'more']),
       sampleBuild('ungated', ['base'], 'failed'),
     ]);
-    const results = await buildImages(context, builds, sampleOptions(context), work.parts);
+    const heard: string[] = [];
+    const observer = { onResult: (i: number, { status }: ImageResult) => heard.push(`${i} ${status}`) };
+    const results = await buildImages(context, builds, sampleOptions(context, { observer }), work.parts);
     expect(statuses(results)).toEqual(['built', 'failed', 'skipped', 'failed']);
+    expect(heard.toSorted()).toEqual(['0 built', '1 failed', '2 skipped', '3 failed']);
     expect(results[1]).toMatchObject({ error: { message: 'the step failed' } });
     expect(results[2]).toMatchObject({ stopped: false, why: 'it stands on the layer broken of bad, which failed' });
     expect(results[3]).toMatchObject({ error: { code: 'gate-failed' }, image: { references: [] } });

@@ -112,7 +112,8 @@ async function workOn(run: Run, working: readonly number[]): Promise<void> {
   await using places = new SlotPlaces(context, place);
   const tasks = buildTasks(builds, working, outcomes, place, options.times, taskWork(run, place, places));
   const progress = new FleetProgress(context, results, tasks, jobs);
-  const ended = await runTasks<void, BuildTask>(tasks, {
+  const ended = new Map<string, TaskResult<void>>();
+  await runTasks<void, BuildTask>(tasks, {
     jobs,
     cpus: Math.max(context.host.machine.cpus, options.jobs ?? 0),
     free: async () => ({ memory: context.host.machine.freeMemory(), disk: await context.host.files.freeSpace(context.home.root) }),
@@ -123,12 +124,13 @@ async function workOn(run: Run, working: readonly number[]): Promise<void> {
       progress.started(task);
     },
     onEnd: (task, result) => {
+      ended.set(task.id, result);
       if (result.status === 'failed') tellFailure(run, task, result.error);
+      if (task.image !== undefined && results[task.image] === undefined) settle(run, task.image, unfinished(run, task.image, result, tasks, ended));
       progress.ended(task);
     },
     onWait: (task, scarcity) => progress.waits(task, scarcity),
   });
-  for (const i of working) if (results[i] === undefined) settle(run, i, unfinished(run, i, tasks, ended));
 }
 
 function taskWork(run: Run, place: PlaceKind, places: SlotPlaces): TaskWork {
@@ -205,11 +207,10 @@ function settle({ results, options }: Run, i: number, result: ImageResult): void
 }
 
 /** What became of an image whose own task was not done. */
-function unfinished(run: Run, i: number, tasks: readonly BuildTask[], ended: ReadonlyMap<string, TaskResult<void>>): ImageResult {
+function unfinished(run: Run, i: number, own: TaskResult<void>, tasks: readonly BuildTask[], ended: ReadonlyMap<string, TaskResult<void>>): ImageResult {
   const seconds = run.seconds();
-  const own = ended.get(`image ${i}`);
-  if (own?.status === 'failed') return { status: 'failed', error: own.error, seconds };
-  const cause = own?.status === 'skipped' ? tasks.find(({ id }) => id === own.cause) : undefined;
+  if (own.status === 'failed') return { status: 'failed', error: own.error, seconds };
+  const cause = own.status === 'skipped' ? tasks.find(({ id }) => id === own.cause) : undefined;
   const begun = cause === undefined ? undefined : ended.get(cause.id);
   if (cause === undefined || begun?.status !== 'failed') return stopped(run);
   // The failure is told once, with the first image that has the layer.

@@ -12,6 +12,8 @@ export interface BuildTask extends Task<void> {
   /** Positions of the images that need it, in order; an image's own task has one. */
   readonly images: readonly number[];
   readonly scope: string | undefined;
+  /** The image that it finishes; undefined for a layer. */
+  readonly image?: number;
   /** Whether it is known how long it takes. */
   readonly known: boolean;
 }
@@ -84,6 +86,7 @@ export function buildTasks(
     tasks.push({
       ...about,
       id: `image ${i}`,
+      image: i,
       after: top === undefined ? [] : [top],
       what: `the gate of ${nameOf(builds, i)}`,
       needs: build.gate.needs,
