@@ -72,6 +72,8 @@ export async function reproducibleDisk(context: Context, image: Image, options: 
       anew.map(({ partition }) => partition),
     );
   }
+  // A device may have some of it in its cache still.
+  await place.executor.run(['sync', target.path]);
   await target.detach();
   return output;
 }
