@@ -37,7 +37,7 @@ describe('completion in bash', () => {
   test('commands, and the commands of a group', () => {
     expect(offered('')).toEqual(expect.arrayContaining(['build', 'doctor', 'image', 'vm']));
     expect(offered('com')).toEqual(['completion']);
-    expect(offered('image', 'l')).toEqual(['list']);
+    expect(offered('image', 'l')).toEqual(['list', 'load']);
   });
 
   test('flags, also after arguments and other flags', () => {
