@@ -1,7 +1,7 @@
 /*
  * What is fast, measured side by side in one run: `node bench/run.ts`, or `./bench/run`. Prints a table, writes JSON.
  *
- *     --only NAME[,NAME]       some rows (build-cold, build-cached, export-size, boot-ssh, vm-create, start-version, start-list)
+ *     --only NAME[,NAME]       some rows: the names in bench/rows/
  *     --rounds N               rounds of each comparison that takes long; default 3
  *     --plain-pipeline FILE    the program to compare builds with
  *     --output FILE            JSON; default bench/results/latest.json
@@ -17,9 +17,31 @@ import { median, type Bench, type Measured, type Row } from './row.ts';
 import { bootRow, vmCreate } from './rows/boot.ts';
 import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
+import { fleetBuild, fleetSize } from './rows/fleet.ts';
+import { helperVmStart } from './rows/helper-vm.ts';
+import { cachedLayers, changedStep } from './rows/layers.ts';
+import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
 import { listStart, versionStart } from './rows/startup.ts';
 
-const ROWS: readonly Row[] = [versionStart, listStart, coldBuild, cachedBuild, exportedSize, vmCreate, bootRow, dockerPacker, dockerVirtCustomize, dockerVm];
+const ROWS: readonly Row[] = [
+  versionStart,
+  listStart,
+  coldBuild,
+  cachedBuild,
+  exportedSize,
+  vmCreate,
+  bootRow,
+  dockerPacker,
+  dockerVirtCustomize,
+  dockerVm,
+  changedStep,
+  cachedLayers,
+  fleetBuild,
+  fleetSize,
+  planFleet,
+  planFleetMemory,
+  helperVmStart,
+];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
 interface Result {

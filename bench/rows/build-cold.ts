@@ -4,14 +4,14 @@ import * as z from 'zod';
 import { timed } from '../run-command.ts';
 import type { Bench, Measured, Row } from '../row.ts';
 
-const planSchema = z.object({ layers: z.array(z.object({ packageNames: z.array(z.string()) })) });
+const planSchema = z.object({ images: z.array(z.object({ layers: z.array(z.object({ packageNames: z.array(z.string()) })) })) });
 
 /** Images of the last cold build, for the rows that compare them. */
 export const built: { ours?: { home: string; exported: string }; plain?: string } = {};
 
 async function packageList(bench: Bench, home: string): Promise<string[]> {
   const { stdout } = await timed([bench.ingot, 'plan', 'debian-12', '--json'], { INGOT_HOME: home });
-  return planSchema.parse(JSON.parse(stdout)).layers.flatMap((layer) => layer.packageNames);
+  return planSchema.parse(JSON.parse(stdout)).images.flatMap(({ layers }) => layers.flatMap((layer) => layer.packageNames));
 }
 
 async function measure(bench: Bench): Promise<Measured | string> {

@@ -5,7 +5,8 @@ import { BuildRecorder } from '../queue/recorder.ts';
 import { builtImage, builtImageSchema, exitCodeOf, renderImage, renderImages } from './build-result.ts';
 import { defineOperation } from './operation.ts';
 import { templatesPosition } from './request-input.ts';
-import { jobOf, prepareBuilds, requestsOf, runBuilds } from './run-builds.ts';
+import { requestsOf } from './requests.ts';
+import { jobOf, prepareBuilds, runBuilds } from './run-builds.ts';
 
 export default defineOperation({
   name: 'build',

@@ -3,7 +3,8 @@ import { Queue } from '../queue/queue.ts';
 import { buildInput } from './build-input.ts';
 import { defineOperation } from './operation.ts';
 import { templatesPosition } from './request-input.ts';
-import { jobOf, requestsOf } from './run-builds.ts';
+import { requestsOf } from './requests.ts';
+import { jobOf } from './run-builds.ts';
 
 export default defineOperation({
   name: 'queue add',

@@ -5,18 +5,16 @@ import { quoteCommand } from '../base/process.ts';
 import { openSecrets } from '../base/secrets.ts';
 import { buildImages, type ImageBuild, type ImageResult } from '../build/build.ts';
 import { imageGates } from '../build/image-gate.ts';
+import { refuseGone } from '../build/gone.ts';
 import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
 import { exportImage } from '../disk/export.ts';
 import type { NewJob } from '../queue/job.ts';
 import type { BuildRecorder } from '../queue/recorder.ts';
-import { parseTag } from '../store/reference.ts';
-import { loadFleet, type FleetImage } from '../template/fleet.ts';
-import { findTemplate, isTemplatePath, templatePath } from '../template/find.ts';
-import { commonSchema, type BuildFlags, type CommonFlags } from './build-input.ts';
+import { findTemplate } from '../template/find.ts';
+import { commonSchema, type CommonFlags } from './build-input.ts';
 import { lockFolder } from './lock.ts';
 import type { Context } from './operation.ts';
-import { requestOf } from './request-input.ts';
 
 /** One image of a command, as it was asked for and as it is to be. */
 export interface PreparedBuild {
@@ -24,42 +22,11 @@ export interface PreparedBuild {
   readonly prepared: Prepared;
 }
 
-/**
- * The images that templates, fleets and flags ask for. Paths become absolute, so that they mean the same wherever they are built. Throws
- * `fleet-invalid`, `name-for-many`, and what finding a template throws.
- */
-export async function requestsOf(context: Context, templates: readonly string[], flags: BuildFlags): Promise<Request[]> {
-  if (flags.tag !== undefined) parseTag(flags.tag);
-  const requests: Request[] = [];
-  for (const template of templates) {
-    const fleet = await loadFleet(context, template);
-    if (fleet === undefined) requests.push(requestOf(isTemplatePath(template) ? templatePath(context, template) : template, flags));
-    else requests.push(...fleet.map((image) => fleetRequest(image, flags)));
-  }
-  if (flags.name !== undefined && requests.length > 1) {
-    throw new IngotError('usage', 'name-for-many', `--name names one image, and there are ${requests.length}`, { hint: 'Set `name` in the templates.' });
-  }
-  return requests;
-}
-
-/** What the fleet says of an image, and the flags on top of it. */
-function fleetRequest(image: FleetImage, flags: BuildFlags): Request {
-  const request = requestOf(image.template, flags);
-  return {
-    ...request,
-    name: request.name ?? image.name,
-    from: image.from,
-    arch: image.arch ?? request.arch,
-    roles: [...image.roles, ...request.roles],
-    packages: [...image.packages, ...request.packages],
-    variables: { ...image.variables, ...request.variables },
-  };
-}
-
 /** Resolves and plans all images of a build. Throws what is wrong with any of them, before anything is built. */
 export async function prepareBuilds(context: Context, requests: readonly Request[], flags: CommonFlags): Promise<PreparedBuild[]> {
   const lock = flags.frozen ? await readLock(context, requests[0]?.template) : undefined;
   const prepared = await prepareAll(context, requests, { ...flags, ...(lock === undefined ? {} : { lock }) });
+  if (lock !== undefined && !flags.offline) await refuseGone(context, prepared);
   return requests.flatMap((request, i) => {
     const one = prepared[i];
     return one === undefined ? [] : [{ request, prepared: one }];
