@@ -171,11 +171,15 @@ class Machine implements AsyncDisposable {
   readonly #files: VmFiles;
   readonly #launched: Launched;
   readonly #helper: Socket;
+  #end = '';
 
   private constructor(context: VmContext, files: VmFiles, launched: Launched, helper: Socket, qmp: QmpClient) {
     this.#context = context;
     this.#files = files;
     this.#launched = launched;
+    void launched.ended.then(
+      ({ exitCode, signal }) => (this.#end = signal === undefined ? `QEMU ended with exit code ${exitCode}.` : `QEMU was ended by ${signal}.`),
+    );
     this.#helper = helper;
     this.qmp = qmp;
   }
@@ -221,7 +225,7 @@ class Machine implements AsyncDisposable {
   async lastWords(): Promise<string> {
     const { files } = this.#context.host;
     const said = consoleText((await readTextIfThere(files, this.#files.console)) ?? '');
-    return [said, await qemuLog(this.#context.host, this.#files.log)].join('\n').trim().split('\n').slice(-TAIL_LINES).join('\n');
+    return [said, await qemuLog(this.#context.host, this.#files.log), this.#end].join('\n').trim().split('\n').slice(-TAIL_LINES).join('\n');
   }
 
   /** Pulls the plug: what counts has been detached before. */
