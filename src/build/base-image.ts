@@ -1,13 +1,16 @@
 import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
+import type { Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
 import type { Image } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import type { Base } from '../template/template.ts';
 
-/** The image that a template starts from. Throws `image-unknown`. */
-export async function openBaseImage({ host, home }: Context, { reference }: Extract<Base, { kind: 'image' }>): Promise<BaseImage> {
-  return baseImage(await openStore(host, home).resolve(reference), reference);
+/**
+ * The image that a template starts from; with a digest (of a lock), that very one, wherever the reference points by now. Throws `image-unknown`.
+ */
+export async function openBaseImage({ host, home }: Context, { reference }: Extract<Base, { kind: 'image' }>, locked?: Digest): Promise<BaseImage> {
+  return baseImage(await openStore(host, home).resolve(locked ?? reference), reference);
 }
 
 /** What planning needs to know of an image. */

@@ -109,7 +109,8 @@ class Preparation {
       const { storedDisk } = await import('./foreign-disk.ts');
       template = await resolve(await storedDisk(context, template.base, { offline }));
     }
-    const base = template.base.kind === 'image' ? await openBaseImage(context, template.base) : undefined;
+    const base =
+      template.base.kind === 'image' ? await openBaseImage(context, template.base, this.#options.lock?.images[template.name]?.from?.digest) : undefined;
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);
     const mirrors = await this.#mirrors.get(release.id, () => this.#chooseMirrors(release));
