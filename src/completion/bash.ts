@@ -1,9 +1,9 @@
-import { commandTree, type CommandCompletion, type Offer } from './model.ts';
+import { commandTree, groupsOf, type CommandCompletion, type Offer } from './model.ts';
 
 /** The completion script for bash 4 and later; needs no bash-completion package. */
 export function bashScript(commands: readonly CommandCompletion[]): string {
   const tree = commandTree(commands.map(({ name }) => name));
-  const groups = [...tree].filter(([, seconds]) => seconds.length > 0);
+  const { pure, mixed } = groupsOf(commands);
   return `# bash completion of ingot; load it with: source <(ingot completion bash)
 _ingot_offer() {
   local word=$2 list
@@ -39,13 +39,17 @@ _ingot() {
     if ((skip)); then skip=0; continue; fi
     if [[ -z $command && $word != -* ]]; then
       command=$word
-      case $command in ${groups.map(([head]) => head).join('|') || '-'}) second=wanted ;; esac
+      case $command in ${pure.map(([head]) => head).join('|') || '-'}) second=wanted ;; ${mixed.map(([head]) => head).join('|') || '-'}) second=possible ;; esac
       continue
     fi
     if [[ $second == wanted && $word != -* ]]; then
       command="$command $word"
       second=''
       continue
+    fi
+    if [[ $second == possible ]]; then
+      second=''
+      case "$command $word" in ${mixed.flatMap(([head, seconds]) => seconds.map((name) => `'${head} ${name}'`)).join('|') || '-'}) command="$command $word"; continue ;; esac
     fi
     if [[ $word == -* ]]; then
       case "$command:$word" in
@@ -61,7 +65,7 @@ _ingot() {
   fi
   if [[ $second == wanted ]]; then
     case $command in
-${groups.map(([head, seconds]) => `      ${head}) _ingot_offer words "$current" '${seconds.join(' ')} --help' ;;`).join('\n')}
+${pure.map(([head, seconds]) => `      ${head}) _ingot_offer words "$current" '${seconds.join(' ')} --help' ;;`).join('\n')}
     esac
     return
   fi
@@ -77,6 +81,12 @@ ${commands.map((command) => `      '${command.name}') _ingot_offer words "$curre
   case "$command:$place" in
 ${commands.flatMap((command) => command.positionals.map((positional, index) => `    '${command.name}:'${positional.many ? '*' : index}) ${offer(positional)} ;;`)).join('\n')}
   esac
+  if [[ $second == possible ]]; then
+    case $command in
+${mixed.map(([head, seconds]) => `      ${head}) mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -W '${seconds.join(' ')}' -- "$current") ;;`).join('\n')}
+      *) ;;
+    esac
+  fi
 }
 complete -F _ingot ingot
 `;

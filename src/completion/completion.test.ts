@@ -37,18 +37,21 @@ describe('completion in bash', () => {
   test('commands, and the commands of a group', () => {
     expect(offered('')).toEqual(expect.arrayContaining(['build', 'doctor', 'image', 'vm']));
     expect(offered('com')).toEqual(['completion']);
+    expect(offered('build', 'log')).toEqual(['logs']);
     expect(offered('image', 'l')).toEqual(['list', 'load']);
   });
 
   test('flags, also after arguments and other flags', () => {
     expect(offered('build', '--off')).toEqual(['--offline']);
     expect(offered('build', 'debian-12', '--size', '4GiB', '--off')).toEqual(['--offline']);
+    expect(offered('build', 'logs', '--fol')).toEqual(['--follow']);
     expect(offered('--json', 'image', 'list', '--ver')).toEqual(['--verbose']);
   });
 
   test('values of choices, and names that ingot knows', () => {
     expect(offered('build', '--filesystem', '')).toEqual(['ext4', 'xfs', 'btrfs']);
-    expect(offered('build', 're')).toEqual(['release-one', 'release-two:1']);
+    expect(offered('build', 'te')).toEqual(['template-one', 'template-two:1']);
+    expect(offered('build', 'web', 'te')).toEqual(['template-one', 'template-two:1']);
     expect(offered('vm', 'start', '')).toEqual(['vm-one', 'vm-two:1', 'other']);
     expect(offered('vm', 'create', 'web', '--image', 'image-o')).toEqual(['image-one']);
     expect(offered('completion', 'z')).toEqual(['zsh']);

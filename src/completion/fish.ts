@@ -15,7 +15,7 @@ export function fishScript(commands: readonly CommandCompletion[]): string {
     'complete -c ingot -f',
   ];
   for (const [head, seconds] of tree) {
-    const description = seconds.length > 0 ? seconds.join(', ') : (summaryOf(head) ?? '');
+    const description = summaryOf(head) ?? seconds.join(', ');
     lines.push(`complete -c ingot -n 'test (count (commandline -opc)) -eq 1' -a ${quote(head)} -d ${quote(description)}`);
     for (const second of seconds) {
       lines.push(
@@ -24,7 +24,8 @@ export function fishScript(commands: readonly CommandCompletion[]): string {
     }
   }
   for (const command of commands) {
-    const when = `-n ${quote(`__ingot_is ${command.name}`)}`;
+    const longer = commands.filter(({ name }) => name.startsWith(`${command.name} `)).map(({ name }) => `; and not __ingot_is ${name}`);
+    const when = `-n ${quote(`__ingot_is ${command.name}${longer.join('')}`)}`;
     for (const flag of command.flags) {
       const names = flag.names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`)).join(' ');
       lines.push(

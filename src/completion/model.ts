@@ -5,7 +5,7 @@ import type { Operation } from '../operations/operation.ts';
 /** What a word may be: one of fixed words, names asked from ingot, a file, or nothing known. */
 export interface Offer {
   readonly words: readonly string[];
-  readonly dynamic: 'image' | 'vm' | 'release' | 'file' | undefined;
+  readonly dynamic: 'image' | 'vm' | 'release' | 'template' | 'file' | undefined;
 }
 
 export interface FlagCompletion {
@@ -50,6 +50,13 @@ function flagOf(field: Field): FlagCompletion {
 
 function offerOf(field: Field): Offer {
   return { words: field.choices, dynamic: field.complete };
+}
+
+/** Groups that are no command themselves, and those that are: `build` and `build logs`. */
+export function groupsOf(commands: readonly CommandCompletion[]): { readonly pure: [string, string[]][]; readonly mixed: [string, string[]][] } {
+  const groups = [...commandTree(commands.map(({ name }) => name))].filter(([, seconds]) => seconds.length > 0);
+  const isCommand = ([head]: [string, string[]]): boolean => commands.some(({ name }) => name === head);
+  return { pure: groups.filter((group) => !isCommand(group)), mixed: groups.filter(isCommand) };
 }
 
 /** First words of the commands, and the second words of those that have them. */

@@ -1,7 +1,7 @@
-import { homeAt, homeFolder } from '../base/home.ts';
-import { realHost } from '../base/host.ts';
+import { homeAt, homeFolder, type Home } from '../base/home.ts';
+import { realHost, type Host } from '../base/host.ts';
 
-/** Names of images, VMs or releases that there are now, for shell completion. Makes nothing, and is quiet about failures. */
+/** Names of images, VMs, releases or templates that there are now, for shell completion. Makes nothing, and is quiet about failures. */
 export async function namesOf(kind: string): Promise<string[]> {
   const host = realHost();
   const home = homeAt(homeFolder(host));
@@ -11,9 +11,19 @@ export async function namesOf(kind: string): Promise<string[]> {
     const images = await openStore(host, home).list();
     return [...new Set(images.flatMap((image) => (image.tag === 'latest' ? [image.name] : [`${image.name}:${image.tag}`])))].toSorted();
   }
-  if (kind === 'release') {
+  if (kind === 'release' || kind === 'template') {
     const { loadCatalog, releases } = await import('../catalog/catalog.ts');
-    return releases(await loadCatalog()).map((release) => release.id);
+    const ids = releases(await loadCatalog()).map((release) => release.id);
+    return kind === 'release' ? ids : [...ids, ...(await templateNames(host, home))];
   }
   return [];
+}
+
+/** The user's templates by name, and the files here that may be one. */
+async function templateNames(host: Host, home: Home): Promise<string[]> {
+  const { listTemplateFiles } = await import('../template/find.ts');
+  const { loadSettings } = await import('../base/settings.ts');
+  const own = await listTemplateFiles({ host, home, settings: await loadSettings({ host, home }) });
+  const here = (await host.files.list(process.cwd())).filter((name) => /\.ya?ml$/.test(name));
+  return [...new Set([...own.map(({ name }) => name), ...here])];
 }

@@ -1,9 +1,9 @@
-import { commandTree, type CommandCompletion, type Offer } from './model.ts';
+import { commandTree, groupsOf, type CommandCompletion, type Offer } from './model.ts';
 
 /** The completion script for zsh. */
 export function zshScript(commands: readonly CommandCompletion[]): string {
   const tree = commandTree(commands.map(({ name }) => name));
-  const groups = [...tree].filter(([, seconds]) => seconds.length > 0);
+  const { pure, mixed } = groupsOf(commands);
   const summaryOf = (name: string): string => commands.find((command) => command.name === name)?.summary ?? `${name} …`;
   return `#compdef ingot
 # zsh completion of ingot; load it with: source <(ingot completion zsh)
@@ -17,17 +17,17 @@ _ingot() {
   local -a commands
   if ((CURRENT == 2)); then
     commands=(
-${[...tree].map(([head, seconds]) => `      ${quote(`${head}:${seconds.length > 0 ? seconds.join(', ') : summaryOf(head)}`)}`).join('\n')}
+${[...tree].map(([head, seconds]) => `      ${quote(`${head}:${pure.some(([name]) => name === head) ? seconds.join(', ') : summaryOf(head)}`)}`).join('\n')}
     )
     _describe command commands
     return
   fi
   command=$words[2]
   case $command in
-    ${groups.map(([head]) => head).join('|') || '-'})
+    ${pure.map(([head]) => head).join('|') || '-'})
       if ((CURRENT == 3)); then
         case $command in
-${groups.map(([head, seconds]) => `          ${head}) commands=(${seconds.map((second) => quote(`${second}:${summaryOf(`${head} ${second}`)}`)).join(' ')}) ;;`).join('\n')}
+${pure.map(([head, seconds]) => `          ${head}) commands=(${seconds.map((second) => quote(`${second}:${summaryOf(`${head} ${second}`)}`)).join(' ')}) ;;`).join('\n')}
         esac
         _describe command commands
         return
@@ -36,6 +36,23 @@ ${groups.map(([head, seconds]) => `          ${head}) commands=(${seconds.map((s
       shift 2 words
       ((CURRENT -= 2))
       ;;
+${mixed
+  .map(
+    ([head, seconds]) => `    ${head})
+      if ((CURRENT == 3)); then
+        commands=(${seconds.map((second) => quote(`${second}:${summaryOf(`${head} ${second}`)}`)).join(' ')})
+        _describe command commands
+      fi
+      if ((CURRENT > 3)) && [[ " ${seconds.join(' ')} " == *" $words[3] "* ]]; then
+        command="$command $words[3]"
+        shift words
+        ((CURRENT -= 1))
+      fi
+      shift words
+      ((CURRENT -= 1))
+      ;;`,
+  )
+  .join('\n')}
     *)
       shift words
       ((CURRENT -= 1))

@@ -7,12 +7,12 @@ export const templatePosition = {
     .string()
     .min(1)
     .describe('A release such as debian-12, a template by its name, or a template file')
-    .meta({ positional: true, complete: 'release' }),
+    .meta({ positional: true, complete: 'template' }),
 };
 
 /** Templates, by position. */
 export const templatesPosition = {
-  templates: z.array(z.string().min(1)).min(1).describe('Releases, templates by name, or template files').meta({ positional: true, complete: 'release' }),
+  templates: z.array(z.string().min(1)).min(1).describe('Releases, templates by name, or template files').meta({ positional: true, complete: 'template' }),
 };
 
 /** The flags that say what an image is to be: shared by build, plan, explain and lock. */

@@ -17,7 +17,11 @@ export default defineOperation({
     'As YAML that is itself a template. With --origin, each value has its file and line beside it. --json also gives the resolved template: defaults filled in, files hashed, keys read; what planning starts from.',
   kind: 'query',
   input: z.strictObject({
-    template: z.string().min(1).describe('A template file, a template of your folder by its name, or a release').meta({ positional: true, complete: 'file' }),
+    template: z
+      .string()
+      .min(1)
+      .describe('A template file, a template of your folder by its name, or a release')
+      .meta({ positional: true, complete: 'template' }),
     var: templateInput.var,
     origin: z.boolean().default(false).describe('Show beside each value where it was written'),
     offline: z.boolean().default(false).describe('Ask no address that the template names; use what it said last'),

@@ -31,7 +31,7 @@ export default defineOperation({
       .array(z.string().min(1))
       .min(1)
       .describe('Template files, or templates of your folder by their names')
-      .meta({ positional: true, complete: 'file' }),
+      .meta({ positional: true, complete: 'template' }),
     var: templateInput.var,
     offline: z.boolean().default(false).describe('Ask no address that a template names; use what it said last'),
   }),
