@@ -125,23 +125,32 @@ function heldBlobs({ manifests, standing }: Inventory, { entries, inUse }: Garba
   return held;
 }
 
-/** The blobs that files in the making stand on: the header of each qcow2 in `run/` names its parent. */
+/** The blobs that files in the making stand on, whole chains: the header of each qcow2 in `run/` names its parent, and that its own. */
 async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
   const found = new Set<Digest>();
   for (const id of await host.files.list(home.run)) {
     const names = await host.files.list(join(home.run, id)).catch(() => []);
     for (const name of names.filter((one) => one.endsWith('.qcow2'))) {
-      try {
-        const { backing } = parseQcow2Header(await host.files.readPart(join(home.run, id, name), 0, QCOW2_LIMITS.headerBytes));
-        const digest = `sha256:${basename(backing?.name ?? '')}`;
-        if (isDigest(digest)) found.add(digest);
-      } catch (error) {
-        // Not a layer yet, or gone meanwhile: it stands on nothing that could be named.
-        if (systemErrorCode(error) !== undefined && systemErrorCode(error) !== 'ENOENT') throw error;
+      let parent = await parentOf(host, join(home.run, id, name));
+      while (parent !== undefined && !found.has(parent)) {
+        found.add(parent);
+        parent = await parentOf(host, home.blob(parent));
       }
     }
   }
   return found;
+}
+
+/** The blob that a file's header names; undefined where it names none, or is not a layer yet, or gone meanwhile. */
+async function parentOf(host: Host, path: string): Promise<Digest | undefined> {
+  try {
+    const { backing } = parseQcow2Header(await host.files.readPart(path, 0, QCOW2_LIMITS.headerBytes));
+    const digest = `sha256:${basename(backing?.name ?? '')}`;
+    return isDigest(digest) ? digest : undefined;
+  } catch (error) {
+    if (systemErrorCode(error) !== undefined && systemErrorCode(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
 }
 
 async function recordFiles(host: Host, home: Home): Promise<{ records: LayerRecord[]; invalid: string[] }> {

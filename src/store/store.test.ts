@@ -236,6 +236,15 @@ describe('remove', () => {
     expect(await at.store.commitLayer(file, sampleLayer('next', parent))).toMatchObject({ parent });
   });
 
+  test('keeps the whole chain that a build in progress stands on, also without records of it', async () => {
+    await using at = await sampleHome();
+    const image = await putSampleImage(at.store, at.home, 'a', ['latest'], ['one', 'two', 'three']);
+    await sampleLayerFile(at.home, image.layers[2]!.digest);
+    for (const { key } of image.config['dev.ingot.image'].layers) await at.host.files.remove(at.home.layer(key));
+    await at.store.remove('a', NOBODY);
+    for (const layer of image.layers) expect(await at.host.files.status(at.home.blob(layer.digest))).toBeDefined();
+  });
+
   test('keeps a layer that another cached layer stands on', async () => {
     await using at = await sampleHome();
     const base = await commitSampleLayers(at.store, at.home, ['base']);
