@@ -46,7 +46,6 @@ export async function storedDisk(context: Context, base: DiskBase, options: { re
     onWait: () => context.events.message('info', `Waiting for another command that takes ${name} into the store.`),
   });
   if (await isThere(context, reference, key)) return reference;
-  await requireTools(context, ['qemu-img']);
   await context.events.stage(`${name} into the store`, async () => {
     const path = base.kind === 'file' ? base.path : await download(context, base.url, digest, options.offline);
     await takeIn(context, { path, key, name, reference, offline: options.offline });
@@ -115,6 +114,7 @@ async function takeIn(context: Context, { path, key, name, reference, offline }:
   const { host, home, signal } = context;
   const start = host.clock.monotonic();
   const disk = await identifyDisk(host.files, path);
+  await requireTools(context, ['qemu-img']);
   await using scratch = await makeScratch(host, home, `taking ${name} into the store`);
   const layer = hostPath(join(scratch.path, 'layer.qcow2'));
   await takeDisk(host, disk, layer, signal);
