@@ -87,12 +87,28 @@ export function templatePage(note: string): string {
     '## Secrets',
     'A secret is used by its name, in `secrets` of a step (as an environment variable) or in `password-hash` of a user; [its value](../secrets-and-settings.md) is never stored in an image, a layer or a key. A template that holds the value of a stored secret in plain, in its text or in a file that it brings in, is refused.',
   ];
-  return `${[...intro, ...sections.flatMap(({ title, text, rows, example }) => [`## ${title}`, ...(text === '' ? [] : [text]), table(['Key', 'Type', 'Default', 'Meaning'], rows), ...(example === undefined ? [] : [`\`\`\`yaml\n${example.trimEnd()}\n\`\`\``])])].join('\n\n')}\n`;
+  return `${[...intro, ...sectionBlocks(sections)].join('\n\n')}\n`;
+}
+
+/** The sections of another kind of file, by the same rules. */
+export function schemaBlocks(title: string, schema: Schema): string[] {
+  const sections: Section[] = [];
+  addSection(title, schema, sections);
+  return sectionBlocks(sections);
+}
+
+function sectionBlocks(sections: readonly Section[]): string[] {
+  return sections.flatMap(({ title, text, rows, example }) => [
+    `## ${title}`,
+    ...(text === '' ? [] : [text]),
+    table(['Key', 'Type', 'Default', 'Meaning'], rows),
+    ...(example === undefined ? [] : [`\`\`\`yaml\n${example.trimEnd()}\n\`\`\``]),
+  ]);
 }
 
 function objectSection(title: string, text: string, schema: Schema, sections: Section[]): Section {
   const rows = Object.entries(schema.properties ?? {}).map(([key, value]) =>
-    row(key, value, schema.required?.includes(key) === true, title === 'Template' ? key : `${title}.${key}`, sections),
+    row(key, value, schema.required?.includes(key) === true, title === 'Template' || title === 'Fleet' ? key : `${title}.${key}`, sections),
   );
   return { title, text, rows, example: TEMPLATE_EXAMPLES[title] };
 }

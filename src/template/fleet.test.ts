@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IngotError } from '../base/errors.ts';
 import { hostPath } from '../base/types.ts';
+import { FLEET_EXAMPLE } from '../../tools/fleet-reference.ts';
 import { readFleet } from './fleet.ts';
 
 const FILE = hostPath('/fleets/all.yaml');
 
 function names(text: string): (string | undefined)[] {
-  return (readFleet(FILE, text, '/fleets') ?? []).map(({ name }) => name);
+  return (readFleet(FILE, text, '/fleets')?.images ?? []).map(({ name }) => name);
 }
 
 function problemsOf(text: string): string[] {
@@ -25,10 +26,15 @@ function problemsOf(text: string): string[] {
 
 describe('a fleet file', () => {
   test('is every combination of its lists', () => {
-    const images = readFleet(FILE, 'templates: [./web.yaml, db]\nreleases: [debian-12, debian-13]\nroles: [[], docker, [docker, kubernetes]]\n', '/fleets');
+    const { images, name } = readFleet(
+      FILE,
+      'templates: [./web.yaml, db]\nreleases: [debian-12, debian-13]\nroles: [[], docker, [docker, kubernetes]]\n',
+      '/fleets',
+    ) ?? { images: [] };
+    expect(name).toBe('all');
     expect(images).toHaveLength(12);
-    expect(images?.[0]).toEqual({ template: '/fleets/web.yaml', from: 'debian-12', roles: [], name: 'web-debian-12', packages: [], variables: {} });
-    expect(images?.[11]).toEqual({
+    expect(images[0]).toEqual({ template: '/fleets/web.yaml', from: 'debian-12', roles: [], name: 'web-debian-12', packages: [], variables: {} });
+    expect(images[11]).toEqual({
       template: 'db',
       from: 'debian-13',
       roles: ['docker', 'kubernetes'],
@@ -50,7 +56,7 @@ describe('a fleet file', () => {
       '  - { template: web, name: web-big, packages: [vim], variables: { size: 3 } }',
     ].join('\n');
     expect(names(text)).toEqual(['web-debian-12', 'web-debian-12-docker', 'web-debian-13-docker', 'db-debian-12', 'web-big']);
-    expect(readFleet(FILE, text, undefined)?.at(-1)).toMatchObject({ packages: ['vim'], variables: { size: '3' } });
+    expect(readFleet(FILE, text, undefined)?.images.at(-1)).toMatchObject({ packages: ['vim'], variables: { size: '3' } });
   });
 
   test('names the architecture only where there are several, and a template alone keeps its own name', () => {
@@ -93,4 +99,10 @@ describe('a fleet file', () => {
       }),
     );
   });
+});
+
+test('the example of the reference is a fleet', () => {
+  const fleet = readFleet(FILE, FLEET_EXAMPLE, '/fleets');
+  expect(fleet?.name).toBe('shop');
+  expect(fleet?.images).toHaveLength(2 * 2 * 3 * 2 - 4 * 2 - 6 + 2 + 1);
 });

@@ -24,11 +24,17 @@ export interface FleetImage {
   readonly variables: Readonly<Record<string, string>>;
 }
 
+/** What a fleet file asks for. */
+export interface LoadedFleet {
+  readonly name: string;
+  readonly images: readonly FleetImage[];
+}
+
 /**
- * The images of a fleet file, or undefined where what is named is no such file: a release, or a template. A file is a fleet when it has the
+ * What a fleet file asks for, or undefined where what is named is no such file: a release, or a template. A file is a fleet when it has the
  * key `templates`. Throws `fleet-invalid` with every problem at its line and column.
  */
-export async function loadFleet(context: FleetContext, text: string): Promise<FleetImage[] | undefined> {
+export async function loadFleet(context: FleetContext, text: string): Promise<LoadedFleet | undefined> {
   const found = await findTemplate(context, text);
   if (found.kind !== 'file') return undefined;
   const source = await fleetText(context, found.path);
@@ -43,7 +49,7 @@ async function fleetText({ host }: FleetContext, path: HostPath): Promise<string
 }
 
 /** {@link loadFleet} from a text; `folder` is where the user is, for the names of files in messages. */
-export function readFleet(file: HostPath, text: string, folder: string | undefined): FleetImage[] | undefined {
+export function readFleet(file: HostPath, text: string, folder: string | undefined): LoadedFleet | undefined {
   const { root, problems } = parseSource(file, text);
   // What is no YAML is told by the template's loader.
   if (root?.kind !== 'map' || !root.entries.has('templates')) return undefined;
@@ -51,7 +57,7 @@ export function readFleet(file: HostPath, text: string, folder: string | undefin
   if (!parsed.success) throw fleetInvalid(file, [...problems, ...schemaProblems(parsed.error.issues, fleetSchema, root)], folder);
   const images = expand(parsed.data, dirname(file), root, problems);
   if (problems.length > 0) throw fleetInvalid(file, problems, folder);
-  return images;
+  return { name: parsed.data.fleet ?? baseName(file), images };
 }
 
 interface Combination {
