@@ -31,11 +31,13 @@ const CORE = [
   /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table)\.ts/,
   /src\/store\/(store|list|index-file|media)\.ts/,
 ];
+/** Programs of their own, which ingot starts. */
+const PROGRAMS: Readonly<Record<string, string>> = { helper: 'src/workspace/helper.ts', 'helper-shell': 'src/workspace/vm/shell-program.ts' };
 const isCore = (id: string): boolean => CORE.some((pattern) => pattern.test(id));
 
 const build = await rolldown({
   cwd: root,
-  input: { ingot: 'src/cli/start.ts', helper: 'src/workspace/helper.ts' },
+  input: { ingot: 'src/cli/start.ts' },
   platform: 'node',
   external: [/^node:/],
   // What is not used of zod goes: one of its modules otherwise keeps all others.
@@ -43,6 +45,7 @@ const build = await rolldown({
   transform: {
     define: {
       INGOT_HELPER: JSON.stringify('./helper.js'),
+      INGOT_HELPER_SHELL: JSON.stringify('./helper-shell.js'),
       INGOT_ANSIBLE_CONNECTION: JSON.stringify('./ansible-connection.py'),
       INGOT_COMMIT: JSON.stringify(commit()),
     },
@@ -67,6 +70,12 @@ const options: OutputOptions = {
 };
 const { output } = await build.generate(options);
 await build.close();
+for (const [entry, source] of Object.entries(PROGRAMS)) {
+  // One file each, which needs nothing beside it: the helper is copied into its VM.
+  const program = await rolldown({ cwd: root, input: { [entry]: source }, platform: 'node', external: [/^node:/] });
+  output.push(...(await program.generate({ format: 'esm', minify: 'dce-only', entryFileNames: '[name].js' })).output);
+  await program.close();
+}
 
 const files = output.flatMap((file) => [{ name: file.fileName, content: file.type === 'chunk' ? file.code : file.source }]);
 files.push({ name: 'ansible-connection.py', content: readFileSync(join(root, 'src/build/apply/ansible-connection.py')) });
