@@ -21,8 +21,12 @@ export async function requestsOf(
   const requests: Request[] = [];
   for (const template of templates) {
     const fleet = await loadFleet(context, template);
-    if (fleet === undefined) requests.push(requestOf(isTemplatePath(template) ? templatePath(context, template) : template, flags));
-    else requests.push(...fleet.map((image) => fleetRequest(image, flags)));
+    if (fleet === undefined) {
+      requests.push(requestOf(isTemplatePath(template) ? templatePath(context, template) : template, flags));
+      continue;
+    }
+    context.events.message('info', `The fleet ${fleet.name} has ${fleet.images.length} ${fleet.images.length === 1 ? 'image' : 'images'}.`);
+    requests.push(...fleet.images.map((image) => fleetRequest(image, flags)));
   }
   if (flags.name !== undefined && requests.length > 1) {
     throw new IngotError('usage', 'name-for-many', `--name names one image, and there are ${requests.length}`, { hint: 'Set `name` in the templates.' });
