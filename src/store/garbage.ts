@@ -129,9 +129,8 @@ function heldBlobs({ manifests, standing }: Inventory, { entries, inUse }: Garba
 async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
   const found = new Set<Digest>();
   for (const id of await host.files.list(home.run)) {
-    const names = await host.files.list(join(home.run, id)).catch(() => []);
-    for (const name of names.filter((one) => one.endsWith('.qcow2'))) {
-      let parent = await parentOf(host, join(home.run, id, name));
+    for (const file of await disksIn(host, join(home.run, id))) {
+      let parent = await parentOf(host, file);
       while (parent !== undefined && !found.has(parent)) {
         found.add(parent);
         parent = await parentOf(host, home.blob(parent));
@@ -139,6 +138,14 @@ async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
     }
   }
   return found;
+}
+
+/** The qcow2 files in a scratch folder and in the folders of it, where a VM in the making or under test has its own. */
+async function disksIn(host: Host, scratch: string): Promise<string[]> {
+  const list = (folder: string): Promise<string[]> => host.files.list(folder).catch(() => []); // no folder, or not ours to look into
+  const names = await list(scratch);
+  const inside = await Promise.all(names.map(async (name) => (await list(join(scratch, name))).map((one) => join(name, one))));
+  return [...names, ...inside.flat()].filter((name) => name.endsWith('.qcow2')).map((name) => join(scratch, name));
 }
 
 /** The blob that a file's header names; undefined where it names none, or is not a layer yet, or gone meanwhile. */

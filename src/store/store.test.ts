@@ -1,5 +1,5 @@
 import { readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { makeScratch } from '../base/scratch.ts';
 import { hexOf, hostPath, parseDigest, parseName, type Digest } from '../base/types.ts';
@@ -239,7 +239,10 @@ describe('remove', () => {
   test('keeps the whole chain that a build in progress stands on, also without records of it', async () => {
     await using at = await sampleHome();
     const image = await putSampleImage(at.store, at.home, 'a', ['latest'], ['one', 'two', 'three']);
-    await sampleLayerFile(at.home, image.layers[2]!.digest);
+    const file = await sampleLayerFile(at.home, image.layers[2]!.digest);
+    // As the gate has the disk of the VM that it boots: in a folder of its scratch folder.
+    await at.host.files.makeDirectory(join(dirname(file), 'vm'));
+    await at.host.files.rename(file, join(dirname(file), 'vm', 'disk.qcow2'));
     for (const { key } of image.config['dev.ingot.image'].layers) await at.host.files.remove(at.home.layer(key));
     await at.store.remove('a', NOBODY);
     for (const layer of image.layers) expect(await at.host.files.status(at.home.blob(layer.digest))).toBeDefined();
