@@ -31,9 +31,23 @@ const LAYER_NEEDS: Readonly<Record<PlaceKind, Needs>> = {
   host: { cpus: 1, memory: 256 * MIB, disk: 512 * MIB },
   vm: { cpus: 1, memory: 1024 * MIB, disk: 512 * MIB },
 };
+/** What a layer needs besides, while it runs as a machine of its own. */
+const BOOTED_NEEDS: Needs = { cpus: 1, memory: 1280 * MIB, disk: 512 * MIB };
 /** Seconds of what nobody has seen yet: only their order matters. */
 const GUESSES: Readonly<Record<string, number>> = { bootstrap: 60, image: 90 };
 const GUESS = 15;
+const GUESS_BOOTED = 120;
+
+function needsOf(layer: LayerPlan, place: PlaceKind): Needs {
+  if (layer.kind === 'bootstrap') return BOOTSTRAP_NEEDS;
+  const { cpus, memory, disk } = LAYER_NEEDS[place];
+  if (!isBooted(layer)) return { cpus, memory, disk };
+  return { cpus: cpus + BOOTED_NEEDS.cpus, memory: memory + BOOTED_NEEDS.memory, disk: disk + BOOTED_NEEDS.disk };
+}
+
+function isBooted({ recipe }: LayerPlan): boolean {
+  return 'machine' in recipe && recipe.machine !== undefined;
+}
 
 /** The tasks of some of the builds: the layers that are not cached, each once, and then each image. */
 export function buildTasks(
@@ -70,8 +84,8 @@ export function buildTasks(
       id,
       after: below === undefined ? [] : [below],
       what: `the layer ${layer.name} of ${nameOf(builds, images[0] ?? 0)}`,
-      needs: layer.kind === 'bootstrap' ? BOOTSTRAP_NEEDS : LAYER_NEEDS[place],
-      seconds: seconds ?? GUESSES[layer.kind] ?? GUESS,
+      needs: needsOf(layer, place),
+      seconds: seconds ?? GUESSES[layer.kind] ?? (isBooted(layer) ? GUESS_BOOTED : GUESS),
       known: seconds !== undefined,
       ...(signal === undefined ? {} : { signal }),
       run: (run) => work.makeLayer(layer, about, run),
