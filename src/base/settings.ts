@@ -14,8 +14,8 @@ export const BUILT_IN = { workspace: 'auto', gate: 'quick', 'log-level': 'info' 
 export const PROJECT_FILE = 'ingot.settings.yaml';
 
 const VARIABLE = 'INGOT_';
-/** Variables that are no settings: where things are, what the launcher tells, and secrets. */
-const OTHER_VARIABLES = /^INGOT_(HOME|NODE|NODE_MIRROR|COMMAND|DEVELOPMENT|SECRET_.*|SECRETS_PASSPHRASE)$/;
+/** Variables that are no settings: where things are, what the launcher tells, secrets, and variables of templates. */
+const OTHER_VARIABLES = /^INGOT_(HOME|NODE|NODE_MIRROR|COMMAND|DEVELOPMENT|SECRET_.*|SECRETS_PASSPHRASE|VAR_.*)$/;
 
 /** Where settings are looked for. */
 export interface SettingsPlace {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import * as z from 'zod';
 
 /*
@@ -6,8 +7,15 @@ import * as z from 'zod';
  */
 
 const interfaceName = z.string().regex(/^[a-zA-Z0-9_.-]{1,32}$/, 'must be a name of an interface');
-const address = z.string().regex(/^[0-9a-fA-F.:]+\/\d{1,3}$/, 'must be an address with its prefix, such as 192.0.2.10/24');
-const host = z.string().regex(/^[0-9a-fA-F.:]+$/, 'must be an address');
+const address = z.string().refine(isNetwork, 'must be an address with its prefix, such as 192.0.2.10/24');
+const host = z.string().refine((text) => isIP(text) !== 0, 'must be an address');
+
+/** An address with the length of its network's prefix. */
+function isNetwork(text: string): boolean {
+  const [ip = '', prefix = '', ...more] = text.split('/');
+  const version = isIP(ip);
+  return version !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128) && more.length === 0;
+}
 
 const common = {
   dhcp4: z.boolean().optional().describe('Ask for an IPv4 address'),
@@ -24,7 +32,10 @@ const common = {
   routes: z
     .array(
       z.strictObject({
-        to: z.string().describe('A network, or default'),
+        to: z
+          .string()
+          .refine((text) => text === 'default' || isNetwork(text) || isIP(text) !== 0, 'must be default or a network such as 198.51.100.0/24')
+          .describe('A network, or default'),
         via: host.describe('The router'),
         metric: z.int().nonnegative().optional().describe('The lower, the better'),
       }),

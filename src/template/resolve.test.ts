@@ -271,6 +271,36 @@ outputs: [{ format: raw, path: ../x.raw }]
   });
 });
 
+test('a network whose parts do not fit together is refused, since its VMs could not be reached', async () => {
+  expect(
+    await problems({
+      'web.yaml': `from: debian-12
+network:
+  ethernets: { lan0: { dhcp4: true }, br0: {} }
+  vlans: { v20: { id: 20, link: lan1 } }
+  bridges: { br0: { interfaces: [lan0, br0, wan] } }
+`,
+    }),
+  ).toEqual(
+    [
+      'web.yaml:4:33 network.vlans.v20.link: there is no interface lan1 | Did you mean lan0?',
+      'web.yaml:5:19 network.bridges.br0: is in ethernets too',
+      'web.yaml:5:40 network.bridges.br0.interfaces[1]: stands on itself',
+      'web.yaml:5:45 network.bridges.br0.interfaces[2]: there is no interface wan',
+    ].map((line) => expect.stringContaining(line.split(' | ')[0] ?? '')),
+  );
+  expect(
+    await problems({
+      'web.yaml': 'from: debian-12\nnetwork: { ethernets: { a: { addresses: [192.0.2.300/24, "::1/129", 192.0.2.1/24], routes: [{ to: all, via: x }] } } }\n',
+    }),
+  ).toEqual([
+    'web.yaml:2:42 network.ethernets.a.addresses[0]: must be an address with its prefix, such as 192.0.2.10/24',
+    'web.yaml:2:58 network.ethernets.a.addresses[1]: must be an address with its prefix, such as 192.0.2.10/24',
+    'web.yaml:2:99 network.ethernets.a.routes[0].to: must be default or a network such as 198.51.100.0/24',
+    'web.yaml:2:109 network.ethernets.a.routes[0].via: must be an address',
+  ]);
+});
+
 describe('keys and certificates', () => {
   test('come from text, files and addresses, and are checked', async () => {
     const asked: string[] = [];

@@ -9,6 +9,7 @@ import type { Context } from '../operations/operation.ts';
 import type { LoadedTemplate } from './load.ts';
 import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
+import { checkNetwork } from './resolve-network.ts';
 import { resolveRoles } from './resolve-roles.ts';
 import { resolveSteps } from './resolve-steps.ts';
 import { resolveSystem, resolveUsers } from './resolve-system.ts';
@@ -79,6 +80,7 @@ export async function resolveTemplate(
   });
   const filesystem = disk?.filesystem ?? 'ext4';
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
+  checkNetwork(scope);
   await refuseSecrets(scope);
   scope.finish();
   if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');

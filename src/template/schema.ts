@@ -34,6 +34,9 @@ const webAddress = z.url({ protocol: /^https?$/ }).regex(/^\S+$/, 'must be an ad
 /** A word of a line in a list of package sources. */
 const aptWord = z.string().regex(/^[A-Za-z0-9./_+:~-]+$/, 'must be one word');
 
+/** A path as the list of accounts can hold it. */
+const accountPath = pathText.regex(/^[^:\s]+$/, 'must hold no colon and no blank');
+
 const partitionSchema = z.strictObject({
   mount: pathText.describe('Where it is mounted'),
   size: sizeText.describe('Its size'),
@@ -60,8 +63,8 @@ const userSchema = z.strictObject({
     .optional()
     .describe('Full name or purpose'),
   uid: z.int().min(1).max(65_533).optional().describe('Number of the account; default: the next free one'),
-  home: pathText.optional().describe('Default /home/<name>'),
-  shell: pathText.optional().describe('Default /bin/bash'),
+  home: accountPath.optional().describe('Default /home/<name>'),
+  shell: accountPath.optional().describe('Default /bin/bash'),
   system: z.boolean().default(false).describe('An account for a service: no home, no login'),
   groups: z
     .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a group name'))
