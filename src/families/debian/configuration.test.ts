@@ -171,6 +171,7 @@ test('proxies: no address or exception can add a line of its own', () => {
         expect(String(error)).toMatch(/Invalid URL|%xx|of a kind/);
       }
     }),
+    { numRuns: 40 },
   );
 });
 
