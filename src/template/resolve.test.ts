@@ -3,9 +3,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { putSampleImage } from '../../tests/support/sample-images.ts';
 import { failureOf, problemsOf, templateFolder, type TemplateFolder } from '../../tests/support/templates.ts';
+import { IngotError } from '../base/errors.ts';
 import { openSecrets } from '../base/secrets.ts';
 import type { Host } from '../base/host.ts';
 import { openStore } from '../store/store.ts';
@@ -212,6 +214,48 @@ outputs: [{ format: raw, path: ../x.raw }]
       "web.yaml:15:32 outputs[0].path: leads out of the template's folder",
     ]);
     expect(found.find((text) => text.includes('missing'))).toContain('Did you mean missing.htm?');
+  });
+
+  test('whatever a path is, nothing is read outside', { timeout: 60_000 }, async () => {
+    const read: string[] = [];
+    const watched = (path: string): string => (read.push(path), path);
+    await using at = await templateFolder({ 'in/site/a': '', 'in/x.sh': '#!/bin/sh\n', 'out/secret': '' }, (host) => ({
+      ...host,
+      files: {
+        ...host.files,
+        read: (path) => host.files.read(watched(path)),
+        list: (path) => host.files.list(watched(path)),
+        sha256: (path) => host.files.sha256(watched(path)),
+      },
+    }));
+    await symlink('../out', join(at.folder, 'in/way'));
+    await symlink('../../out/secret', join(at.folder, 'in/site/way'));
+    const path = fc
+      .array(fc.constantFrom('..', '.', '/', '/', '~', 'site', 'way', 'a', 'x.sh', 'secret', 'out', 'in', '\n', ' '), { minLength: 1, maxLength: 8 })
+      .map((parts) => parts.join(''));
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(path, path, path, async (copy, script, key) => {
+        const file = `in/t${(count += 1)}.yaml`;
+        const template = {
+          from: 'debian-12',
+          steps: [{ copy, to: '/x' }, { script }, { ansible: script }],
+          users: [{ name: 'a', 'ssh-keys': [{ file: key }] }],
+        };
+        await at.write({ [file]: JSON.stringify(template) });
+        read.splice(0);
+        const outcome = await at
+          .load({}, file)
+          .then((loaded) => resolveTemplate(at.context, loaded, { roles: [], packages: [] }))
+          .catch((error: unknown) => error);
+        if (outcome instanceof Error && !(outcome instanceof IngotError)) throw outcome;
+        // Where a name is missing, its folder is listed for the nearest, but only inside.
+        const inside = join(at.folder, 'in');
+        expect(read.filter((name) => name.startsWith(at.folder) && name !== inside && !name.startsWith(`${inside}/`))).toEqual([]);
+        expect(read.filter((name) => /^\/(etc|root|home|out|in|secret)/.test(name))).toEqual([]);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test('special files in a tree are named, all of them', async () => {
