@@ -4,7 +4,8 @@ import type { Context } from '../operations/operation.ts';
 import type { BaseImage, Plan } from '../plan/plan.ts';
 import type { LayerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { findReady, type LayerOutcome } from './layer.ts';
+import type { LayerOutcome } from './layer.ts';
+import { findReady } from './ready.ts';
 
 /** What is known of layers: those that were cached, and those made since. */
 export type Outcomes = Map<Key, LayerOutcome>;

@@ -1,6 +1,6 @@
 import { Memo } from '../base/memo.ts';
 import { gateFingerprint, type GateFingerprint } from '../gate/fingerprint.ts';
-import { gateImage, gateThatHolds, notRun, type GateLevel } from '../gate/gate.ts';
+import { gateThatHolds, notRun, type GateLevel } from '../gate/known.ts';
 import type { Context } from '../operations/operation.ts';
 import { architectureSchema } from '../platforms/local/guest-spec.ts';
 import type { GateStatement, Image } from '../store/model.ts';
@@ -43,6 +43,9 @@ export function imageGates(level: GateLevel | 'none'): (tests: readonly Template
       const now = await fingerprints.get(arch, () => gateFingerprint(context.host, context.home, arch));
       return await gateThatHolds(context, image, level, { tests, now });
     },
-    run: (context, image) => gateImage(context, image, level, tests),
+    async run(context, image) {
+      const { gateImage } = await import('../gate/gate.ts');
+      return await gateImage(context, image, level, tests);
+    },
   });
 }

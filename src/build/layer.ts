@@ -13,6 +13,7 @@ import { makeOverlay } from '../platforms/local/overlay.ts';
 import type { Archives } from '../sources/bootstrap/mirrors.ts';
 import type { LayerRecord } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
+import { findReady } from './ready.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import type { Place, PlaceKind } from '../workspace/place.ts';
 
@@ -71,20 +72,6 @@ export async function ensureLayer(
     span.end('failed');
     throw isOutOfSpace(error) ? await outOfSpace(context, layer, error) : layerFailure(error, layer, `Open a shell where it failed: ${options.shellCommand}`);
   }
-}
-
-/** The cached layer, where it stands on the very layer below and is not older than its step allows. */
-export async function findReady(
-  { host }: Pick<Context, 'host'>,
-  store: Pick<Store, 'findLayer'>,
-  layer: LayerPlan,
-  below: readonly LayerRecord[],
-  offline: boolean,
-): Promise<LayerRecord | undefined> {
-  const record = await store.findLayer(layer.key);
-  if (record === undefined || record.parent !== below.at(-1)?.digest) return undefined;
-  const age = (host.clock.now().getTime() - Date.parse(record.created)) / 1000;
-  return layer.maxAge !== undefined && age > layer.maxAge && !offline ? undefined : record;
 }
 
 function needsNetwork(layer: LayerPlan): IngotError {

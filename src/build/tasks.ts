@@ -3,6 +3,7 @@ import type { PlaceKind } from '../workspace/place.ts';
 import { recordsOf, type Outcomes } from './cached.ts';
 import type { BuildTimes, ImageBuild } from './images.ts';
 import { SPACE_NEEDED } from './layer.ts';
+import { nameOf } from './run.ts';
 import type { Needs, Task, TaskRun } from './scheduler.ts';
 
 /** A layer to be made, or an image to be stored, proven and tagged. */
@@ -117,10 +118,6 @@ export function buildTasks(
 export function recordsBelow(build: ImageBuild, layer: LayerPlan, outcomes: Outcomes): ReturnType<typeof recordsOf> {
   const position = build.plan.layers.findIndex(({ key }) => key === layer.key);
   return recordsOf({ ...build.plan, layers: build.plan.layers.slice(0, position) }, outcomes);
-}
-
-export function nameOf(builds: readonly ImageBuild[], i: number): string {
-  return builds[i]?.plan.template.name ?? `image ${i}`;
 }
 
 /** What several images have in common is told by the first of them, and by how many more there are. */

@@ -8,10 +8,9 @@ import { openStore } from '../store/store.ts';
 import { bootAndCheck, type BootReport } from './boot.ts';
 import { runDiskChecks } from './disk-checks.ts';
 import type { TemplateTest } from '../template/schema.ts';
-import { gateFingerprint, withTests, type GateFingerprint } from './fingerprint.ts';
+import { gateFingerprint, withTests } from './fingerprint.ts';
+import { gateThatHolds, type GateLevel } from './known.ts';
 import type { CheckResult } from './script.ts';
-
-export type GateLevel = 'quick' | 'full';
 
 /**
  * Proves an image: looks at its disk as it is, boots it on a throw-away overlay with a NoCloud seed, and checks it from
@@ -50,45 +49,6 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
     span.end('failed');
     throw error;
   }
-}
-
-/**
- * What an earlier gate of the same image found, where it still holds: same checks and tests, QEMU and firmware, and passed at this level or a
- * higher one. `now` is the fingerprint of this architecture without tests, where it is known already. Boots nothing and writes nothing but the cache of digests.
- */
-export async function gateThatHolds(
-  context: Pick<Context, 'host' | 'home'>,
-  image: Image,
-  level: GateLevel,
-  { tests = [], now }: { readonly tests?: readonly TemplateTest[]; readonly now?: GateFingerprint } = {},
-): Promise<GateStatement | undefined> {
-  if (image.gate === undefined) return undefined;
-  const fingerprint = now ?? (await gateFingerprint(context.host, context.home, architectureSchema.parse(image.config.architecture)));
-  return stillHolds(image.gate, withTests(fingerprint, tests), level) ? image.gate : undefined;
-}
-
-/** The statement of a gate that was not run, and why; kept beside the image unless a real result is there. */
-export async function notRun(context: Context, image: Image, reason: string): Promise<GateStatement> {
-  if (image.gate !== undefined && image.gate.result !== 'not-run') return image.gate;
-  const statement: GateStatement = {
-    v: 1,
-    result: 'not-run',
-    level: 'quick',
-    suite: '',
-    qemu: '',
-    firmware: [],
-    accelerator: '',
-    reason,
-    checks: [],
-    finished: context.host.clock.now().toISOString(),
-  };
-  if (image.gate === undefined || image.gate.reason !== reason) await openStore(context.host, context.home).addGate(image, statement);
-  return statement;
-}
-
-function stillHolds(gate: GateStatement, now: GateFingerprint, level: GateLevel): boolean {
-  const same = gate.suite === now.suite && gate.qemu === now.qemu && gate.firmware.join() === now.firmware.join();
-  return gate.result === 'passed' && same && (gate.level === 'full' || level === 'quick');
 }
 
 interface RunOptions {

@@ -8,7 +8,6 @@ import { imageGates } from '../build/image-gate.ts';
 import { refuseGone } from '../build/gone.ts';
 import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
-import { exportImage } from '../disk/export.ts';
 import type { NewJob } from '../queue/job.ts';
 import type { BuildRecorder } from '../queue/recorder.ts';
 import { findTemplate } from '../template/find.ts';
@@ -85,6 +84,7 @@ async function writeOutputs(
   image: Parameters<NonNullable<ImageBuild['finish']>>[1],
 ): Promise<void> {
   const { host, home, signal, events } = context;
+  const { exportImage } = await import('../disk/export.ts');
   for (const { path, format } of outputs) {
     await events.stage(`write ${path}`, (span) =>
       exportImage(host, home, image, path, { format, force: true, signal, onProgress: (percent) => span.progress(percent, 100, 'items', '%') }),

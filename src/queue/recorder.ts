@@ -1,13 +1,12 @@
 import { IngotError, toIngotError } from '../base/errors.ts';
 import { randomId } from '../base/host.ts';
-import { takeLock } from '../base/lock.ts';
 import { parseName } from '../base/types.ts';
-import { openBuildLog, type BuildLog } from '../build/build-log.ts';
+import type { BuildLog } from '../build/build-log.ts';
 import type { BuildObserver, BuildTimes, ImageResult } from '../build/images.ts';
 import type { Context } from '../operations/operation.ts';
 import { IMAGE_KIND } from './estimate.ts';
 import type { JobEnd, NewJob } from './job.ts';
-import { Queue, removeOwnerLock, type Owner } from './queue.ts';
+import type { Queue, Owner } from './queue.ts';
 
 /** How often a process looks whether somebody wants a job of it stopped. */
 const LOOK_SECONDS = 1;
@@ -16,6 +15,7 @@ const LOOK_SECONDS = 1;
 export async function takeOwner(context: Pick<Context, 'host' | 'home' | 'signal'>, what: string): Promise<Owner & AsyncDisposable> {
   const { host, home } = context;
   const lock = `queue-${randomId(host.random)}`;
+  const [{ takeLock }, { removeOwnerLock }] = await Promise.all([import('../base/lock.ts'), import('./queue.ts')]);
   await using stack = new AsyncDisposableStack();
   stack.defer(() => removeOwnerLock(host, home, lock));
   stack.use(await takeLock(host, home, lock, { what }));
@@ -75,6 +75,8 @@ export class BuildRecorder implements AsyncDisposable {
   async #begin(images: readonly number[]): Promise<void> {
     const { host, home } = this.#context;
     const { jobs, claimed } = this.#options;
+    // Loaded only where something is to be made: a build where all is cached is to be quick.
+    const [{ openBuildLog }, { Queue }] = await Promise.all([import('../build/build-log.ts'), import('./queue.ts')]);
     for (const i of images) {
       const job = jobs[i];
       if (job !== undefined) this.#logs.set(i, openBuildLog(host, home, parseName(job.name, 'an image')));
