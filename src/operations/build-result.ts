@@ -3,6 +3,7 @@ import { EXIT_CODES, toIngotError, type ErrorClass } from '../base/errors.ts';
 import { formatDuration, formatSize } from '../base/types.ts';
 import type { ImageResult } from '../build/build.ts';
 import { digestSchema, gateStatementSchema, keySchema } from '../store/model.ts';
+import { installedPackages } from '../plan/plan.ts';
 import type { RenderOptions } from './operation.ts';
 import type { PreparedBuild } from './run-builds.ts';
 import { renderTable, type Cell } from './table.ts';
@@ -36,7 +37,7 @@ export function builtImage({ prepared: { plan } }: PreparedBuild, result: ImageR
   const about = {
     name: plan.template.name,
     disk: plan.template.disk.size,
-    packages: [...(plan.base?.layers ?? []), ...plan.layers].reduce((sum, layer) => sum + layer.packages.length - layer.removed.length, 0),
+    packages: installedPackages([...(plan.base?.layers ?? []), ...plan.layers]).size,
     seconds: result.seconds,
   };
   if (result.status === 'skipped') return { ...about, status: 'skipped', layers: [], why: result.why };
@@ -70,16 +71,21 @@ export function builtImage({ prepared: { plan } }: PreparedBuild, result: ImageR
 
 /** One image in full. */
 export function renderImage(image: BuiltImage, seconds: number): string {
-  const cached = image.layers.filter((layer) => layer.cached).length;
   return [
     `${image.name}:${image.tag ?? ''}`,
     `  digest   ${image.digest ?? ''}`,
     `  size     ${formatSize(image.size ?? 0)} stored, ${formatSize(image.disk)} disk, ${image.packages} packages`,
-    `  layers   ${image.layers.map((layer) => `${layer.name} ${layer.cached ? 'cached' : formatDuration(layer.seconds)}`).join(', ')} (${cached} of ${image.layers.length} cached)`,
+    `  layers   ${layersText(image)}`,
     `  gate     ${gateText(image)}`,
     `  time     ${formatDuration(seconds)}`,
     '',
   ].join('\n');
+}
+
+function layersText({ layers }: BuiltImage): string {
+  const made = layers.filter((layer) => !layer.cached);
+  const count = `${layers.length - made.length} of ${layers.length} cached`;
+  return made.length === 0 ? count : `${count}; made: ${made.map(({ name, seconds }) => `${name} (${formatDuration(seconds)})`).join(', ')}`;
 }
 
 function gateText({ gate }: BuiltImage): string {
