@@ -160,10 +160,10 @@ test('proxies: no address or exception can add a line of its own', () => {
   );
   for (const bad of ['a b', 'a\nb', 'a"b', "a'b", 'a;b']) expect(() => proxied('http://proxy', [bad])).toThrow('no-proxy');
   fc.assert(
-    fc.property(fc.webUrl({ withFragments: true, withQueryParameters: true }), fc.string(), (url, more) => {
+    fc.property(fc.string({ unit: fc.constantFrom(...'a:@/?#[]%"\'\\ \n\t$`;&=') }), (more) => {
       try {
         const lines =
-          contentOf(proxied(`${url}${more}`), unit)
+          contentOf(proxied(`http://proxy${more}`), unit)
             ?.trimEnd()
             .split('\n') ?? [];
         for (const line of lines.slice(1)) expect(line).toMatch(/^DefaultEnvironment="[^"\\\s]+"$/);
@@ -171,7 +171,6 @@ test('proxies: no address or exception can add a line of its own', () => {
         expect(String(error)).toMatch(/Invalid URL|%xx|of a kind/);
       }
     }),
-    { numRuns: 40 },
   );
 });
 
