@@ -1,13 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { IngotError } from '../base/errors.ts';
 import { hostFiles } from '../base/files.ts';
+import { realHost } from '../base/host.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
-import { identifyDisk } from './foreign.ts';
-import { emptyQcow2 } from './qcow2.ts';
+import { identifyDisk, takeDisk } from './foreign.ts';
+import { emptyQcow2, readQcow2Header } from './qcow2.ts';
 
 let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'foreign-'))));
@@ -73,5 +75,49 @@ describe('identifyDisk', () => {
         }
       }),
     );
+  });
+});
+
+const CLUSTER = 2 ** 16;
+/** Entries of a table of the second level, and how many such tables the disk below has. */
+const ENTRIES = CLUSTER / 8;
+const TABLES = 4;
+
+/** A disk of 2 GiB whose every cluster is the same one, which nothing compresses: 400 kB that stand for all of it, with all counts right. */
+function bomb(): Buffer {
+  const head = Buffer.from(emptyQcow2({ virtualSize: TABLES * ENTRIES * CLUSTER }));
+  const table = Buffer.alloc(CLUSTER);
+  for (let i = 0; i < ENTRIES; i++) table.writeBigUInt64BE(BigInt(5 * CLUSTER), 8 * i);
+  for (let i = 0; i < TABLES; i++) head.writeBigUInt64BE(BigInt(4 * CLUSTER), 3 * CLUSTER + 8 * i);
+  head.writeUInt16BE(TABLES, 2 * CLUSTER + 2 * 4);
+  head.writeUInt16BE(TABLES * ENTRIES, 2 * CLUSTER + 2 * 5);
+  return Buffer.concat([head, table, Buffer.from(realHost().random.bytes(CLUSTER))]);
+}
+
+const lacking = process.platform === 'linux' && existsSync('/usr/bin/qemu-img') ? undefined : 'qemu-img is not installed';
+
+describe.skipIf(lacking !== undefined)(`takeDisk${lacking === undefined ? '' : ` (skipped: ${lacking})`}`, () => {
+  const take = async (content: Uint8Array): Promise<HostPath> => {
+    const target = hostPath(join(folder, 'layer'));
+    await takeDisk(realHost(), await identifyDisk(hostFiles, await file(content)), target, new AbortController().signal);
+    return target;
+  };
+
+  test('copies a raw disk whole into a qcow2 that stands on nothing', async () => {
+    const raw = Buffer.alloc(2 ** 20);
+    raw.write('EFI PART', 512);
+    const target = await take(raw);
+    expect(await readQcow2Header(hostFiles, target)).toMatchObject({ virtualSize: 2 ** 20, backing: undefined, compression: 'zstd' });
+    expect((await readFile(target)).length).toBeLessThan(2 ** 20);
+  });
+
+  test('ends where tables promise more than the file can hold', async () => {
+    await expect(take(bomb())).rejects.toHaveProperty('code', 'disk-damaged');
+    expect((await readFile(join(folder, 'layer'))).length).toBeLessThan(128 * 2 ** 20);
+  }, 60_000);
+
+  test('says that a disk is cut off', async () => {
+    const whole = bomb();
+    await expect(take(whole.subarray(0, whole.length - CLUSTER))).rejects.toHaveProperty('code', 'disk-damaged');
   });
 });

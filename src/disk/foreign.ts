@@ -78,24 +78,45 @@ function unknown(path: HostPath, why: string, hint: string): IngotError {
 }
 
 const CONVERT_SECONDS = 3600;
+/** What `qemu-img check` ends with where space is lost and nothing else is wrong. */
+const LEAKS = 3;
 /** Bytes of address space, and seconds of processor time: a header that passes can still lead to tables made to exhaust. */
 const MEMORY = 4 * 2 ** 30;
 
 /**
  * Copies a disk into a new qcow2 of ingot's own making, compressed, standing on nothing. Tables that point to the same data again and again
- * cannot make it larger than the file warrants. Throws `command-failed` with qemu-img's words, and `interrupted`.
+ * cannot make it larger than the file warrants. Throws `disk-damaged` with qemu-img's words, `disk-full`, and `interrupted`.
  */
 export async function takeDisk(host: Pick<Host, 'files' | 'processes' | 'machine'>, disk: ForeignDisk, target: HostPath, signal: AbortSignal): Promise<void> {
   const { size = 0 } = (await host.files.status(disk.path)) ?? {};
   const file = { driver: 'file', filename: disk.path, 'read-only': true };
   const source = { driver: disk.format, 'read-only': true, file, ...(disk.format === 'qcow2' ? { backing: null } : {}) };
-  const convert: Argv = [
-    'qemu-img',
-    ...['convert', '-m', '8', '-W', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', `json:${JSON.stringify(source)}`, target],
-  ];
+  const graph = `json:${JSON.stringify(source)}`;
   const limits = [`--as=${MEMORY}`, `--cpu=${CONVERT_SECONDS}`, `--fsize=${2 * size + 64 * 2 ** 20}`];
-  const argv: Argv = host.machine.platform === 'linux' ? ['prlimit', ...limits, '--', ...convert] : convert;
-  await host.processes.run(argv, { timeout: CONVERT_SECONDS, signal });
+  const run = async (...words: readonly [string, ...string[]]): Promise<void> => {
+    const argv: Argv = host.machine.platform === 'linux' ? ['prlimit', ...limits, '--', 'qemu-img', ...words] : ['qemu-img', ...words];
+    await host.processes.run(argv, { timeout: CONVERT_SECONDS, signal, accept: words[0] === 'check' ? [LEAKS] : [] });
+  };
+  try {
+    // What lies beyond the end of a file that was cut off would otherwise read as zeros.
+    if (disk.format === 'qcow2') await run('check', '-q', graph);
+    await run('convert', '-m', '8', '-W', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', graph, target);
+  } catch (error) {
+    throw convertFailure(error, disk.path);
+  }
   // With the disk full, qemu-img can report success: only this does not.
   await host.files.sync(target);
+}
+
+function convertFailure(error: unknown, path: HostPath): unknown {
+  if (!(error instanceof IngotError) || error.code !== 'command-failed') return error;
+  const detail = error.detail ?? '';
+  if (/no space left/i.test(detail)) {
+    return new IngotError('space', 'disk-full', `The disk became full while ${path} was copied into the store`, { cause: error, detail });
+  }
+  return new IngotError('verification', 'disk-damaged', `${path} cannot be read to its end`, {
+    cause: error,
+    detail,
+    hint: 'Get it again, and compare its checksum with that of its maker.',
+  });
 }
