@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { IngotError, toIngotError, type Problem } from '../base/errors.ts';
+import { loadFleet, type FleetImage } from '../template/fleet.ts';
 import { findTemplate } from '../template/find.ts';
 import { loadTemplate } from '../template/load.ts';
 import { shownFile } from '../template/placed.ts';
@@ -24,13 +25,13 @@ export default defineOperation({
   name: 'template validate',
   summary: 'Check template files and all that they name, without building anything',
   description:
-    'Every problem of every file is told with its line and column: unknown keys, wrong types, variables, files that are missing or lie outside, keys and certificates, names of secrets, secrets in plain. Exits with 2 where there is any.',
+    'Every problem of every file is told with its line and column: unknown keys, wrong types, variables, files that are missing or lie outside, keys and certificates, names of secrets, secrets in plain. Of a fleet file, every image is checked. Exits with 2 where there is any.',
   kind: 'query',
   input: z.strictObject({
     templates: z
       .array(z.string().min(1))
       .min(1)
-      .describe('Template files, or templates of your folder by their names')
+      .describe('Template files, fleet files, or templates of your folder by their names')
       .meta({ positional: true, complete: 'template' }),
     var: templateInput.var,
     offline: z.boolean().default(false).describe('Ask no address that a template names; use what it said last'),
@@ -42,23 +43,32 @@ export default defineOperation({
   ],
   async run(input, context) {
     const reading = new Reading(context);
-    const results = await Promise.all(
-      input.templates.map(async (text) => {
-        try {
-          return { text, checked: await check(context, text, { variables: variablesOf(input.var), reading, offline: input.offline }) };
-        } catch (error) {
-          return { text, error: toIngotError(error) };
-        }
-      }),
-    );
+    const options = { variables: variablesOf(input.var), reading, offline: input.offline };
+    const attempt = async <T>(text: string, work: () => Promise<T>): Promise<Attempt<T>> => {
+      try {
+        return { text, checked: await work() };
+      } catch (error) {
+        return { text, error: toIngotError(error) };
+      }
+    };
+    const results = (
+      await Promise.all(
+        input.templates.map(async (text): Promise<Attempt<z.output<typeof checked>>[]> => {
+          const fleet = await attempt(text, () => loadFleet(context, text));
+          if (fleet.error !== undefined) return [{ text, error: fleet.error }];
+          const images = fleet.checked?.images ?? [{ template: text, roles: [], packages: [], variables: {} }];
+          return await Promise.all(images.map((image) => attempt(text, () => check(context, image, { ...options, inFleet: fleet.checked !== undefined }))));
+        }),
+      )
+    ).flat();
     const failed = results.flatMap(({ text, error }) => (error === undefined ? [] : [{ text, error }]));
     const [first] = failed;
     if (first === undefined) return { templates: results.flatMap((result) => result.checked ?? []) };
     // What no template is to blame for, such as an address that does not answer, stays what it is.
     const other = failed.find(({ error }) => !['usage', 'not-found'].includes(error.class));
     if (other !== undefined) throw other.error;
-    if (input.templates.length === 1) throw first.error;
-    throw new IngotError('usage', 'template-invalid', `${failed.length} of ${input.templates.length} templates have problems`, {
+    if (results.length === 1) throw first.error;
+    throw new IngotError('usage', 'template-invalid', `${failed.length} of ${results.length} templates have problems`, {
       problems: distinct(failed.flatMap(({ text, error }) => (error.problems.length > 0 ? error.problems : [withoutPlace(text, error)]))),
       hint: 'docs/reference/template.md describes every key.',
     });
@@ -72,27 +82,35 @@ export default defineOperation({
   },
 });
 
+interface Attempt<T> {
+  readonly text: string;
+  readonly checked?: T;
+  readonly error?: IngotError;
+}
+
 interface CheckOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly reading: Reading;
   readonly offline: boolean;
+  readonly inFleet: boolean;
 }
 
-async function check(context: Context, text: string, { variables, reading, offline }: CheckOptions): Promise<z.output<typeof checked>> {
+async function check(context: Context, image: FleetImage, { variables, reading, offline, inFleet }: CheckOptions): Promise<z.output<typeof checked>> {
+  const { template: text, variables: own, ...overrides } = image;
   const found = await findTemplate(context, text);
-  if (found.kind === 'release') {
+  if (found.kind === 'release' && !inFleet) {
     throw new IngotError('usage', 'template-is-release', `${text} is a release of the catalog, not a template`, {
       hint: `A file of that name is written with its suffix: ${text}.yaml.`,
     });
   }
-  const loaded = await loadTemplate(context, found.path, { variables, reading });
-  const resolved = await resolveTemplate(context, loaded, { roles: [], packages: [] }, { reading, offline });
+  const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: { ...variables, ...own }, reading }) : undefined;
+  const resolved = await resolveTemplate(context, loaded, { ...overrides, ...(found.kind === 'release' ? { from: found.id } : {}) }, { reading, offline });
   return {
-    file: shownFile(found.path, context.folder),
+    file: found.kind === 'file' ? shownFile(found.path, context.folder) : found.id,
     name: resolved.name,
     from: baseText(resolved),
     steps: resolved.steps.length,
-    files: loaded.files.map((file) => shownFile(file, context.folder)),
+    files: (loaded?.files ?? []).map((file) => shownFile(file, context.folder)),
   };
 }
 

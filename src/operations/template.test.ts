@@ -61,6 +61,24 @@ test('validate tells all problems of all files, those of a shared part once', as
   expect(await failureOf(run(validate, at, { templates: ['debian-12'] }))).toMatchObject({ code: 'template-is-release' });
 });
 
+test('validate checks every image of a fleet', async () => {
+  await using at = await templateFolder({
+    'fleet.yaml': 'templates: [a.yaml, b.yaml]\nreleases: [debian-12, debian-13]\ninclude: [{ template: debian-11, roles: [docker] }]\n',
+    'a.yaml': 'packages: [nginx]\n',
+    'b.yaml': 'packages: [curl]\n',
+    'wrong.yaml': 'templates: [a.yaml, c.yaml]\nreleases: [debian-12]\n',
+    'c.yaml': 'nam: x\n',
+  });
+  expect((await run(validate, at, { templates: ['fleet.yaml'] })).output.templates.map(({ file, name }) => [file, name])).toEqual([
+    ['a.yaml', 'a-debian-12'],
+    ['a.yaml', 'a-debian-13'],
+    ['b.yaml', 'b-debian-12'],
+    ['b.yaml', 'b-debian-13'],
+    ['debian-11', 'debian-11-docker'],
+  ]);
+  expect((await problemsOf(run(validate, at, { templates: ['wrong.yaml'] }))).join()).toMatch(/^c.yaml:1:1 nam: is unknown/);
+});
+
 test('show: the effective template, where each value comes from, and what planning gets', async () => {
   await using at = await templateFolder({
     'web.yaml': 'extends: base.yaml\nvariables: { port: 80 }\nsteps:\n  - run: |\n      listen {{ port }}\n      keep \\{{ port }}\n',
