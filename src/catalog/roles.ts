@@ -42,7 +42,7 @@ export function roleFor(role: Role, family: string, parameters: Readonly<Record<
     });
   }
   for (const name of Object.keys(parameters)) {
-    if (name in role.parameters) continue;
+    if (Object.hasOwn(role.parameters, name)) continue;
     const known = Object.keys(role.parameters);
     const near = nearest(name, known);
     throw new IngotError('usage', 'parameter-unknown', `The role ${role.role} has no parameter "${name}"`, {
@@ -50,6 +50,6 @@ export function roleFor(role: Role, family: string, parameters: Readonly<Record<
     });
   }
   const fill = (text: string): string =>
-    text.replaceAll(/\{\{ *([a-z0-9-]+) *\}\}/g, (whole, name: string) => (name in role.parameters ? String(parameters[name] ?? role.parameters[name]?.default) : whole));
+    text.replaceAll(/\{\{ *([a-z0-9-]+) *\}\}/g, (whole, name: string) => (Object.hasOwn(role.parameters, name) ? String(parameters[name] ?? role.parameters[name]?.default) : whole));
   return { ...parts, files: parts.files.map((file) => ({ ...file, content: fill(file.content) })) };
 }
