@@ -112,9 +112,12 @@ class Scheduler<T, K extends Task<T>> {
   readonly #above = new Map<string, K[]>();
   /** Those that have not started, longest chain first. */
   #waiting: K[];
-  readonly #running = new Map<string, { readonly task: K; readonly slot: number; readonly ended: Promise<void> }>();
+  readonly #running = new Map<string, { readonly task: K; readonly slot: number }>();
   readonly #results = new Map<string, TaskResult<T>>();
   readonly #announced = new Set<string>();
+  /** Resolved when something may start that could not before. */
+  #poke = Promise.withResolvers<void>();
+  #defect: { readonly error: unknown } | undefined;
   #mostFree: FreeSpace = { memory: 0, disk: 0 };
 
   constructor(tasks: readonly K[], options: SchedulerOptions<T, K>) {
@@ -132,7 +135,19 @@ class Scheduler<T, K extends Task<T>> {
   }
 
   async run(): Promise<Map<string, TaskResult<T>>> {
+    const over = new AbortController();
+    const signals = new Set([this.#options.signal, ...this.#waiting.flatMap(({ signal }) => signal ?? [])]);
+    for (const signal of signals) signal.addEventListener('abort', () => this.#poke.resolve(), { signal: over.signal });
+    try {
+      return await this.#runAll();
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #runAll(): Promise<Map<string, TaskResult<T>>> {
     while (this.#waiting.length > 0 || this.#running.size > 0) {
+      if (this.#defect !== undefined) throw this.#defect.error;
       this.#dropStopped();
       const scarce = await this.#startAll();
       if (this.#running.size === 0) continue;
@@ -190,11 +205,15 @@ class Scheduler<T, K extends Task<T>> {
     while (taken.has(slot)) slot += 1;
     const signal = task.signal === undefined ? this.#options.signal : AbortSignal.any([this.#options.signal, task.signal]);
     this.#options.onStart?.(task);
-    const ended = this.#work(task, { slot, signal }).then((result) => {
-      this.#running.delete(task.id);
-      this.#end(task, result);
-    });
-    this.#running.set(task.id, { task, slot, ended });
+    this.#running.set(task.id, { task, slot });
+    void this.#work(task, { slot, signal })
+      .then((result) => {
+        this.#running.delete(task.id);
+        this.#end(task, result);
+      })
+      // Only a listener's own defect comes here: it ends the run, since nobody could tell what is true.
+      .catch((error: unknown) => (this.#defect ??= { error }))
+      .then(() => this.#poke.resolve());
   }
 
   async #work(task: K, run: TaskRun): Promise<TaskResult<T>> {
@@ -226,19 +245,13 @@ class Scheduler<T, K extends Task<T>> {
     }
   }
 
+  /** Waits until a task has ended or is to stop, or, where memory or disk keep something back, until it is time to look again. */
   async #somethingHappens(scarce: boolean): Promise<void> {
     const over = new AbortController();
-    const events: Promise<void>[] = [...this.#running.values()].map(({ ended }) => ended);
-    const signals = [this.#options.signal, ...this.#waiting.flatMap(({ signal }) => signal ?? [])].filter((signal) => !signal.aborted);
-    const stopped = Promise.withResolvers<void>();
-    for (const signal of new Set(signals)) signal.addEventListener('abort', () => stopped.resolve(), { signal: over.signal, once: true });
-    events.push(stopped.promise);
-    if (scarce) events.push(this.#options.clock.sleep(LOOK_AGAIN_SECONDS, over.signal).catch(() => undefined));
-    try {
-      await Promise.race(events);
-    } finally {
-      over.abort();
-    }
+    const looks = scarce ? [this.#options.clock.sleep(LOOK_AGAIN_SECONDS, over.signal).catch(() => undefined)] : [];
+    await Promise.race([this.#poke.promise, ...looks]);
+    over.abort();
+    this.#poke = Promise.withResolvers();
   }
 
   #isReady(task: K): boolean {
