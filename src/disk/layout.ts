@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { formatSize } from '../base/types.ts';
 import { planLvm, type LvmLayout } from './lvm-layout.ts';
-import { MINIMUM_FILESYSTEM, checkMounts } from './mounts.ts';
+import { checkMounts, MINIMUM_FILESYSTEM, outerFirst } from './mounts.ts';
 
 export const filesystemSchema = z.enum(['ext4', 'xfs', 'btrfs']);
 export type Filesystem = z.output<typeof filesystemSchema>;
@@ -150,9 +150,10 @@ function sortedPartitions(partitions: NonNullable<DiskRequest['partitions']>): N
       `A disk takes ${MAXIMUM_PARTITIONS} partitions besides its root, and ${partitions.length} are asked for`,
     );
   }
-  return partitions
-    .map((each) => ({ ...each, size: Math.ceil(each.size / MIB) * MIB }))
-    .toSorted((a, b) => (a.mount < b.mount ? -1 : a.mount > b.mount ? 1 : 0));
+  return outerFirst(
+    partitions.map((each) => ({ ...each, size: Math.ceil(each.size / MIB) * MIB })),
+    ({ mount }) => mount,
+  );
 }
 
 function checkSizes(options: DiskRequest, size: number, partitions: NonNullable<DiskRequest['partitions']>): void {
