@@ -100,7 +100,8 @@ export async function takeDisk(host: Pick<Host, 'files' | 'processes' | 'machine
   try {
     // What lies beyond the end of a file that was cut off would otherwise read as zeros.
     if (disk.format === 'qcow2') await run('check', '-q', graph);
-    await run('convert', '-m', '8', '-W', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', graph, target);
+    // Written in order: the same disk gives the same file.
+    await run('convert', '-m', '8', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', graph, target);
   } catch (error) {
     throw convertFailure(error, disk.path);
   }

@@ -9,7 +9,7 @@ import { debianRecipe } from '../families/debian/recipe.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
-import type { GuestSettings, ImageConfig, InstalledPackage } from '../store/model.ts';
+import { isForeign, type GuestSettings, type ImageConfig, type InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import { guestSettings } from './guest-settings.ts';
 import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
@@ -65,7 +65,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
   sections.forEach((section, i) => {
     if (section.kind !== 'step') kernelArguments = [...kernelArguments, ...section.changes.kernelArguments];
     const menu = { release: release.id, kernelArguments };
-    const below = layers.at(-1)?.key ?? base?.digest;
+    const below = layers.at(-1)?.key ?? bottomOf(base);
     if (below === undefined) throw new IngotError('internal', 'plan-empty', 'A layer needs one to stand on');
     const common = {
       below,
@@ -76,6 +76,15 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
     layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream.resolutions[i], common));
   });
   return { template, release, base, layers, kernelArguments, expiredMetadata: upstream.expiredMetadata || base?.expiredMetadata === true };
+}
+
+/**
+ * What the key of the first layer on an image holds of it. A disk from elsewhere is its file's hash, which its layer's key is made of: how this host
+ * compressed its copy is nothing that another host would do the same.
+ */
+function bottomOf(base: BaseImage | undefined): Key | Digest | undefined {
+  const [disk] = base?.layers ?? [];
+  return base !== undefined && isForeign(base.layers) && base.layers.length === 1 ? disk?.key : base?.digest;
 }
 
 /** The base layers of many templates are one: it is planned once for each package list. */
