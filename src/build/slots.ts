@@ -3,10 +3,10 @@ import { makeScratch } from '../base/scratch.ts';
 import type { Context } from '../operations/operation.ts';
 import { openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
 
-type Open = (context: Context, kind: PlaceKind, stack: AsyncDisposableStack) => Promise<Place>;
+type Open<P> = (context: Context, kind: PlaceKind, stack: AsyncDisposableStack) => Promise<P>;
 
-interface OpenedPlace {
-  readonly place: Promise<Place>;
+interface OpenedPlace<P> {
+  readonly place: Promise<P>;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -14,21 +14,21 @@ interface OpenedPlace {
  * The places in which layers are made, one for each of the scheduler's slots: opened when the first layer there asks for it, and kept for
  * the layers that follow, so that a chain of layers starts one helper and not one for each.
  */
-export class SlotPlaces implements AsyncDisposable {
+export class SlotPlaces<P = Place> implements AsyncDisposable {
   readonly #context: Context;
   readonly #kind: PlaceKind;
-  readonly #open: Open;
-  readonly #slots = new Map<number, OpenedPlace>();
+  readonly #open: Open<P>;
+  readonly #slots = new Map<number, OpenedPlace<P>>();
 
   /** The context's signal ends the places, not only one of the layers that are made there. */
-  constructor(context: Context, kind: PlaceKind, open: Open = openWithScratch) {
+  constructor(context: Context, kind: PlaceKind, open: Open<P>) {
     this.#context = context;
     this.#kind = kind;
     this.#open = open;
   }
 
   /** The place of a slot. Throws what {@link openPlace} throws; the next call tries again. */
-  async get(slot: number): Promise<Place> {
+  async get(slot: number): Promise<P> {
     const known = this.#slots.get(slot);
     if (known !== undefined) return await known.place;
     const stack = new AsyncDisposableStack();
@@ -59,7 +59,8 @@ export class SlotPlaces implements AsyncDisposable {
   }
 }
 
-async function openWithScratch(context: Context, kind: PlaceKind, stack: AsyncDisposableStack): Promise<Place> {
+/** A place with a scratch folder of its own. */
+export async function openWithScratch(context: Context, kind: PlaceKind, stack: AsyncDisposableStack): Promise<Place> {
   const scratch = stack.use(await makeScratch(context.host, context.home, 'a workspace'));
   return stack.use(await openPlace(context, { kind, scratch: scratch.path }));
 }

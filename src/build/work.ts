@@ -7,7 +7,7 @@ import type { ImageBuild, ImageResult } from './images.ts';
 import { ensureLayer } from './layer.ts';
 import { contentFor, nameOf, settle, stopped, type BuildParts, type Run } from './run.ts';
 import { runTasks, type TaskResult, type TaskRun } from './scheduler.ts';
-import { SlotPlaces } from './slots.ts';
+import { openWithScratch, SlotPlaces } from './slots.ts';
 import { buildTasks, recordsBelow, type BuildTask, type TaskWork } from './tasks.ts';
 
 /** What really makes layers. */
@@ -21,7 +21,7 @@ export async function workOn(run: Run, working: readonly number[], parts: BuildP
   const jobs = options.debugShell ? 1 : (options.jobs ?? context.host.machine.cpus);
   const foreign = builds.some(({ plan }) => isForeign(plan.base?.layers ?? []));
   const place = await parts.choosePlace(context, options.workspace, { foreign });
-  await using places = new SlotPlaces(context, place);
+  await using places = new SlotPlaces(context, place, openWithScratch);
   const tasks = buildTasks(builds, working, outcomes, place, options.times, taskWork(run, parts, place, places));
   const progress = new FleetProgress(context, results, tasks, jobs);
   const ended = new Map<string, TaskResult<void>>();
