@@ -59,8 +59,10 @@ export class SlotPlaces<P = Place> implements AsyncDisposable {
   }
 }
 
-/** A place with a scratch folder of its own. */
-export async function openWithScratch(context: Context, kind: PlaceKind, stack: AsyncDisposableStack): Promise<Place> {
-  const scratch = stack.use(await makeScratch(context.host, context.home, 'a workspace'));
-  return stack.use(await openPlace(context, { kind, scratch: scratch.path }));
+/** Opens places with a scratch folder of their own; `offline` makes a helper VM of what has been downloaded before. */
+export function openWithScratch(offline: boolean): Open<Place> {
+  return async (context, kind, stack) => {
+    const scratch = stack.use(await makeScratch(context.host, context.home, 'a workspace'));
+    return stack.use(await openPlace(context, { kind, scratch: scratch.path, offline }));
+  };
 }

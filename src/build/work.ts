@@ -21,7 +21,7 @@ export async function workOn(run: Run, working: readonly number[], parts: BuildP
   const jobs = options.debugShell ? 1 : (options.jobs ?? context.host.machine.cpus);
   const foreign = builds.some(({ plan }) => isForeign(plan.base?.layers ?? []));
   const place = await parts.choosePlace(context, options.workspace, { foreign });
-  await using places = new SlotPlaces(context, place, openWithScratch);
+  await using places = new SlotPlaces(context, place, openWithScratch(options.offline));
   const tasks = buildTasks(builds, working, outcomes, place, options.times, taskWork(run, parts, place, places));
   const progress = new FleetProgress(context, results, tasks, jobs);
   const ended = new Map<string, TaskResult<void>>();
