@@ -27,7 +27,7 @@ export default defineOperation({
   examples: [{ command: 'ingot explain debian-12', does: 'why the next build would, or would not, make each layer anew' }],
   async run(input, context) {
     const { plan } = await prepare(context, requestOf(input.template, input), input);
-    return { name: plan.template.name, layers: await explainPlan(context, plan) };
+    return { name: plan.template.name, layers: await explainPlan(context, plan, input.offline) };
   },
   render(output) {
     return output.layers

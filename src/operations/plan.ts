@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { hexOf } from '../base/types.ts';
+import { cachedLayers, type Outcomes } from '../build/cached.ts';
 import { prepareAll, type Prepared } from '../build/prepare.ts';
 import { keySchema } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
@@ -43,24 +44,17 @@ export default defineOperation({
   async run(input, context) {
     const prepared = await prepareAll(context, await requestsOf(context, input.templates, input), input);
     const store = openStore(context.host, context.home);
-    // Images of a fleet share layers: each is looked up once.
-    const cached = new Map<string, Promise<boolean>>();
-    const isCached = (key: Layer['key']): Promise<boolean> => {
-      const known = cached.get(key) ?? store.findLayer(key).then((record) => record !== undefined);
-      cached.set(key, known);
-      return known;
-    };
-    return { images: await Promise.all(prepared.map(({ plan }) => plannedImage(plan, isCached))) };
+    const plans = prepared.map(({ plan }) => plan);
+    const cached = await cachedLayers(context, store, plans, input.offline);
+    return { images: plans.map((plan) => plannedImage(plan, cached)) };
   },
   render: ({ images }) => (images.length === 1 ? images.map(renderImage).join('') : renderFleet(images)),
 });
 
-async function plannedImage(plan: Prepared['plan'], isCached: (key: Layer['key']) => Promise<boolean>): Promise<PlannedImage> {
+function plannedImage(plan: Prepared['plan'], cached: Outcomes): PlannedImage {
   const { template, release } = plan;
   const from = (plan.base?.layers ?? []).map(({ name, kind, key, packages }) => layerOf({ name, kind, key, packages, inputs: {} }, true, false));
-  const layers = await Promise.all(
-    plan.layers.map(async (layer) => layerOf(layer, await isCached(layer.key), 'step' in layer.recipe && layer.recipe.step.booted)),
-  );
+  const layers = plan.layers.map((layer) => layerOf(layer, cached.has(layer.key), 'step' in layer.recipe && layer.recipe.step.booted));
   return { name: template.name, release: release.id, arch: template.arch, kernel: template.kernel, disk: template.disk, layers: [...from, ...layers] };
 }
 
