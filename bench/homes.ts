@@ -29,7 +29,10 @@ async function warmHome(bench: Bench): Promise<NonNullable<typeof warm>> {
   return warm;
 }
 
-/** Builds once what is measured later, so that its packages are downloaded and its repositories known. Returns the packages that came new. */
+/**
+ * Builds once what is measured later, so that its packages are downloaded and its repositories known. Returns the packages that came new, as
+ * they were downloaded.
+ */
 export async function fill(bench: Bench, build: readonly string[]): Promise<HostPath[]> {
   const { root, filled } = await warmHome(bench);
   const packages = join(root, 'cache', 'packages');
@@ -40,7 +43,7 @@ export async function fill(bench: Bench, build: readonly string[]): Promise<Host
     await timed([bench.ingot, 'build', ...build, '--no-gate', '--yes', '--quiet'], { INGOT_HOME: root });
     filled.add(what);
   }
-  return (await readdir(packages)).filter((name) => !before.has(name)).map((name) => hostPath(join(packages, name)));
+  return (await readdir(packages)).filter((name) => /^[0-9a-f]{64}$/.test(name) && !before.has(name)).map((name) => hostPath(join(packages, name)));
 }
 
 /** A new home with the caches of the warm one, and its base or no layer at all. */

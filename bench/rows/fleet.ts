@@ -33,7 +33,7 @@ async function fleetFiles(bench: Bench): Promise<{ fleet: string; templates: str
     templates.push(path);
   }
   const fleet = join(folder, 'servers.yaml');
-  await writeFile(fleet, JSON.stringify({ fleet: 'servers', templates: Object.keys(SERVERS).map((name) => `./${name}.yaml`) }));
+  await writeFile(fleet, JSON.stringify({ fleet: 'servers', templates: Object.keys(SERVERS).map((name) => `./${name}.yaml`) }, undefined, 2));
   await fill(bench, [fleet]);
   return { fleet, templates };
 }

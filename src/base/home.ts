@@ -15,7 +15,7 @@ export const HOME_VERSION = 1;
  *     settings.yaml           the user's settings
  *     store/                  OCI image layout: oci-layout, index.json (and index.copy.json, to repair it from), blobs/sha256/
  *     store/layers/           layer cache: one record per key
- *     cache/packages/         downloaded packages, by SHA-256
+ *     cache/packages/         downloaded packages, by SHA-256; large ones also as <sha256>.quick, which is expanded faster
  *     cache/upstream/         repository metadata per release and architecture
  *     cache/resolutions/      what a package list resolved to
  *     cache/helper/           the helper VM: current.json, and a folder <key>/ with kernel, root disk and saved RAM

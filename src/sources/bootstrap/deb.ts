@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { IngotError } from '../../base/errors.ts';
 import type { Processes } from '../../base/process.ts';
 
@@ -14,6 +14,8 @@ import type { Processes } from '../../base/process.ts';
 const MAGIC = '!<arch>\n';
 const HEADER = 60;
 const CHUNK = 2 ** 18;
+/** Level 1 takes a fifth of the time that xz takes to decompress the same. */
+const QUICK = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 };
 
 interface Member {
   readonly name: string;
@@ -44,39 +46,79 @@ function memberHeader(name: string, size: number): Buffer {
   return Buffer.from(`${field(name, 16)}${field('0', 12)}${field('0', 6)}${field('0', 6)}${field('100644', 8)}${field(String(size), 10)}\`\n`, 'latin1');
 }
 
-/** Writes the package `from` to `to` with its data member decompressed. */
-export async function expandDeb(processes: Processes, from: string, to: string): Promise<void> {
+/** What a package without its data begins with: everything before the data member's header. */
+function headOf(control: Member, bytes: Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from(MAGIC),
+    memberHeader('debian-binary', 4),
+    Buffer.from('2.0\n'),
+    memberHeader(control.name, control.size),
+    bytes,
+    ...(control.size % 2 === 1 ? [Buffer.from('\n')] : []),
+  ]);
+}
+
+/** Writes a package whose data member comes piece by piece. */
+class PackageWriter {
+  readonly #file: FileHandle;
+  readonly #head: Buffer;
+  #position: number;
+
+  constructor(file: FileHandle, head: Buffer) {
+    this.#file = file;
+    this.#head = head;
+    this.#position = head.length + HEADER;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#file.write(chunk, 0, chunk.length, this.#position);
+    this.#position += chunk.length;
+  }
+
+  /** Writes what comes before the data, now that its size is known. */
+  async finish(name: string): Promise<void> {
+    const size = this.#position - this.#head.length - HEADER;
+    const before = Buffer.concat([this.#head, memberHeader(name, size)]);
+    await this.#file.write(before, 0, before.length, 0);
+    if (size % 2 === 1) await this.#file.write('\n', this.#position);
+  }
+}
+
+/**
+ * Writes the package `from` to `to` with its data member decompressed; with `quick`, also to there, compressed by zstd, so that the next time
+ * costs a tenth of what xz does. Its checksum tells a damaged one. Throws `package-damaged`, `package-compression-unknown`.
+ */
+export async function expandDeb(processes: Processes, from: string, to: string, quick?: string): Promise<void> {
   await using source = await open(from, 'r');
   const members = await readMembers(source, from);
   const control = members.find((member) => member.name.startsWith('control.tar'));
   const data = members.find((member) => member.name.startsWith('data.tar'));
   if (control === undefined || data === undefined) throw new IngotError('verification', 'package-damaged', `${from} has no control or data member`);
-  await using target = await open(to, 'w', 0o644);
   const controlBytes = Buffer.alloc(control.size);
   await source.read(controlBytes, 0, control.size, control.offset);
-  const head = [
-    Buffer.from(MAGIC),
-    memberHeader('debian-binary', 4),
-    Buffer.from('2.0\n'),
-    memberHeader(control.name, control.size),
-    controlBytes,
-    ...(control.size % 2 === 1 ? [Buffer.from('\n')] : []),
-  ];
-  const headBytes = Buffer.concat(head);
-  await target.write(headBytes, 0, headBytes.length, 0);
-  const start = headBytes.length + HEADER;
-  let position = start;
+  const head = headOf(control, controlBytes);
+  await using target = await open(to, 'w', 0o644);
+  const plain = new PackageWriter(target, head);
+  await using quickFile = quick === undefined ? undefined : await open(quick, 'w', 0o644);
   const sink = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of chunks) {
-      await target.write(chunk, 0, chunk.length, position);
-      position += chunk.length;
+    if (quickFile === undefined) {
+      for await (const chunk of chunks) await plain.write(chunk);
+      return;
     }
+    const compressed = new PackageWriter(quickFile, head);
+    const through = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        await plain.write(chunk);
+        yield chunk;
+      }
+    };
+    await pipeline(through(), createZstdCompress({ chunkSize: CHUNK, params: QUICK }), async (output: AsyncIterable<Buffer>) => {
+      for await (const chunk of output) await compressed.write(chunk);
+    });
+    await compressed.finish('data.tar.zst');
   };
   await decompress(processes, data.name, readRange(source, data), sink, from);
-  const size = position - start;
-  const header = memberHeader('data.tar', size);
-  await target.write(header, 0, header.length, headBytes.length);
-  if (size % 2 === 1) await target.write('\n', position);
+  await plain.finish('data.tar');
 }
 
 async function* readRange(file: FileHandle, { offset, size }: Member): AsyncGenerator<Buffer> {
@@ -98,7 +140,7 @@ async function decompress(
 ): Promise<void> {
   if (name === 'data.tar') return await pipeline(input, sink);
   if (name === 'data.tar.gz') return await pipeline(input, createGunzip(), sink);
-  if (name === 'data.tar.zst') return await pipeline(input, createZstdDecompress(), sink);
+  if (name === 'data.tar.zst') return await pipeline(input, createZstdDecompress({ chunkSize: CHUNK }), sink);
   if (name !== 'data.tar.xz') throw new IngotError('host', 'package-compression-unknown', `${from} is compressed in a way that is not known: ${name}`);
   const xz = processes.spawn(['xz', '-dc'], { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
   if (xz.stdin === null || xz.stdout === null) throw new IngotError('internal', 'no-pipe', 'xz has no pipes');

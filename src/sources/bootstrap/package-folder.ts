@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { downloadAll } from '../../base/download.ts';
+import { isOutOfSpace } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
 import { formatSize, hostPath, type HostPath } from '../../base/types.ts';
 import type { Context } from '../../operations/operation.ts';
@@ -9,6 +10,9 @@ import type { ResolvedPackage } from './recipe.ts';
 
 /** Where packages are, seen from inside the root: below an empty folder of every Debian system. */
 export const DEBS = '/tmp/debs';
+
+/** Bytes of a package from which on its quick form is worth a file: a few packages make up most of what there is to decompress. */
+const QUICK_FROM = 2 ** 20;
 
 export interface PackageFolderOptions {
   readonly mirrors: Archives;
@@ -65,7 +69,7 @@ export class PackageFolder {
         },
         (item, path) => {
           const expansion = expanding.run(async () => {
-            await expandDeb(host.processes, path, join(this.folder, fileName(item)));
+            await this.#expand(item, path);
             if (item.essential && (awaited -= 1) === 0) this.#essentialReady.resolve();
           });
           expansion.catch(() => undefined); // awaited below, all at once
@@ -80,6 +84,25 @@ export class PackageFolder {
       await Promise.allSettled(expansions);
       throw error;
     }
+  }
+
+  /** From the quick form of an earlier time where there is one; else from the package itself, and a large one is kept in its quick form. */
+  async #expand(item: ResolvedPackage, path: string): Promise<void> {
+    const { files, processes } = this.#context.host;
+    const target = join(this.folder, fileName(item));
+    if (item.size < QUICK_FROM) return await expandDeb(processes, path, target);
+    const quick = `${path}.quick`;
+    if ((await files.status(quick)) !== undefined) {
+      try {
+        return await expandDeb(processes, quick, target);
+      } catch (error) {
+        if (isOutOfSpace(error)) throw error;
+        await files.remove(quick); // it is damaged, and can be made again
+      }
+    }
+    const fresh = join(this.#options.scratch, `quick-${item.sha256}`);
+    await expandDeb(processes, path, target, fresh);
+    await files.rename(fresh, quick);
   }
 }
 
