@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,6 +102,16 @@ describe('the queue', { timeout: 60_000 }, () => {
     await second.ended;
     expect(states(queue)).toEqual(['a done', 'b done', 'c done', 'd done']);
     expect((await readdir(at.home.locks)).filter((name) => name.startsWith('queue-'))).toEqual([]);
+  });
+
+  test('the locks of processes that were killed without a job go after a while; those that are held, or new, stay', async () => {
+    await using at = await sampleHome();
+    await using mine = await owner(at);
+    for (const name of ['queue-0a.lock', 'queue-0a.lock.owner', 'queue-0b.lock', 'store.lock']) await writeFile(join(at.home.locks, name), '');
+    const old = new Date(Date.now() - 3_600_000);
+    for (const name of ['queue-0a.lock', 'store.lock', `${mine.lock}.lock`]) await utimes(join(at.home.locks, name), old, old);
+    (await Queue.open(at.host, at.home))[Symbol.dispose]();
+    expect(await readdir(at.home.locks)).toEqual(['queue-0b.lock', `${mine.lock}.lock`, `${mine.lock}.lock.owner`, 'store.lock'].toSorted());
   });
 
   test('several workers take each job once', async () => {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -10,6 +11,10 @@ export interface Owner {
   readonly lock: string;
   readonly pid: number;
 }
+
+const OWNER_LOCK = /^(queue-[0-9a-f]+)\.lock$/;
+/** Seconds for which an owner's lock that nobody holds is left alone. */
+const NEW_SECONDS = 60;
 
 /** Jobs that ended are kept up to this number. */
 const KEPT_JOBS = 1000;
@@ -174,6 +179,18 @@ export class Queue implements Disposable {
         .run(this.#now(), owner);
       await removeOwnerLock(this.#host, this.#home, owner);
     }
+    await this.#sweepOwners();
+  }
+
+  /** Removes the locks of processes that were killed while they had no job. One that is new may belong to a process that is just taking it. */
+  async #sweepOwners(): Promise<void> {
+    const { files, clock } = this.#host;
+    for (const name of await files.list(this.#home.locks)) {
+      const lock = OWNER_LOCK.exec(name)?.[1];
+      const status = lock === undefined ? undefined : await files.status(join(this.#home.locks, name));
+      if (lock === undefined || status === undefined || clock.now().getTime() - status.modified.getTime() < NEW_SECONDS * 1000) continue;
+      if (!isLocked(this.#home, lock)) await removeOwnerLock(this.#host, this.#home, lock);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -192,8 +209,8 @@ export class Queue implements Disposable {
 
 /** Removes the files of an owner's lock that nobody holds. */
 export async function removeOwnerLock(host: Pick<Host, 'files'>, home: Home, lock: string): Promise<void> {
-  await host.files.remove(`${home.locks}/${lock}.lock`);
-  await host.files.remove(`${home.locks}/${lock}.lock.owner`);
+  await host.files.remove(join(home.locks, `${lock}.lock`));
+  await host.files.remove(join(home.locks, `${lock}.lock.owner`));
 }
 
 function readJobs(rows: readonly unknown[]): Job[] {
