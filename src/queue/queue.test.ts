@@ -111,7 +111,9 @@ describe('the queue', { timeout: 60_000 }, () => {
     const old = new Date(Date.now() - 3_600_000);
     for (const name of ['queue-0a.lock', 'store.lock', `${mine.lock}.lock`]) await utimes(join(at.home.locks, name), old, old);
     (await Queue.open(at.host, at.home))[Symbol.dispose]();
-    expect(await readdir(at.home.locks)).toEqual(['queue-0b.lock', `${mine.lock}.lock`, `${mine.lock}.lock.owner`, 'store.lock'].toSorted());
+    expect((await readdir(at.home.locks)).filter((name) => !name.endsWith('-journal'))).toEqual(
+      ['queue-0b.lock', `${mine.lock}.lock`, `${mine.lock}.lock.owner`, 'store.lock'].toSorted(),
+    );
   });
 
   test('several workers take each job once', async () => {
