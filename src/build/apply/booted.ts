@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import { randomId } from '../../base/host.ts';
-import { quoteCommand, type Argv } from '../../base/process.ts';
+import type { Argv } from '../../base/process.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
 import { requireTools } from '../../doctor/install.ts';
 import type { ProgramRecipe } from '../../plan/layers.ts';
@@ -16,8 +16,9 @@ import { recordedPorts } from '../../platforms/local/vms.ts';
 import { GUEST_ENVIRONMENT } from '../../workspace/sandbox.ts';
 import { runPlaybook } from './ansible.ts';
 import type { ApplyContext } from './apply.ts';
+import { programScript } from './booted-program.ts';
 import { BOOTED_FOLDER, BOOTED_PORT, bootedSeed } from './booted-seed.ts';
-import { secretEnvironment, SHELLS } from './program.ts';
+import { secretEnvironment } from './program.ts';
 
 /** The layer that is booted: its own file, and those below it, bottom first. */
 export interface BootedDisk {
@@ -112,21 +113,7 @@ async function settle({ context }: ApplyContext, guest: Guest): Promise<void> {
 }
 
 async function runProgram(apply: ApplyContext, guest: Guest, step: Exclude<Step, { kind: 'ansible' }>): Promise<void> {
-  const program = `${BOOTED_FOLDER}/step`;
-  const content = step.kind === 'run' ? Buffer.from(step.script).toString('base64') : step.content;
-  const argv = step.kind === 'run' ? [...SHELLS[step.shell], program] : [program, ...step.arguments];
-  const env = { ...GUEST_ENVIRONMENT, ...step.env, ...(await secretEnvironment(apply, step)) };
-  // All of it is standard input: no other process of the host or the guest sees the environment as an argument.
-  const script = [
-    `base64 -d >${program} <<'INGOT_END'`,
-    content,
-    'INGOT_END',
-    `chmod 755 ${program}`,
-    ...Object.entries(env).map(([name, value]) => `export ${name}=${quoteCommand([value])}`),
-    'cd /; umask 022',
-    `exec ${quoteCommand(argv)} </dev/null`,
-    '',
-  ].join('\n');
+  const script = programScript(step, { ...GUEST_ENVIRONMENT, ...step.env, ...(await secretEnvironment(apply, step)) }, BOOTED_FOLDER);
   const lines: string[] = [];
   const tail = (): string => lines.slice(-TAIL_LINES).join('\n');
   const what = step.kind === 'run' ? 'the program' : step.fileName;
