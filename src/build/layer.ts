@@ -82,6 +82,8 @@ function needsNetwork(layer: LayerPlan): IngotError {
 
 /** Which disk is full: a program in the image sees no other than the image's own; everything else is this host's. */
 async function outOfSpace(context: Context, layer: LayerPlan, error: unknown): Promise<IngotError> {
+  // It says already which disk.
+  if (error instanceof IngotError && error.code === 'disk-full' && error.cause === undefined) return error;
   const inImage = layer.kind !== 'bootstrap' && error instanceof IngotError && ['command-failed', 'step-failed'].includes(error.code);
   if (!inImage) return await diskFull(context, error);
   return new IngotError('space', 'image-full', `The image's disk of ${formatSize(layer.virtualSize)} became full while the layer "${layer.name}" was made`, {

@@ -1,3 +1,4 @@
+import { IngotError } from '../../base/errors.ts';
 import { masker } from '../../base/secrets.ts';
 import type { Secrets } from '../../base/secrets.ts';
 import type { Span } from '../../base/events.ts';
@@ -80,12 +81,21 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       await workspace.root.seal(remove, truncate, emptyFolders);
     } catch (error) {
       await options.onFailure?.(workspace.root, mask.error(error));
-      throw error;
+      throw await causedByFullHost(context, error);
     }
     await workspace.commit();
   } catch (error) {
     throw hidden.length === 0 ? error : mask.error(error);
   }
+}
+
+/** Bytes below which a disk counts as full. */
+const FULL = 16 * 2 ** 20;
+
+/** In a workspace a full disk of the host shows as an error of reading or writing, and is told as what it is; asked before undoing makes room again. */
+async function causedByFullHost({ host, home }: Context, error: unknown): Promise<unknown> {
+  if ((await host.files.freeSpace(home.root)) >= FULL) return error;
+  return new IngotError('space', 'disk-full', `The disk of ${home.root} became full`, { cause: error });
 }
 
 async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }: UpperLayer): Promise<void> {
