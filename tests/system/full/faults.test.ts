@@ -60,7 +60,7 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
   test.skipIf(!root)('a disk that fills up in the middle is named, and the store is as it was (needs root)', async () => {
     const small = join(home.root, 'small');
     await mkdir(small);
-    await hostProcesses.run(['mount', '-t', 'tmpfs', '-o', 'size=2400m', 'ingot-test', small]);
+    await hostProcesses.run(['mount', '-t', 'tmpfs', '-o', 'size=2800m', 'ingot-test', small]);
     try {
       const env = { INGOT_HOME: join(small, 'home') };
       const building = home.ingot(['build', 'debian-12', '--no-gate', '--yes'], { env });
@@ -77,6 +77,12 @@ describe.skipIf(reason !== undefined)(`faults${reason === undefined ? '' : ` (sk
       expect(await readdir(join(small, 'home', 'run'))).toEqual([]);
       await rm(join(small, 'filler'));
       expect(await home.ingot(['build', 'debian-12', '--no-gate'], { env })).toMatchObject({ exitCode: 0 });
+      // A step meets it as an error of reading or writing.
+      await writeFile(join(small, 'big.yaml'), 'from: debian-12\nsteps:\n  - run: dd if=/dev/urandom of=/big bs=1M count=3000\n');
+      const step = await home.ingot(['build', join(small, 'big.yaml'), '--no-gate', '--offline'], { env });
+      expect(step.exitCode, step.stderr).toBe(8);
+      expect(step.stderr).toMatch(/disk-full/);
+      expect(await readdir(join(small, 'home', 'run'))).toEqual([]);
     } finally {
       await hostProcesses.run(['umount', '--lazy', small]);
     }
