@@ -104,7 +104,8 @@ async function toolFinding(host: Host, name: ToolName): Promise<Finding> {
   const path = await findTool(host, name);
   const { purpose } = tool;
   if (path === undefined) {
-    return { name: tool.name, state: 'missing', found: 'not installed', purpose, remedy: installCommand([tool.package], host.machine.uid) };
+    const state = tool.needs.length === 0 ? 'warning' : 'missing';
+    return { name: tool.name, state, found: 'not installed', purpose, remedy: installCommand([tool.package], host.machine.uid) };
   }
   if (tool.version === undefined) return { name: tool.name, state: 'ok', found: tool.files === undefined ? 'installed' : path, purpose };
   try {

@@ -10,6 +10,7 @@ export interface HostTool {
   readonly purpose: string;
   /** Package in Debian and Ubuntu. */
   readonly package: string;
+  /** Empty for what only few ask for: it is offered where it is used first, and nobody has to have it. */
   readonly needs: readonly Need[];
   /** Arguments that print the version; none where the tool has no such thing. */
   readonly version?: readonly string[];

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { isToolName } from '../doctor/checks.ts';
 import { installTools } from '../doctor/install.ts';
-import { HOST_TOOLS, missingTools } from '../doctor/tools.ts';
+import { HOST_TOOLS, hostTool, missingTools } from '../doctor/tools.ts';
 import { defineOperation } from './operation.ts';
 
 export default defineOperation({
@@ -16,7 +16,11 @@ export default defineOperation({
     { command: 'ingot setup --yes', does: 'does not ask' },
   ],
   async run(_input, context) {
-    const missing = await missingTools(context.host, Object.keys(HOST_TOOLS).filter(isToolName));
+    const { host } = context;
+    const needed = Object.keys(HOST_TOOLS)
+      .filter(isToolName)
+      .filter((name) => hostTool(name, host.machine.arch).needs.length > 0);
+    const missing = await missingTools(host, needed);
     return { installed: missing.length === 0 ? [] : await installTools(context, missing) };
   },
   render: ({ installed }) => (installed.length === 0 ? 'Nothing is missing.' : `Installed ${installed.join(', ')}.`),
