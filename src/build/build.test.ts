@@ -5,6 +5,7 @@ import { faultyHost } from '../../tests/support/faulty-host.ts';
 import { fakeWork, sampleBuild, sampleContext, sampleOptions } from '../../tests/support/sample-builds.ts';
 import { sampleHome } from '../../tests/support/sample-images.ts';
 import { buildImages, type ImageResult } from './build.ts';
+import { imageGates } from './image-gate.ts';
 
 const statuses = (results: readonly ImageResult[]): string[] => results.map(({ status }) => status);
 
@@ -85,6 +86,23 @@ describe('many images at once', { timeout: 60_000 }, () => {
     const fixed = [...builds.slice(0, 3), await sampleBuild('ungated', ['base'])];
     expect(statuses(await buildImages(context, fixed, sampleOptions(context), again.parts))).toEqual(['cached', 'built', 'built', 'cached']);
     expect(again.made).toEqual(['broken', 'more']);
+  });
+
+  test('an image that failed its gate gets no tag where the gate is switched off', async () => {
+    await using at = await sampleHome();
+    const context = sampleContext(at);
+    await buildImages(context, [await sampleBuild('bad', ['base'], 'failed')], sampleOptions(context), fakeWork(at).parts);
+    const ungated = { ...(await sampleBuild('bad', ['base'])), gate: imageGates('none')([]) };
+    const [result] = await buildImages(context, [ungated], sampleOptions(context), fakeWork(at).parts);
+    expect(result).toMatchObject({ status: 'failed', error: { code: 'gate-failed' } });
+    expect(await at.store.list()).toEqual([]);
+    const [fresh] = await buildImages(
+      context,
+      [{ ...(await sampleBuild('new', ['base', 'own'])), gate: imageGates('none')([]) }],
+      sampleOptions(context),
+      fakeWork(at).parts,
+    );
+    expect(fresh).toMatchObject({ status: 'built', gate: { result: 'not-run' } });
   });
 
   test('is stopped by the signal: nothing new starts, what was finished stays', async () => {
