@@ -55,6 +55,13 @@ describe('the command line', () => {
     const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { kernel, seed: undefined }), { firmware: undefined, disposable: true, sandbox: true });
     await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, 'kernel-disposable.txt'));
   });
+
+  test('an isolated guest can be logged in to, and reaches nothing', () => {
+    const network = (more: Partial<GuestSpec>): string | undefined =>
+      qemuArguments(specOf('amd64', 'bios', 'tcg', more), { firmware: undefined, disposable: true, sandbox: true }).find((word) => word.startsWith('user,'));
+    expect(network({ isolated: true })).toBe('user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:22200-:22');
+    expect(network({})).toBe('user,id=net0,hostfwd=tcp:127.0.0.1:22200-:22');
+  });
 });
 
 const nodeSchema = z.object({
