@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { toIngotError } from '../base/errors.ts';
+import { IngotError, toIngotError } from '../base/errors.ts';
 import { hostPath } from '../base/types.ts';
 import type { Job } from '../queue/job.ts';
 import { Queue, type Owner } from '../queue/queue.ts';
 import { BuildRecorder, takeOwner } from '../queue/recorder.ts';
-import { commonSchema, jobsInput } from './build-input.ts';
+import { commonSchema, jobsInput, type CommonFlags } from './build-input.ts';
 import { builtImage, builtImageSchema, exitCodeOf, renderImages, type BuiltImage } from './build-result.ts';
 import { defineOperation, type Context } from './operation.ts';
 import { prepareBuilds, runBuilds, type PreparedBuild } from './run-builds.ts';
@@ -72,21 +72,7 @@ async function buildJobs(context: Context, queue: Queue, owner: Owner, jobs: rea
   const flags = commonSchema.parse(JSON.parse(jobs[0]?.flags ?? '{}'));
   const folder = jobs[0]?.folder ?? '';
   const there: Context = folder === '' ? context : { ...context, folder: hostPath(folder) };
-  const failed: Refused[] = [];
-  const ready: ReadyJob[] = [];
-  for (const job of jobs) {
-    if (context.signal.aborted) break;
-    try {
-      const [build] = await prepareBuilds(there, [job.request], flags);
-      if (build !== undefined) ready.push({ job, build });
-    } catch (error) {
-      if (context.signal.aborted) break;
-      const { code, message } = toIngotError(error);
-      queue.finish(job.id, owner, { state: 'failed', seconds: 0, errorCode: code, error: message });
-      context.events.message('error', `${job.name}: ${message} (${code})`);
-      failed.push({ job: job.id, name: job.name, message });
-    }
-  }
+  const { ready, failed } = await prepareJobs(there, queue, owner, jobs, flags);
   const first = firstOfEachName(ready);
   const later = jobs.filter(({ id }) => !first.some(({ job }) => job.id === id) && !failed.some(({ job }) => job === id));
   queue.putBack(
@@ -109,6 +95,51 @@ async function buildJobs(context: Context, queue: Queue, owner: Owner, jobs: rea
     return result === undefined ? [] : [builtImage(build, result)];
   });
   return { images, failed };
+}
+
+/** Plans jobs, all together since they share much. Where one of them cannot be planned, each alone: it ends as failed, the others go on. */
+async function prepareJobs(
+  context: Context,
+  queue: Queue,
+  owner: Owner,
+  jobs: readonly Job[],
+  flags: CommonFlags,
+): Promise<{ ready: ReadyJob[]; failed: Refused[] }> {
+  // The lock of a frozen build lies beside its own template.
+  if (!flags.frozen && jobs.length > 1) {
+    try {
+      const builds = await prepareBuilds(
+        context,
+        jobs.map(({ request }) => request),
+        flags,
+      );
+      return { ready: pairs(jobs, builds), failed: [] };
+    } catch (error) {
+      if (!(error instanceof IngotError)) throw error;
+    }
+  }
+  const ready: ReadyJob[] = [];
+  const failed: Refused[] = [];
+  for (const job of jobs) {
+    if (context.signal.aborted) break;
+    try {
+      ready.push(...pairs([job], await prepareBuilds(context, [job.request], flags)));
+    } catch (error) {
+      if (context.signal.aborted) break;
+      const { code, message } = toIngotError(error);
+      queue.finish(job.id, owner, { state: 'failed', seconds: 0, errorCode: code, error: message });
+      context.events.message('error', `${job.name}: ${message} (${code})`);
+      failed.push({ job: job.id, name: job.name, message });
+    }
+  }
+  return { ready, failed };
+}
+
+function pairs(jobs: readonly Job[], builds: readonly PreparedBuild[]): ReadyJob[] {
+  return builds.flatMap((build, i) => {
+    const job = jobs[i];
+    return job === undefined ? [] : [{ job, build }];
+  });
 }
 
 /** Two builds of one image cannot run at once: the later waits for the next turn. */
