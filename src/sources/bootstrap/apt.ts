@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { IngotError } from '../../base/errors.ts';
+import { IngotError, nearest } from '../../base/errors.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
 import type { UpstreamOptions } from './upstream.ts';
@@ -112,16 +112,24 @@ export async function aptInstall(
     },
   );
   if (result.exitCode !== 0) {
-    const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].map(
-      (match) => match[1] ?? match[2],
+    const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].flatMap(
+      (match) => match[1] ?? match[2] ?? [],
     );
-    if (unknown.length > 0)
-      throw new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, { detail: result.stderr.trim() });
+    if (unknown.length > 0) throw await packageUnknown(context, folder, unknown);
     throw new IngotError('upstream', 'packages-unresolvable', 'apt cannot install these packages together', {
       detail: `${result.stdout}\n${result.stderr}`.trim(),
     });
   }
   return { uris: parsePrintUris(result.stdout), removed: parseRemoved(result.stdout) };
+}
+
+async function packageUnknown(context: Dependencies, folder: string, unknown: readonly string[]): Promise<IngotError> {
+  const { stdout } = await context.host.processes.run(['apt-cache', 'pkgnames'], { env: aptEnvironment(folder), timeout: 120, signal: context.signal });
+  const names = stdout.split('\n');
+  const near = unknown.flatMap((name) => nearest(name, names));
+  return new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Another component or repository may have it: see `repositories` in the template reference.',
+  });
 }
 
 /** The stanzas of packages in the metadata, as `apt-cache show` prints them. */
