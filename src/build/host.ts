@@ -2,7 +2,9 @@ import { IngotError } from '../base/errors.ts';
 import { readTextIfThere } from '../base/files.ts';
 import { formatSize } from '../base/types.ts';
 import { requireTools } from '../doctor/install.ts';
+import type { ToolName } from '../doctor/tools.ts';
 import type { Context } from '../operations/operation.ts';
+import type { PlaceKind } from '../workspace/place.ts';
 import { SPACE_NEEDED } from './layer.ts';
 
 /** Debian's architecture -> name of its emulator in binfmt_misc. */
@@ -11,31 +13,34 @@ const EMULATORS: Readonly<Record<string, { readonly format: string; readonly pac
   arm64: { format: 'qemu-aarch64', package: 'qemu-user-static' },
 };
 
+/** What a build uses of the host, wherever its disks are opened. */
+const TOOLS: readonly ToolName[] = ['apt-get', 'dpkg-deb', 'xz', 'mformat', 'qemu-img'];
+/** What opening them takes. */
+const PLACE_TOOLS: Readonly<Record<PlaceKind, readonly ToolName[]>> = {
+  host: ['bwrap', 'mount', 'unshare', 'nsenter', 'qemu-storage-daemon', 'fusermount3'],
+  vm: ['qemu-system', 'mke2fs'],
+};
+
 /**
- * Checks that this host can build for an architecture, and installs tools that are missing after the user agrees. Throws
+ * Checks that this host can build for an architecture in a place, and installs tools that are missing after the user agrees. Throws
  * `host-unsupported`, `tools-missing`, `consent-needed`, `arch-not-emulated`, `disk-full`.
  */
-export async function requireBuildHost(context: Context, arch: string): Promise<void> {
+export async function requireBuildHost(context: Context, arch: string, place: PlaceKind): Promise<void> {
   const { host, home } = context;
-  if (host.machine.platform !== 'linux') {
-    throw new IngotError('host', 'host-unsupported', `Images cannot be built on ${host.machine.platform}: opening their disks needs Linux`, {
-      hint: 'Build on a Linux machine.',
+  if (host.machine.platform !== 'linux' && place === 'host') {
+    throw new IngotError('host', 'host-unsupported', `Disks cannot be opened on ${host.machine.platform} itself: that needs Linux`, {
+      hint: 'Use --workspace vm, or build on a Linux machine.',
     });
   }
-  await requireTools(context, [
-    'bwrap',
-    'mount',
-    'unshare',
-    'nsenter',
-    'apt-get',
-    'dpkg-deb',
-    'xz',
-    'mformat',
-    'qemu-img',
-    'qemu-storage-daemon',
-    'fusermount3',
-  ]);
-  if (arch !== host.machine.arch) await requireEmulation(context, arch);
+  await requireTools(context, [...TOOLS, ...PLACE_TOOLS[place]]);
+  if (arch !== host.machine.arch) {
+    if (place === 'vm') {
+      throw new IngotError('host', 'arch-not-emulated', `The helper VM runs programs of ${host.machine.arch} only, and this image is for ${arch}`, {
+        hint: 'Use --workspace host, or build on a machine of that architecture.',
+      });
+    }
+    await requireEmulation(context, arch);
+  }
   const free = await host.files.freeSpace(home.root);
   if (free < SPACE_NEEDED) {
     throw new IngotError('space', 'disk-full', `${home.root} has ${formatSize(free)} free; a build needs ${formatSize(SPACE_NEEDED)}`, {

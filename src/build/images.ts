@@ -48,7 +48,7 @@ export interface BuildOptions {
   /** Where disks are opened; undefined for what the host can do. */
   readonly workspace?: PlaceKind | undefined;
   /** Called once for each architecture before its first layer is made: what a build needs of the host is asked for only then. */
-  readonly beforeWork: (arch: string) => Promise<void>;
+  readonly beforeWork: (arch: string, place: PlaceKind) => Promise<void>;
   readonly times: BuildTimes;
   readonly observer?: BuildObserver;
 }

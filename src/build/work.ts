@@ -47,7 +47,7 @@ export async function workOn(run: Run, working: readonly number[], parts: BuildP
 
 function taskWork(run: Run, parts: BuildParts, place: PlaceKind, places: SlotPlaces): TaskWork {
   const { context, builds, options, outcomes } = run;
-  const askHost = onceForEach(options.beforeWork);
+  const askHost = onceForEach((arch) => options.beforeWork(arch, place));
   const consent = oneByOne(context.consent);
   const contextOf = ({ images, scope }: Pick<BuildTask, 'images' | 'scope'>, { signal }: TaskRun): Context => ({
     ...context,

@@ -43,6 +43,7 @@ export const HOST_TOOLS = {
   mount: { purpose: 'mounts the disk that is being built', package: 'mount', needs: ['build'], version: ['--version'] },
   unshare: { purpose: 'gives the build a mount namespace', package: 'util-linux', needs: ['build'], version: ['--version'] },
   nsenter: { purpose: 'enters the namespace of a workspace', package: 'util-linux', needs: ['build'], version: ['--version'] },
+  mke2fs: { purpose: 'gives folders to the helper VM', package: 'e2fsprogs', needs: [], version: ['-V'] },
   ssh: { purpose: 'logs in to VMs', package: 'openssh-client', needs: ['vm'], version: ['-V'] },
   'ansible-playbook': { purpose: 'runs the ansible steps of templates', package: 'ansible-core', needs: [], version: ['--version'] },
   'ssh-keygen': { purpose: 'makes the key for VMs', package: 'openssh-client', needs: ['vm'] },

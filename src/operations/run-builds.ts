@@ -69,9 +69,9 @@ export async function runBuilds(context: Context, builds: readonly PreparedBuild
     debugShell: options.debugShell,
     secrets: openSecrets(context),
     workspace,
-    beforeWork: async (arch) => {
+    beforeWork: async (arch, place) => {
       const { requireBuildHost } = await import('../build/host.ts');
-      await requireBuildHost(context, arch);
+      await requireBuildHost(context, arch, place);
     },
     times: recorder.times,
     observer: recorder.observer,

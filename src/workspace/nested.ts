@@ -3,7 +3,7 @@ import type { Argv, CommandResult } from '../base/process.ts';
 import type { BackgroundCommand, ExecuteOptions, Executor } from './executor.ts';
 
 /** Seconds for a process to have got its namespace. */
-const START_SECONDS = 20;
+const START_SECONDS = 60;
 
 /** Runs commands in a mount namespace of its own, inside the one of another executor. What is mounted in it stays in it. */
 export class NestedExecutor implements Executor {

@@ -19,6 +19,7 @@ import { shellCommand } from './shell.ts';
 
 /** Seconds for the VM to boot; under emulation it takes some twenty. */
 const BOOT_SECONDS = 300;
+const REFRESH_SECONDS = 120;
 const TAIL_LINES = 20;
 
 /** A helper VM that runs and takes commands. Ends with this process, however that ends. */
@@ -104,8 +105,8 @@ async function refresh({ host }: VmContext, executor: HelperExecutor): Promise<v
     'open F, ">", "/dev/urandom" or die; $b = pack("H*", <STDIN>); ioctl(F, 0x40085203, pack("iia*", 512, 64, $b)) or die; ioctl(F, 0x5207, 0) or die';
   const now = (host.clock.now().getTime() / 1000).toFixed(3);
   await Promise.all([
-    executor.run(['date', '-u', '-s', `@${now}`], { timeout: 60 }),
-    executor.run(['perl', '-e', perl], { stdin: Buffer.from(host.random.bytes(64)).toString('hex'), timeout: 60 }),
+    executor.run(['date', '-u', '-s', `@${now}`], { timeout: REFRESH_SECONDS }),
+    executor.run(['perl', '-e', perl], { stdin: Buffer.from(host.random.bytes(64)).toString('hex'), timeout: REFRESH_SECONDS }),
   ]);
 }
 
@@ -129,7 +130,7 @@ async function bootAndSave(context: VmContext, spec: VmSpec, scratch: HostPath, 
   try {
     const vm = await boot(context, spec, scratch);
     try {
-      await vm.executor.run(['sh', '-c', WARM_UP], { timeout: 120 });
+      await vm.executor.run(['sh', '-c', WARM_UP], { timeout: BOOT_SECONDS });
       const size = await saveRamState(host, vm.qmp, state, { socket: vmFiles(join(scratch, 'vm')).state, signal: context.signal });
       events.message('debug', `The helper VM's state was saved: ${formatSize(size)}.`);
       await removeOtherStates(context, state);

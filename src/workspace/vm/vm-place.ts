@@ -14,7 +14,7 @@ import { startHelperVm, type HelperVm } from './start.ts';
 /** Targets of the SCSI controller; a number is used again only when all others have been. */
 const TARGETS = 255;
 /** Seconds for the guest to see a disk, and for QEMU to let go of one. */
-const DISK_SECONDS = 60;
+const DISK_SECONDS = 120;
 /** Seconds for copying a whole disk. */
 const COPY_SECONDS = 3600;
 /** Bytes; the file is sparse. */
