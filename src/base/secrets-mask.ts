@@ -102,11 +102,12 @@ class Stream implements MaskStream {
 }
 
 /**
- * Whether a text holds the value, in any form that {@link masker} knows. One line of a value of several lines is no proof: others have the
+ * Tells whether texts hold the value, in any form that {@link masker} knows. One line of a value of several lines is no proof: others have the
  * same (`apiVersion: v1`).
  */
-export function holdsSecret(text: string, value: string): boolean {
-  return value.trim() !== '' && wholeForms(value).some((form) => text.includes(form));
+export function secretFinder(value: string): (text: string) => boolean {
+  const forms = value.trim() === '' ? [] : wholeForms(value);
+  return (text) => forms.some((form) => text.includes(form));
 }
 
 /** How a value, or one of its lines, may be written in logs, addresses and files. */

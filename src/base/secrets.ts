@@ -3,7 +3,7 @@ import type { Home } from './home.ts';
 import type { Host } from './host.ts';
 import type { SecretStore } from './secrets-store.ts';
 
-export { holdsSecret, masker, type Masker, type MaskStream } from './secrets-mask.ts';
+export { masker, secretFinder, type Masker, type MaskStream } from './secrets-mask.ts';
 
 /** What the store needs: where it is, and somebody to ask for the passphrase. A `Context` of an operation has it all. */
 export interface SecretsAccess {

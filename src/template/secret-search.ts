@@ -1,5 +1,5 @@
 import { IngotError } from '../base/errors.ts';
-import { holdsSecret, openSecrets, type Secrets } from '../base/secrets.ts';
+import { openSecrets, secretFinder, type Secrets } from '../base/secrets.ts';
 import { placedProblems } from './placed.ts';
 import type { Scope } from './scope.ts';
 import { pathText, placeAt, type Node, type PlacedProblem } from './source.ts';
@@ -10,6 +10,7 @@ const SHORTEST = 6;
 interface Known {
   readonly name: string;
   readonly value: string;
+  readonly isIn: (text: string) => boolean;
 }
 
 const KNOWN = new WeakMap<Secrets, Promise<Known[]>>();
@@ -24,11 +25,10 @@ export async function refuseSecrets(scope: Scope): Promise<void> {
   if (secrets.length === 0) return;
   const found: PlacedProblem[] = [];
   const { tree } = scope.loaded;
-  for (const { name, value } of secrets) {
+  for (const { name, value, isIn } of secrets) {
     const hint = `Use it by its name: \`secrets: { VARIABLE: ${name} }\` in the step. If the template was shared, replace the secret.`;
     walk(tree, [], (text, path) => {
-      if (holdsSecret(text, value))
-        found.push({ path: pathText(path), message: `holds the secret ${name} in plain`, hint, place: placeAt(tree, path), confidential: true });
+      if (isIn(text)) found.push({ path: pathText(path), message: `holds the secret ${name} in plain`, hint, place: placeAt(tree, path), confidential: true });
     });
     const bytes = Buffer.from(value.trim());
     for (const { path, name: file, bytes: content } of scope.contents) {
@@ -75,7 +75,7 @@ async function knownSecrets(scope: Scope): Promise<Known[]> {
     return [];
   }
   const more = await Promise.all(
-    used.filter((name) => !all.some((secret) => secret.name === name)).map(async (name) => ({ name, value: await secrets.value(name).catch(() => '') })),
+    used.filter((name) => !all.some((secret) => secret.name === name)).map(async (name) => knownAs(name, await secrets.value(name).catch(() => ''))),
   );
   return [...all, ...more];
 }
@@ -90,7 +90,11 @@ function quietSecrets({ context, secrets }: Scope): Secrets {
 }
 
 async function readAll(secrets: Secrets): Promise<Known[]> {
-  return await Promise.all((await secrets.names()).map(async (name) => ({ name, value: await secrets.value(name) })));
+  return await Promise.all((await secrets.names()).map(async (name) => knownAs(name, await secrets.value(name))));
+}
+
+function knownAs(name: string, value: string): Known {
+  return { name, value, isIn: secretFinder(value) };
 }
 
 function walk(node: Node, path: readonly (string | number)[], visit: (text: string, path: readonly (string | number)[]) => void): void {
