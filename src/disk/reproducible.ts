@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import { makeOverlay } from '../platforms/local/overlay.ts';
 import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths, openStore } from '../store/store.ts';
 import type { FoundPartition } from '../workspace/partitions.ts';
@@ -47,7 +46,7 @@ export async function reproducibleDisk(context: Context, image: Image, options: 
   const { size } = image.config['dev.ingot.image'].disk;
   const [overlay, output] = [hostPath(join(scratch, 'overlay.qcow2')), hostPath(join(scratch, 'again.qcow2'))];
   // Times are changed on an overlay that is thrown away.
-  await makeOverlay(host, overlay, base, size);
+  await host.files.write(overlay, emptyQcow2({ virtualSize: size, backing: { name: base, format: 'qcow2' } }));
   await host.files.write(output, emptyQcow2({ virtualSize: size }));
   const foreign = isForeign(image.config['dev.ingot.image'].layers);
   await using place = await openPlace(context, { kind: await choosePlace(context, options.workspace, { foreign }), scratch });
