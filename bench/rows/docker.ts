@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostPath } from '../../src/base/types.ts';
-import { BASE, BUILD, exportedBase, fill, newHome } from '../homes.ts';
+import { BASE, BUILD, exportedBase, fill, fillHelperVm, newHome } from '../homes.ts';
 import { packerBuild, packerMissing } from '../peers/packer.ts';
 import { prepareVirtCustomize, virtCustomizeBuild, virtCustomizeMissing } from '../peers/virt-customize.ts';
 import type { Bench, Measured, Row } from '../row.ts';
@@ -89,7 +89,7 @@ export const dockerVm: Row = {
     const missing = await packerMissing();
     if (missing !== undefined) return missing;
     await prepared(bench);
-    await fill(bench, [...WHAT, '--workspace', 'vm', '--name', 'first-in-helper-vm']);
+    await fillHelperVm(bench);
     return await rounds(bench, 'vm', packer);
   },
 };

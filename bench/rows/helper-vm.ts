@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Events } from '../../src/base/events.ts';
 import { openHome } from '../../src/base/home.ts';
@@ -7,10 +7,8 @@ import { hostProcesses } from '../../src/base/process.ts';
 import { builtInSettings } from '../../src/base/settings.ts';
 import { hostPath } from '../../src/base/types.ts';
 import { startHelperVm } from '../../src/workspace/vm/start.ts';
-import { BASE, BUILD, fill, newHome } from '../homes.ts';
+import { BUILD, FIRST_STEP, fillHelperVm, newHome } from '../homes.ts';
 import type { Bench, Measured, Row } from '../row.ts';
-
-const MARK = 'the first step runs';
 
 /** Seconds from the command until its first step says something. */
 async function untilFirstStep(bench: Bench, template: string, word: string, env: Readonly<Record<string, string>>): Promise<number> {
@@ -22,7 +20,7 @@ async function untilFirstStep(bench: Bench, template: string, word: string, env:
   let seconds: number | undefined;
   running.stderr?.on('data', (data: Buffer) => {
     said += data.toString('utf8');
-    if (said.includes(`${MARK}: ${word}`)) seconds ??= (performance.now() - start) / 1000;
+    if (said.includes(`${FIRST_STEP}: ${word}`)) seconds ??= (performance.now() - start) / 1000;
   });
   const { exitCode } = await running.ended;
   if (seconds === undefined || exitCode !== 0) throw new Error(`the build did not run its step (exit code ${exitCode}):\n${said}`);
@@ -46,12 +44,9 @@ async function boot(bench: Bench, home: string): Promise<number> {
 }
 
 async function measure(bench: Bench): Promise<Measured> {
-  const template = join(bench.folder, 'first-step.yaml');
-  const steps = [{ run: `echo "${MARK}: $WORD"`, env: { WORD: '{{ word }}' } }];
-  await writeFile(template, JSON.stringify({ name: 'first-step', from: BASE, variables: { word: { default: 'warm' } }, steps }));
-  await fill(bench, [template, '--workspace', 'vm']);
+  const template = await fillHelperVm(bench);
   const env = await newHome(bench, 'first-step', 'base');
-  // The copy of a saved state is another file: what it was checked by is found out anew, once.
+  // Once before: whoever uses it often has its files in memory.
   await untilFirstStep(bench, template, 'first', env);
   const states = await Promise.all(
     (await readdir(join(env.INGOT_HOME, 'cache', 'helper'))).map((name) => readdir(join(env.INGOT_HOME, 'cache', 'helper', name)).catch(() => [])),
