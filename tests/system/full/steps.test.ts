@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TestHome, traces, whyNot } from '../support.ts';
@@ -87,11 +89,16 @@ describe.skipIf(why !== undefined)(`steps that run programs${why === undefined ?
   });
 
   test('a booted step meets a running system without a network, and leaves nothing else', async () => {
+    // QEMU's user network shows the host's own address as 10.0.2.2: a server that really listens there.
+    await using server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
     const run = `
 set -e
 systemctl is-active dbus ssh
 [ "$TOKEN" = a-secret-that-nobody-sees ] && [ "$PLAIN" = "it's plain" ]
-if timeout 5 bash -c '</dev/tcp/10.0.2.2/22'; then echo the host was reached; exit 1; fi
+if timeout 5 bash -c '</dev/tcp/10.0.2.2/${port}'; then echo the host was reached; exit 1; fi
 [ -z "$(getent passwd debian)" ]
 echo here >/etc/booted`;
     const step = `steps:\n  - booted: true\n    env: { PLAIN: "it's plain" }\n    secrets: { TOKEN: token }\n    run: |\n${run.trim().replaceAll(/^/gm, '      ')}\n`;
