@@ -1,6 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HostPath } from '../../src/base/types.ts';
+import { openHome } from '../../src/base/home.ts';
+import { realHost } from '../../src/base/host.ts';
+import { hostPath, type HostPath } from '../../src/base/types.ts';
+import { accelerator } from '../../src/platforms/local/accelerator.ts';
 import { BASE, BUILD, exportedBase, fill, fillHelperVm, newHome } from '../homes.ts';
 import { packerBuild, packerMissing } from '../peers/packer.ts';
 import { prepareVirtCustomize, virtCustomizeBuild, virtCustomizeMissing } from '../peers/virt-customize.ts';
@@ -9,7 +12,7 @@ import { timed } from '../run-command.ts';
 
 /*
  * The package docker.io on a base that is there, with all packages downloaded for both: what somebody waits for who adds one thing to an
- * image.
+ * image. An earlier build had the same packages, as in any layer that is made again; the others get the very .deb files.
  */
 
 const WHAT = [BASE, '--package', 'docker.io'] as const;
@@ -60,7 +63,9 @@ async function rounds(bench: Bench, workspace: 'host' | 'vm', theirs: (bench: Be
     measured.theirs.push(await theirs(bench, round));
     measured.ours.push(await ours(bench, round, workspace));
   }
-  return { unit: 's', ...measured, note: `${debs.length} packages` };
+  const host = realHost();
+  const { kind } = await accelerator({ host, home: await openHome(host, hostPath(join(bench.folder, 'home-accelerator'))) });
+  return { unit: 's', ...measured, note: `${debs.length} packages, large ones in the quick form that an earlier build left; guests with ${kind}` };
 }
 
 export const dockerPacker: Row = {
