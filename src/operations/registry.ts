@@ -1,7 +1,15 @@
 import type { Operation } from './operation.ts';
 
 /** Headings under which commands are listed. */
-export const GROUPS = { images: 'Images', queue: 'Queue of builds', templates: 'Templates', vms: 'Virtual machines', settings: 'Settings and secrets', host: 'This host', shell: 'Shell' } as const;
+export const GROUPS = {
+  images: 'Images',
+  queue: 'Queue of builds',
+  templates: 'Templates',
+  vms: 'Virtual machines',
+  settings: 'Settings and secrets',
+  host: 'This host',
+  shell: 'Shell',
+} as const;
 
 export interface RegistryEntry {
   readonly group: keyof typeof GROUPS;

@@ -12,7 +12,11 @@ export const templatePosition = {
 
 /** Templates, by position. */
 export const templatesPosition = {
-  templates: z.array(z.string().min(1)).min(1).describe('Releases, templates by name, template files, or fleet files').meta({ positional: true, complete: 'template' }),
+  templates: z
+    .array(z.string().min(1))
+    .min(1)
+    .describe('Releases, templates by name, template files, or fleet files')
+    .meta({ positional: true, complete: 'template' }),
 };
 
 /** The flags that say what an image is to be: shared by build, plan, explain and lock. */

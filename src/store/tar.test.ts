@@ -11,7 +11,8 @@ import { readTar, TAR_END, tarHeader, tarPadding } from './tar.ts';
 /** A file in memory. */
 function fileOf(bytes: Uint8Array) {
   return {
-    status: () => Promise.resolve<FileStatus>({ size: bytes.length, allocated: bytes.length, modified: new Date(0), kind: 'file', mode: 0o644, inode: 1, version: '1' }),
+    status: () =>
+      Promise.resolve<FileStatus>({ size: bytes.length, allocated: bytes.length, modified: new Date(0), kind: 'file', mode: 0o644, inode: 1, version: '1' }),
     readPart: (_path: string, position: number, length: number) => Promise.resolve(bytes.subarray(position, position + length)),
   };
 }
