@@ -1,9 +1,9 @@
 import { IngotError } from '../base/errors.ts';
-import type { Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { imageConfig } from '../plan/plan.ts';
 import type { ImageFinder } from '../store/find-image.ts';
 import type { GateStatement, Image, ImageConfig, LayerRecord } from '../store/model.ts';
+import { automaticTag, isAutomaticTag } from '../store/reference.ts';
 import { openStore } from '../store/store.ts';
 import type { FinishedImage, ImageBuild, LayerResult } from './images.ts';
 
@@ -79,14 +79,8 @@ async function moveTags(context: Context, build: ImageBuild, content: ImageConte
   return await openStore(context.host, context.home).putImage(content.config, content.records, name, wanted);
 }
 
-/** The tag that an image has already, if it has one besides `latest`; else today's date and the image's short digest. */
+/** The tag that a build gave the image already, else one of today. */
 function immutableTag(context: Context, image: Image, name: string): string {
-  const suffix = shortDigest(image.digest);
-  const existing = image.references.find((reference) => reference.startsWith(`${name}:`) && reference.endsWith(`-${suffix}`));
-  if (existing !== undefined) return existing.slice(name.length + 1);
-  return `${context.host.clock.now().toISOString().slice(0, 10).replaceAll('-', '')}-${suffix}`;
-}
-
-function shortDigest(digest: Digest): string {
-  return digest.slice('sha256:'.length, 'sha256:'.length + 8);
+  const tags = image.references.flatMap((reference) => (reference.startsWith(`${name}:`) ? [reference.slice(name.length + 1)] : []));
+  return tags.find((tag) => isAutomaticTag(tag, image.digest)) ?? automaticTag(context.host.clock.now(), image.digest);
 }

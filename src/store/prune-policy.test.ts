@@ -5,7 +5,7 @@ import { hexOf, parseDigest, type Digest } from '../base/types.ts';
 import { commitSampleLayers, putSampleImage, recordsOf, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
 import type { Image } from './model.ts';
 import { fewestThatFit, outdatedImages, removableImages, type PruneImage } from './prune-policy.ts';
-import { isAutomaticTag } from './reference.ts';
+import { automaticTag, isAutomaticTag } from './reference.ts';
 
 const NOBODY: ReadonlyMap<Digest, readonly string[]> = new Map();
 const DAY = 86_400;
@@ -13,6 +13,7 @@ const DAY = 86_400;
 test('an automatic tag is a date and the first digits of the very image', () => {
   const digest = parseDigest(`sha256:1a2b3c4d${'0'.repeat(56)}`);
   expect(isAutomaticTag('20260131-1a2b3c4d', digest)).toBe(true);
+  expect(isAutomaticTag(automaticTag(new Date(), digest), digest)).toBe(true);
   for (const tag of ['20260131-1a2b3c4e', '20260131', '1.4', 'latest', '20260131-1a2b3c4d5', 'v20260131-1a2b3c4d'])
     expect(isAutomaticTag(tag, digest)).toBe(false);
 });

@@ -39,6 +39,11 @@ export function parseNameTag(text: string): { readonly name: Name; readonly tag:
   return { name, tag };
 }
 
+/** The tag that a build gives where the user names none: the day, and the first digits of the image's digest. */
+export function automaticTag(day: Date, digest: Digest): string {
+  return `${day.toISOString().slice(0, 10).replaceAll('-', '')}-${hexOf(digest).slice(0, 8)}`;
+}
+
 /**
  * Whether a build gave the tag, and no user: date and the first digits of the image's own digest (`20260131-1a2b3c4d`). Such tags never move,
  * and `image prune` may take them with their image.
