@@ -68,7 +68,10 @@ try {
   for (const row of ROWS) {
     if (wanted !== undefined && !wanted.includes(row.name)) continue;
     bench.say(`-- ${row.name}: ${row.what}`);
-    results.push({ row, measured: await row.measure(bench) });
+    const measured = await row.measure(bench);
+    results.push({ row, measured });
+    // Said at once: a run of all rows takes an hour, and what fails later takes nothing away.
+    bench.say(table([{ row, measured }]));
   }
 } finally {
   await rm(folder, { recursive: true, force: true });
