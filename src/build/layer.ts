@@ -136,11 +136,7 @@ async function makeLayer(
     const chain = below.map(({ digest }) => hostPath(home.blob(digest)));
     await makeOverlay(host, overlay, hostPath(home.blob(parent.digest)), layer.virtualSize);
     const { applyLayer } = await import('./apply/apply.ts');
-    await applyLayer(
-      context,
-      { ...layer, recipe },
-      { ...common, place: await options.place(), chain, overlay, archives: options.archives, secrets: options.secrets },
-    );
+    await applyLayer(context, { ...layer, recipe }, { ...common, place: options.place, chain, overlay, archives: options.archives, secrets: options.secrets });
     await compressLayer(host, chain, overlay, output, context.signal);
   }
   return await store.commitLayer(output, {

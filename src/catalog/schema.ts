@@ -11,6 +11,7 @@ const releaseSchema = z.strictObject({
   securitySuite: z.string().optional(),
   components: z.array(z.string()).min(1),
   without: z.array(z.string()).default([]).describe('Packages of the base image that this release does not have'),
+  zstdPackages: z.boolean().default(true).describe('Its dpkg reads packages that are compressed by zstd (since 1.21.18)'),
   ext4Features: z.array(z.string()).default([]).describe("Features that older kernels and GRUBs cannot read, as mke2fs's -O takes them"),
 });
 

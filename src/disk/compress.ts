@@ -3,8 +3,8 @@ import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 import { chainGraph } from './convert.ts';
 
-/** Bytes. Guests read a layer's clusters one by one: as small as compression allows, and smaller than the base's, since changes are scattered. */
-const CLUSTER_SIZE = '64k';
+/** As in the base: docker.io's layer takes 1.07 s and 94 MB with it, 1.34 s and 96 MB with 64 KiB. */
+const CLUSTER_SIZE = '128k';
 
 /**
  * Writes an overlay anew with its clusters compressed, for the store: what it holds itself, on the last of the chain (bottom first), which is a

@@ -26,6 +26,8 @@ export interface PackageInstallation {
   readonly include: readonly string[];
   readonly deferred: readonly DeferredProgram[];
   readonly filesBefore: readonly RootFile[];
+  /** The image's dpkg reads packages that are compressed by zstd. */
+  readonly readsZstd: boolean;
 }
 
 /** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */

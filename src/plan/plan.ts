@@ -16,7 +16,7 @@ import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
 import type { Section } from './sections.ts';
 
 /** Version of what a key is made of. A change remakes every layer. */
-const KEY_FORMAT = 1;
+const KEY_FORMAT = 2;
 
 /** What a build will do; a plain value, made without touching anything. */
 export interface Plan {
@@ -70,6 +70,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
     const common = {
       below,
       virtualSize: template.disk.size,
+      release,
       about: { release: release.id, arch: template.arch },
       firmware: template.disk.firmware === 'uefi' || template.arch !== 'amd64' ? ('uefi' as const) : ('bios' as const),
     };
@@ -125,6 +126,7 @@ interface Common {
   /** The key of the layer below, or the digest of the image that the template starts from. */
   readonly below: Key | Digest;
   readonly virtualSize: number;
+  readonly release: Release;
   readonly about: { readonly release: string; readonly arch: string };
   /** What a machine of the image is started by. */
   readonly firmware: 'bios' | 'uefi';
@@ -136,7 +138,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const removed = resolution?.removed.toSorted() ?? [];
   const recipe: ChangeRecipe = {
     kind,
-    ...(resolution === undefined ? {} : { install: installation(packages, removed) }),
+    ...(resolution === undefined ? {} : { install: installation(common.release, packages, removed) }),
     files: changes.files,
     commands: changes.commands,
     menu,

@@ -130,7 +130,7 @@ async function attach(context: Pick<Context, 'host'>, executor: Executor, option
   await context.host.files.write(path, '');
   const daemon = await executor.start([
     'qemu-storage-daemon',
-    ...chainArguments([...options.chain, options.overlay], { top, writable: true, flag: '--blockdev' }),
+    ...chainArguments([...options.chain, options.overlay], { top, writable: true, flag: '--blockdev', cache: 'unsafe' }),
     '--export',
     `type=fuse,id=export,node-name=${top},mountpoint=${path},writable=on`,
   ]);
@@ -154,7 +154,6 @@ async function attach(context: Pick<Context, 'host'>, executor: Executor, option
     path,
     detach: async () => {
       await close();
-      await executor.run(['sync', options.overlay]);
       await executor.run(['qemu-img', 'check', '-q', '-U', options.overlay]);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

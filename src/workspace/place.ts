@@ -10,7 +10,7 @@ export type PlaceKind = (typeof PLACES)[number];
 export interface AttachOptions {
   /** The image's layers, bottom first, read-only. */
   readonly chain: readonly HostPath[];
-  /** A qcow2 on the last of them, or alone, which takes all changes. */
+  /** A qcow2 on the last of them, or alone, which takes all changes. Not synced to the host's disk: whoever keeps it does that. */
   readonly overlay: HostPath;
   /** A scratch folder of this process. */
   readonly scratch: HostPath;

@@ -2,7 +2,7 @@ import { IngotError } from '../../base/errors.ts';
 import { masker } from '../../base/secrets.ts';
 import type { Secrets } from '../../base/secrets.ts';
 import type { Span } from '../../base/events.ts';
-import { hostPath, type HostPath } from '../../base/types.ts';
+import type { HostPath } from '../../base/types.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { LayerPlan } from '../../plan/layers.ts';
 import type { Archives } from '../../sources/bootstrap/mirrors.ts';
@@ -16,7 +16,8 @@ import { applyCopy } from './copy.ts';
 import { applyProgram } from './program.ts';
 
 export interface ApplyOptions {
-  readonly place: Place;
+  /** Opens the place, or hands on the one that is open. */
+  readonly place: () => Promise<Place>;
   /** A scratch folder of this layer. */
   readonly scratch: HostPath;
   /** The layers below, bottom first. */
@@ -32,7 +33,8 @@ export interface ApplyOptions {
 }
 
 /** What the parts of a layer work with. */
-export interface ApplyContext extends Pick<ApplyOptions, 'place' | 'scratch' | 'secrets' | 'span'> {
+export interface ApplyContext extends Pick<ApplyOptions, 'scratch' | 'secrets' | 'span'> {
+  readonly place: Place;
   readonly context: Context;
   /** From now on these values are hidden in what the layer's programs print, and in errors. */
   mask(values: readonly string[]): void;
@@ -48,11 +50,15 @@ export type UpperLayer = LayerPlan & { readonly recipe: Exclude<LayerPlan['recip
  * has returned. Secrets are masked in output and errors.
  */
 export async function applyLayer(context: Context, layer: UpperLayer, options: ApplyOptions): Promise<void> {
-  const { place, span } = options;
+  const { span } = options;
+  await using undo = new AsyncDisposableStack();
+  const packages = undo.use(startFetching(context, layer, options));
   let hidden: string[] = [];
   let mask = masker([]);
+  const place = await options.place();
   const apply: ApplyContext = {
     ...options,
+    place,
     context,
     mask(values) {
       hidden = [...hidden, ...values];
@@ -61,7 +67,6 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
     output: (text, stream) => span.output(mask.text(text), stream),
   };
   try {
-    const packages = await fetchPackages(context, layer, options);
     const { recipe } = layer;
     if ('step' in recipe && recipe.machine !== undefined) {
       const { runBooted } = await import('./booted.ts');
@@ -74,12 +79,14 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       );
     }
     await using workspace = await openWorkspace(place, { ...options, onOutput: apply.output });
-    if (packages !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(packages));
     try {
+      const folder = await packages.folder;
+      if (folder !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(folder));
       await applyRecipe(apply, workspace, layer);
       const { remove, truncate, emptyFolders } = layer.recipe.seal;
       await workspace.root.seal(remove, truncate, emptyFolders);
     } catch (error) {
+      await packages.failed();
       await options.onFailure?.(workspace.root, mask.error(error));
       throw await causedByFullHost(context, error);
     }
@@ -106,11 +113,30 @@ async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }
   return await applyProgram(apply, workspace, recipe.step);
 }
 
-/** Downloads and expands the packages that a layer installs; returns their folder. */
-async function fetchPackages(context: Context, { recipe }: UpperLayer, options: ApplyOptions): Promise<HostPath | undefined> {
-  if (!('install' in recipe) || recipe.install === undefined || recipe.install.packages.length === 0) return undefined;
+interface Fetching extends AsyncDisposable {
+  /** Where the packages are, once they all are; undefined where the layer installs none. */
+  readonly folder: Promise<HostPath | undefined>;
+  /** To be called when installing them failed. */
+  failed(): Promise<void>;
+}
+
+/** Starts to download and expand the packages that a layer installs; when it is disposed of, nothing writes into the scratch folder any more. */
+function startFetching(context: Context, { recipe }: UpperLayer, options: ApplyOptions): Fetching {
+  const install = 'install' in recipe ? recipe.install : undefined;
+  if (install === undefined || install.packages.length === 0) {
+    return { folder: Promise.resolve(undefined), failed: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
   const { archives, offline, scratch, span } = options;
-  const folder = new PackageFolder(context, recipe.install.packages, { mirrors: archives, offline, scratch, span });
-  await folder.fill(context.signal);
-  return hostPath(folder.folder);
+  const packages = new PackageFolder(context, install.packages, { mirrors: archives, offline, scratch, span, readsZstd: install.readsZstd });
+  const stop = new AbortController();
+  const folder = packages.fill(AbortSignal.any([context.signal, stop.signal])).then(() => packages.folder);
+  folder.catch(() => undefined); // awaited when the disk is open; it may fail before
+  return {
+    folder,
+    failed: () => packages.forgetQuick(),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await folder.catch(() => undefined);
+    },
+  };
 }

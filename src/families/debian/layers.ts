@@ -1,3 +1,4 @@
+import type { Release } from '../../catalog/schema.ts';
 import type { PackageInstallation, Seal } from '../recipe.ts';
 import type { ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
 import { POLICY_NO_START } from './files.ts';
@@ -48,7 +49,7 @@ export const BOOTED_SEAL: Seal = {
 };
 
 /** How resolved packages are added to an image: the same filters and deferred programs as in the base, and the boot menu at the end. */
-export function installation(packages: readonly ResolvedPackage[], remove: readonly string[]): PackageInstallation {
+export function installation(release: Release, packages: readonly ResolvedPackage[], remove: readonly string[]): PackageInstallation {
   return {
     packages,
     remove,
@@ -57,5 +58,6 @@ export function installation(packages: readonly ResolvedPackage[], remove: reado
     // The layer writes the boot menu itself: the image's own program would name the loop device that the disk is mounted from.
     deferred: [...DEFERRED, { program: '/usr/sbin/update-grub' }],
     filesBefore: [POLICY_NO_START],
+    readsZstd: release.zstdPackages,
   };
 }

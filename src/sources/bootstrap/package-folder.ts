@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { downloadAll } from '../../base/download.ts';
-import { isOutOfSpace } from '../../base/errors.ts';
+import { isOutOfSpace, systemErrorCode } from '../../base/errors.ts';
+import type { Files } from '../../base/files.ts';
 import type { Span } from '../../base/events.ts';
 import { formatSize, hostPath, type HostPath } from '../../base/types.ts';
 import type { Context } from '../../operations/operation.ts';
@@ -20,6 +21,8 @@ export interface PackageFolderOptions {
   /** A scratch folder of this build. */
   readonly scratch: HostPath;
   readonly span: Span;
+  /** dpkg reads packages that are compressed by zstd: their quick form can be given to it as it is. */
+  readonly readsZstd?: boolean;
 }
 
 /** The packages of a recipe, downloaded and expanded into one folder as dpkg wants them. */
@@ -28,6 +31,8 @@ export class PackageFolder {
   readonly #context: Context;
   readonly #packages: readonly ResolvedPackage[];
   readonly #options: PackageFolderOptions;
+  /** Quick forms that dpkg reads itself, unchecked. */
+  readonly #linked: string[] = [];
   readonly #essentialReady = Promise.withResolvers<void>();
 
   constructor(context: Context, packages: readonly ResolvedPackage[], options: PackageFolderOptions) {
@@ -86,6 +91,11 @@ export class PackageFolder {
     }
   }
 
+  /** After dpkg failed: a quick form that it read may be damaged, and can be made again. */
+  async forgetQuick(): Promise<void> {
+    for (const path of this.#linked) await this.#context.host.files.remove(path);
+  }
+
   /** From the quick form of an earlier time where there is one; else from the package itself, and a large one is kept in its quick form. */
   async #expand(item: ResolvedPackage, path: string): Promise<void> {
     const { files, processes } = this.#context.host;
@@ -93,6 +103,11 @@ export class PackageFolder {
     if (item.size < QUICK_FROM) return await expandDeb(processes, path, target);
     const quick = `${path}.quick`;
     if ((await files.status(quick)) !== undefined) {
+      if (this.#options.readsZstd === true) {
+        await linkOrCopy(files, quick, target);
+        this.#linked.push(quick);
+        return;
+      }
       try {
         return await expandDeb(processes, quick, target);
       } catch (error) {
@@ -103,6 +118,16 @@ export class PackageFolder {
     const fresh = join(this.#options.scratch, `quick-${item.sha256}`);
     await expandDeb(processes, path, target, fresh);
     await files.rename(fresh, quick);
+  }
+}
+
+/** The scratch folder and the cache are in one home, but that may span file systems. */
+async function linkOrCopy(files: Files, from: string, to: string): Promise<void> {
+  try {
+    await files.link(from, to);
+  } catch (error) {
+    if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'].includes(systemErrorCode(error) ?? '')) throw error;
+    await files.copy(from, to);
   }
 }
 

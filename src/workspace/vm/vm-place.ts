@@ -64,13 +64,13 @@ class VmPlace implements Place {
   }
 
   async attach(options: AttachOptions): Promise<AttachedDisk> {
-    return await this.#attach(options, 'default');
+    return await this.#attach(options);
   }
 
   async room(): Promise<string> {
     const overlay = hostPath(join(this.#scratch, `${this.#nextName()}.qcow2`));
     await this.#context.host.files.write(overlay, emptyQcow2({ virtualSize: ROOM }), { mode: 0o600 });
-    const { path } = await this.#attach({ chain: [], overlay, scratch: this.#scratch }, 'unsafe');
+    const { path } = await this.#attach({ chain: [], overlay, scratch: this.#scratch });
     const folder = join(this.folder, this.#nextName());
     const script = 'mke2fs -q -F -t ext4 -O ^has_journal -m 0 "$1"; mkdir "$2"; mount -o noatime "$1" "$2"; rmdir "$2/lost+found"';
     await this.executor.run(['sh', '-ec', script, 'sh', path, folder], { timeout: DISK_SECONDS });
@@ -98,10 +98,10 @@ class VmPlace implements Place {
     }
   }
 
-  async #attach(options: AttachOptions, cache: 'default' | 'unsafe'): Promise<AttachedDisk> {
+  async #attach(options: AttachOptions): Promise<AttachedDisk> {
     const { host, signal } = this.#context;
     const top = this.#nextName();
-    const disk = await this.#add(chainNodes([...options.chain, options.overlay], { top, writable: true, prefix: `${top}-`, cache }));
+    const disk = await this.#add(chainNodes([...options.chain, options.overlay], { top, writable: true, prefix: `${top}-`, cache: 'unsafe' }));
     let attached = true;
     const detach = async (): Promise<void> => {
       if (!attached) return;
@@ -112,7 +112,6 @@ class VmPlace implements Place {
       path: disk.path,
       detach: async () => {
         await detach();
-        await host.files.sync(options.overlay);
         await host.processes.run(['qemu-img', 'check', '-q', '-U', options.overlay], { signal });
       },
       // A VM that is gone holds nothing any more, and one that is stopped is about to go.
