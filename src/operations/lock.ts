@@ -3,9 +3,11 @@ import * as z from 'zod';
 import { replaceFile } from '../base/files.ts';
 import { lockContent } from '../build/lock-file.ts';
 import { prepareAll } from '../build/prepare.ts';
+import { findTemplate } from '../template/find.ts';
 import { clientFile } from './client-file.ts';
-import { defineOperation } from './operation.ts';
-import { requestOf, templateInput, templatesPosition, upstreamInput } from './request-input.ts';
+import { defineOperation, type Context } from './operation.ts';
+import { requestsOf } from './requests.ts';
+import { templateInput, templatesPosition, upstreamInput } from './request-input.ts';
 
 export default defineOperation({
   name: 'lock',
@@ -22,12 +24,9 @@ export default defineOperation({
   output: z.object({ file: z.string(), images: z.array(z.object({ name: z.string(), packages: z.int() })) }),
   examples: [{ command: 'ingot lock web.yaml', does: 'pins every package of web.yaml in ingot.lock' }],
   async run(input, context) {
-    const prepared = await prepareAll(
-      context,
-      input.templates.map((template) => requestOf(template, input)),
-      input,
-    );
-    const file = input.file ?? join(lockFolder(prepared[0]?.file, context.folder ?? ''), 'ingot.lock');
+    const requests = await requestsOf(context, input.templates, input);
+    const prepared = await prepareAll(context, requests, input);
+    const file = input.file ?? (await lockFile(context, requests[0]?.template ?? ''));
     const { stringify } = await import('yaml');
     const text = `# Written by \`ingot lock\`; built exactly so by \`ingot build --frozen\`.\n${stringify(lockContent(prepared), { lineWidth: 0 })}`;
     await replaceFile(context.host.files, file, text);
@@ -39,7 +38,8 @@ export default defineOperation({
   render: (output) => `${output.images.map(({ name, packages }) => `${name}: ${packages} packages locked`).join('\n')}\nWritten to ${output.file}.\n`,
 });
 
-/** The folder of the lock file: the template's, else where the user is. */
-export function lockFolder(template: string | undefined, folder: string): string {
-  return template === undefined ? folder : dirname(template);
+/** Where the lock of templates is: beside the first of them, else where the user is. */
+export async function lockFile(context: Context, template: string): Promise<string> {
+  const found = await findTemplate(context, template);
+  return join(found.kind === 'file' ? dirname(found.path) : (context.folder ?? '.'), 'ingot.lock');
 }

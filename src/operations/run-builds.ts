@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { readTextIfThere } from '../base/files.ts';
 import { IngotError } from '../base/errors.ts';
 import { quoteCommand } from '../base/process.ts';
@@ -10,9 +9,8 @@ import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
 import type { NewJob } from '../queue/job.ts';
 import type { BuildRecorder } from '../queue/recorder.ts';
-import { findTemplate } from '../template/find.ts';
 import { commonSchema, type CommonFlags } from './build-input.ts';
-import { lockFolder } from './lock.ts';
+import { lockFile } from './lock.ts';
 import type { Context } from './operation.ts';
 
 /** One image of a command, as it was asked for and as it is to be. */
@@ -107,8 +105,7 @@ function wordsOf(request: Request): string[] {
 
 /** The lock file beside the first template, else where the user is. Throws `lock-missing`. */
 async function readLock(context: Context, template: string | undefined): Promise<Lock> {
-  const found = template === undefined ? undefined : await findTemplate(context, template);
-  const file = join(lockFolder(found?.kind === 'file' ? found.path : undefined, context.folder ?? ''), 'ingot.lock');
+  const file = await lockFile(context, template ?? '');
   const text = await readTextIfThere(context.host.files, file);
   if (text === undefined) throw new IngotError('not-found', 'lock-missing', `There is no ${file}`, { hint: LOCK_HINT });
   const { parse } = await import('yaml');

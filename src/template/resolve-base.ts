@@ -105,6 +105,9 @@ export function diskOptions(
   const filesystem = overrides.filesystem ?? disk?.filesystem ?? belowFilesystem ?? 'ext4';
   if (belowFilesystem !== undefined && filesystem !== belowFilesystem)
     problem(['disk', 'filesystem'], `cannot be ${filesystem}: the image below has ${belowFilesystem}`);
+  for (const key of ['partitions', 'lvm', 'firmware'] as const) {
+    if (below !== undefined && disk?.[key] !== undefined) problem(['disk', key], 'cannot be said here: the disk is that of the image below');
+  }
   const partitions = disk?.partitions?.map(({ mount, size: text, filesystem: kind }) => ({ mount, size: parseSize(text), filesystem: kind }));
   for (const [i, { mount }] of (partitions ?? []).entries()) {
     const refused = mountProblem(mount);

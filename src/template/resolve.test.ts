@@ -43,6 +43,16 @@ async function problems(files: Readonly<Record<string, string>>, prepare?: (at: 
 }
 
 describe('what an image starts from', () => {
+  test('an image of the store brings its disk along, and an output has its folder', async () => {
+    const found = await problems({ 'web.yaml': 'from: base\ndisk: { lvm: true }\noutputs: [{ format: raw, path: nowhere/x.raw }]\n' }, async (at) => {
+      await putSampleImage(openStore(at.host, at.home), at.home, 'base', ['latest']);
+    });
+    expect(found).toEqual([
+      'web.yaml:2:14 disk.lvm: cannot be said here: the disk is that of the image below',
+      expect.stringMatching(/^web.yaml:3:32 outputs\[0\].path: there is no folder .*nowhere$/),
+    ]);
+  });
+
   test('a release, an image of the store, a file, an address', async () => {
     await using at = await templateFolder({ 'web.yaml': 'from: debian-12\n', 'disk.qcow2': 'x' });
     await putSampleImage(openStore(at.host, at.home), at.home, 'web', ['latest', '1.4']);

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { openSecrets, type Secrets } from '../base/secrets.ts';
 import { hostPath, parseName, type HostPath, type Name } from '../base/types.ts';
@@ -73,11 +73,14 @@ export async function resolveTemplate(
     found === undefined
       ? undefined
       : await scope.attempt(['disk'], () => diskOptions(template.disk, overrides, found, (path, message) => scope.problem(path, message)));
-  const outputs = template.outputs.flatMap(({ format, path }, i): { format: 'qcow2' | 'raw'; path: HostPath }[] => {
+  const outputs: { format: 'qcow2' | 'raw'; path: HostPath }[] = [];
+  for (const [i, { format, path }] of template.outputs.entries()) {
     const at = scope.pathAt(['outputs', i, 'path'], path);
+    const place = at === undefined ? undefined : dirname(at);
+    if (place !== undefined && (await context.host.files.status(place)) === undefined) scope.problem(['outputs', i, 'path'], `there is no folder ${place}`);
     if (template.outputs.findIndex((other) => other.path === path) !== i) scope.problem(['outputs', i, 'path'], 'is written twice');
-    return at === undefined ? [] : [{ format, path: at }];
-  });
+    if (at !== undefined) outputs.push({ format, path: at });
+  }
   const filesystem = disk?.filesystem ?? 'ext4';
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
   checkNetwork(scope);
