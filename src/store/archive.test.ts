@@ -1,17 +1,28 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { toIngotError } from '../base/errors.ts';
 import { homeAt } from '../base/home.ts';
 import { hostFiles } from '../base/files.ts';
 import { sweepScratch } from '../base/scratch.ts';
 import { hexOf, hostPath, type HostPath } from '../base/types.ts';
 import { atEveryEffect, Killed, type Fault } from '../../tests/support/faulty-host.ts';
-import { copyHome, putSampleImage, quickHost, recordsOf, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
+import {
+  copyHome,
+  putSampleImage,
+  quickHost,
+  recordsOf,
+  sampleGate,
+  removeSampleHomes,
+  sampleHome,
+  type SampleHome,
+} from '../../tests/support/sample-images.ts';
 import type { Image } from './model.ts';
 import { openStore } from './store.ts';
 import { readTar, TAR_END, tarHeader, tarPadding } from './tar.ts';
+
+afterAll(removeSampleHomes);
 
 /** A store with a base, two images on it, and an archive of those two. */
 async function saved(at: SampleHome): Promise<{ archive: HostPath; web: Image; shop: Image }> {

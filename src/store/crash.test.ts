@@ -14,12 +14,15 @@ import {
   sampleConfig,
   sampleGate,
   sampleHome,
+  removeSampleHomes,
   sampleLayer,
   sampleLayerFile,
   type SampleHome,
 } from '../../tests/support/sample-images.ts';
 import type { Image, LayerRecord } from './model.ts';
 import { openStore, type Store } from './store.ts';
+
+afterAll(removeSampleHomes);
 
 /*
  * Every operation that changes the store is killed, torn in a write, or out of space at each of its effects in turn. What is left must be

@@ -35,17 +35,30 @@ export function quickHost(): Host {
   return { ...host, files };
 }
 
+const made: string[] = [];
+
+async function makeRoot(): Promise<HostPath> {
+  const root = hostPath(await mkdtemp(join(tmpdir(), 'ingot-test-')));
+  made.push(root);
+  return root;
+}
+
+/** Removes every home that this process made: those of tests that stop their code in the middle are disposed of by nobody. */
+export async function removeSampleHomes(): Promise<void> {
+  for (const root of made) await rm(root, { recursive: true, force: true });
+}
+
 /** A home of its own in the folder for temporary files; removed when disposed. */
 export async function sampleHome(): Promise<SampleHome> {
   const host = quickHost();
-  const root = hostPath(await mkdtemp(join(tmpdir(), 'ingot-test-')));
+  const root = await makeRoot();
   const home = await openHome(host, root);
   return { host, home, store: openStore(host, home), [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) };
 }
 
 /** A copy of a home, as it is now, in a folder of its own. */
 export async function copyHome(from: SampleHome): Promise<SampleHome> {
-  const root = hostPath(await mkdtemp(join(tmpdir(), 'ingot-test-')));
+  const root = await makeRoot();
   await cp(from.home.root, root, { recursive: true });
   const home = homeAt(root);
   return { host: from.host, home, store: openStore(from.host, home), [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) };
