@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { parseName } from '../base/types.ts';
+import { SAMPLE_TEMPLATE } from '../../tests/support/sample-template.ts';
 import { findRelease } from '../catalog/catalog.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
 import { planImage } from '../plan/plan.ts';
@@ -13,21 +13,7 @@ import type { Prepared } from './prepare.ts';
 
 const catalog = await readCatalogFolder();
 
-const TEMPLATE: ResolvedTemplate = {
-  name: parseName('web', 'an image'),
-  labels: {},
-  base: { kind: 'release', release: 'debian-12' },
-  arch: 'amd64',
-  kernel: 'cloud',
-  disk: { size: 4 * 2 ** 30, filesystem: 'ext4' },
-  roles: [],
-  packages: ['nginx', 'curl'],
-  users: [],
-  system: { 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] },
-  steps: [],
-  tests: [],
-  outputs: [],
-};
+const TEMPLATE: ResolvedTemplate = { ...SAMPLE_TEMPLATE, packages: ['nginx', 'curl'] };
 
 const hex = fc.array(fc.constantFrom(...'0123456789abcdef'), { minLength: 64, maxLength: 64 }).map((digits) => digits.join(''));
 const word = fc.stringMatching(/^[a-z0-9][a-z0-9.+~:-]{0,30}$/);

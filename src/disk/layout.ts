@@ -59,15 +59,20 @@ export interface DiskLayout {
   readonly lvm?: LvmLayout;
 }
 
-/** What a disk is to be; see `DiskOptions` of a template. */
-export interface DiskRequest {
+/** What a template says of its disk. */
+export interface DiskOptions {
   /** Bytes. */
   readonly size: number;
   readonly filesystem: Filesystem;
   readonly firmware?: 'bios' | 'uefi' | 'both';
+  /** Bytes of a swap file; absent for none. */
   readonly swap?: number;
   readonly partitions?: readonly { readonly mount: string; readonly size: number; readonly filesystem: Filesystem }[];
   readonly lvm?: boolean;
+}
+
+/** What a disk is to be. */
+export interface DiskRequest extends DiskOptions {
   readonly arch: string;
   /** Identifiers follow from it. */
   readonly seed: string;

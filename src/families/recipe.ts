@@ -1,4 +1,4 @@
-import type { DeferredProgram, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
+import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
 
 /** How a layer's disk is left: what is removed and emptied in every layer, so that each is a golden image. */
@@ -17,15 +17,10 @@ export interface BootMenu {
   readonly kernelArguments: readonly string[];
 }
 
-/** How packages get into a root, as plain data. */
-export interface PackageInstallation {
-  readonly packages: readonly ResolvedPackage[];
+/** How packages get into a root that has others already, as plain data. */
+export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 'exclude' | 'include' | 'deferred' | 'filesBefore'> {
   /** Names of packages that have to go first. */
   readonly remove: readonly string[];
-  readonly exclude: readonly string[];
-  readonly include: readonly string[];
-  readonly deferred: readonly DeferredProgram[];
-  readonly filesBefore: readonly RootFile[];
   /** The image's dpkg reads packages that are compressed by zstd. */
   readonly readsZstd: boolean;
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hostPath, parseName } from '../base/types.ts';
+import { SAMPLE_TEMPLATE } from '../../tests/support/sample-template.ts';
 import { findRelease, releases } from '../catalog/catalog.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
 import { basePackages } from '../families/debian/packages.ts';
@@ -27,29 +28,13 @@ function resolved(names: readonly string[], arch: string): ResolvedPackage[] {
   }));
 }
 
-const BASE: ResolvedTemplate = {
-  name: parseName('web', 'an image'),
-  labels: {},
-  base: { kind: 'release', release: 'debian-12' },
-  arch: 'amd64',
-  kernel: 'cloud',
-  disk: { size: 4 * 2 ** 30, filesystem: 'ext4' },
-  roles: [],
-  packages: [],
-  users: [],
-  system: { hostname: undefined, 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] },
-  steps: [],
-  tests: [],
-  outputs: [],
-};
-
 /** A template's plan; every package of its layers resolves to one of that name, in version 1.0-1, and nothing else. */
 function planOf(
   changes: Partial<ResolvedTemplate> = {},
   change: (packages: ResolvedPackage[]) => ResolvedPackage[] = (packages) => packages,
   indexes: Record<string, string> = { bookworm: 'a'.repeat(64) },
 ): Plan {
-  const template: ResolvedTemplate = { ...BASE, ...changes };
+  const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, ...changes };
   const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : 'debian-12');
   const names = basePackages(release, { ...template.disk, arch: template.arch, kernel: template.kernel });
   const sections = sectionsOf(
@@ -105,7 +90,7 @@ const SPREAD: Readonly<Record<string, Partial<ResolvedTemplate>>> = {
   packages: { packages: ['nginx', 'curl'] },
   'role and packages': { roles: [{ name: 'docker', version: '1', parameters: {} }], packages: ['nginx'] },
   users: { users: [{ name: 'deploy', groups: ['docker'], sudo: true, system: false, sshKeys: ['ssh-ed25519 AAAA deploy'] }] },
-  system: { system: { ...BASE.system, timezone: 'Europe/Zurich', sysctl: { 'net.ipv4.ip_forward': 1 }, 'kernel-arguments': ['quiet'] } },
+  system: { system: { ...SAMPLE_TEMPLATE.system, timezone: 'Europe/Zurich', sysctl: { 'net.ipv4.ip_forward': 1 }, 'kernel-arguments': ['quiet'] } },
   network: { network: { ethernets: { eth0: { addresses: ['192.0.2.10/24'] } } } },
   run: { steps: [RUN] },
   'run with everything': {

@@ -1,5 +1,7 @@
 import type { HostPath, Name } from '../base/types.ts';
-import type { Filesystem } from '../disk/layout.ts';
+import type { DiskOptions } from '../disk/layout.ts';
+
+export type { DiskOptions } from '../disk/layout.ts';
 import type { Template, TemplateTest } from './schema.ts';
 import type { TemplateNetwork } from './network-schema.ts';
 
@@ -33,17 +35,6 @@ export type Base =
   | { readonly kind: 'image'; readonly reference: string }
   | { readonly kind: 'file'; readonly path: HostPath }
   | { readonly kind: 'url'; readonly url: string; readonly sha256: string };
-
-export interface DiskOptions {
-  /** Bytes. */
-  readonly size: number;
-  readonly filesystem: Filesystem;
-  readonly firmware?: 'bios' | 'uefi' | 'both';
-  /** Bytes of a swap file; absent for none. */
-  readonly swap?: number;
-  readonly partitions?: readonly { readonly mount: string; readonly size: number; readonly filesystem: Filesystem }[];
-  readonly lvm?: boolean;
-}
 
 export interface ResolvedRole {
   readonly name: string;

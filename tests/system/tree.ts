@@ -7,8 +7,8 @@ import { layerPaths, openStore } from '../../src/store/store.ts';
 import { openPlace } from '../../src/workspace/place.ts';
 import { openWorkspace } from '../../src/workspace/workspace.ts';
 
-/** Prints what a tree consists of but its times, with the image's own Python: type and mode, owners, links, content, extended attributes. */
-const LIST = `
+/** A Python program that prints what a tree consists of: type and mode, owners, links, content, extended attributes, and its times where asked. */
+export const listTree = (what: 'with times' | 'without times'): string => `
 import hashlib, os, stat
 def line(path):
     s = os.lstat(path)
@@ -17,7 +17,7 @@ def line(path):
     if stat.S_ISLNK(s.st_mode): content = os.readlink(path)
     links = s.st_nlink if stat.S_ISREG(s.st_mode) else ''
     attributes = [(name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in sorted(os.listxattr(path, follow_symlinks=False))]
-    print(path, oct(s.st_mode), s.st_uid, s.st_gid, links, s.st_rdev, content, attributes)
+    print(path, oct(s.st_mode), s.st_uid, s.st_gid, links, s.st_rdev, ${what === 'with times' ? 'int(s.st_mtime), ' : ''}content, attributes)
 for folder, folders, files in os.walk('/'):
     folders[:] = sorted(name for name in folders if os.path.join(folder, name) not in ('/dev', '/proc', '/sys', '/run', '/tmp'))
     line(folder)
@@ -35,6 +35,6 @@ export async function treeOfImage(context: Context, name: string): Promise<strin
   await makeOverlay(context.host, overlay, chain.at(-1) ?? overlay, image.config['dev.ingot.image'].disk.size);
   await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
   await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
-  const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: LIST, timeout: 600 });
+  const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: listTree('without times'), timeout: 600 });
   return stdout.split('\n').filter((line) => line !== '');
 }

@@ -13,6 +13,7 @@ import { makeOverlay } from '../../../src/platforms/local/overlay.ts';
 import { openStore } from '../../../src/store/store.ts';
 import { openPlace } from '../../../src/workspace/place.ts';
 import { openWorkspace } from '../../../src/workspace/workspace.ts';
+import { listTree } from '../tree.ts';
 import { TestHome, whyNot } from '../support.ts';
 
 const template = (filesystem: string): string => `
@@ -29,25 +30,6 @@ steps:
       useradd --create-home worker
       mkdir -p /srv/www && echo one >/srv/www/index.html
       mkfifo /srv/pipe && ln -s www /srv/link && ln /srv/www/index.html /srv/again
-`;
-
-/** Prints everything of a tree that a copy of it has to have: names, types, modes, owners, links, times, content, extended attributes. */
-const LIST = `
-import hashlib, os, stat, sys
-def line(path):
-    s = os.lstat(path)
-    content = ''
-    if stat.S_ISREG(s.st_mode): content = hashlib.sha256(open(path, 'rb').read()).hexdigest()
-    if stat.S_ISLNK(s.st_mode): content = os.readlink(path)
-    links = s.st_nlink if stat.S_ISREG(s.st_mode) else ''
-    attributes = [(name, os.getxattr(path, name, follow_symlinks=False).hex()) for name in sorted(os.listxattr(path, follow_symlinks=False))]
-    print(path, oct(s.st_mode), s.st_uid, s.st_gid, links, s.st_rdev, int(s.st_mtime), content, attributes)
-for folder, folders, files in os.walk('/'):
-    folders[:] = sorted(name for name in folders if os.path.join(folder, name) not in ('/dev', '/proc', '/sys', '/run', '/tmp'))
-    line(folder)
-    for name in sorted(files): line(os.path.join(folder, name))
-    for name in folders:
-        if os.path.islink(os.path.join(folder, name)): line(os.path.join(folder, name))
 `;
 
 interface Built {
@@ -76,7 +58,7 @@ async function treeOf(context: Context): Promise<string[]> {
   await makeOverlay(context.host, overlay, disk, image.config['dev.ingot.image'].disk.size);
   await using place = await openPlace(context, { kind: 'host', scratch: inner.path });
   await using workspace = await openWorkspace(place, { chain: [disk], overlay, scratch: inner.path });
-  const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: LIST });
+  const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: listTree('with times') });
   return stdout.split('\n');
 }
 
