@@ -13,12 +13,11 @@ import { readQcow2Header } from '../disk/qcow2.ts';
 import { requireTools } from '../doctor/install.ts';
 import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
 import type { Context } from '../operations/operation.ts';
-import { makeOverlay } from '../platforms/local/overlay.ts';
 import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import type { Base } from '../template/template.ts';
 import { openPlace } from '../workspace/place.ts';
-import { openWorkspace } from '../workspace/workspace.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
 import { readDiskContents, type DiskContents } from './disk-contents.ts';
 import { statusFile } from './image-status.ts';
 
@@ -136,10 +135,8 @@ async function readContents(
   size: number,
   { scratch, offline }: { readonly scratch: HostPath; readonly offline: boolean },
 ): Promise<{ contents: DiskContents; filesystem: string }> {
-  const overlay = hostPath(join(scratch, 'overlay.qcow2'));
-  await makeOverlay(context.host, overlay, layer, size);
   await using place = await openPlace(context, { kind: 'vm', scratch, offline });
-  await using workspace = await openWorkspace(place, { chain: [layer], overlay, scratch });
+  await using workspace = await openThrowAway(context, place, { chain: [layer], size, scratch });
   return { contents: await readDiskContents(workspace.root, await loadCatalog()), filesystem: workspace.partition.filesystem };
 }
 

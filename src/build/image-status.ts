@@ -5,10 +5,9 @@ import type { Home } from '../base/home.ts';
 import { hexOf, hostPath, type Digest, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
-import { makeOverlay } from '../platforms/local/overlay.ts';
 import { isForeign } from '../store/model.ts';
 import { choosePlace, openPlace } from '../workspace/place.ts';
-import { openWorkspace } from '../workspace/workspace.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
 
 /** dpkg's status file of an image. Its disk is opened once: the answer is kept under the digest of its last layer. */
 export async function statusOfImage(context: Context, image: BaseImage): Promise<string> {
@@ -19,14 +18,12 @@ export async function statusOfImage(context: Context, image: BaseImage): Promise
   const known = await readTextIfThere(host.files, remembered);
   if (known !== undefined) return known;
   await using scratch = await makeScratch(host, home, `reading the packages of ${image.reference}`);
-  const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
   const chain = image.layers.map(({ digest }) => hostPath(home.blob(digest)));
-  await makeOverlay(host, overlay, hostPath(home.blob(top.digest)), image.virtualSize);
   await using place = await openPlace(context, {
     kind: await choosePlace(context, context.settings.workspace === 'auto' ? undefined : context.settings.workspace, { foreign: isForeign(image.layers) }),
     scratch: scratch.path,
   });
-  await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
+  await using workspace = await openThrowAway(context, place, { chain, size: image.virtualSize, scratch: scratch.path });
   const { stdout } = await workspace.root.run(['cat', '/var/lib/dpkg/status']);
   await replaceFile(host.files, remembered, stdout);
   return stdout;

@@ -1,14 +1,11 @@
-import { join } from 'node:path';
-import { IngotError } from '../base/errors.ts';
 import { makeScratch } from '../base/scratch.ts';
-import { hostPath, type HostPath } from '../base/types.ts';
+import type { HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
-import { makeOverlay } from '../platforms/local/overlay.ts';
 import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
-import { openWorkspace } from '../workspace/workspace.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
 import { compareFiles, LISTING_FORMAT, parseListing, unsureFiles, type FileChange, type FileList } from './files.ts';
 
 export interface DiskDifference {
@@ -50,15 +47,9 @@ export async function compareDisks(context: Context, before: Image, after: Image
   return { changes: compareFiles(old, second.young, same, new Set(second.unsure)), before: old, after: second.young };
 }
 
-let overlays = 0;
-
 async function inDisk<T>(context: Context, place: Place, scratch: HostPath, image: Image, work: (root: GuestRoot) => Promise<T>): Promise<T> {
-  const chain = layerPaths(context.home, image);
-  const base = chain.at(-1);
-  if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
-  const overlay = hostPath(join(scratch, `overlay-${(overlays += 1)}.qcow2`));
-  await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
-  await using workspace = await openWorkspace(place, { chain, overlay, scratch });
+  const { size } = image.config['dev.ingot.image'].disk;
+  await using workspace = await openThrowAway(context, place, { chain: layerPaths(context.home, image), size, scratch });
   return await work(workspace.root);
 }
 

@@ -6,7 +6,8 @@ import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths, openStore } from '../store/store.ts';
 import type { FoundPartition } from '../workspace/partitions.ts';
 import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
-import { openWorkspace, type Workspace } from '../workspace/workspace.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
+import type { Workspace } from '../workspace/workspace.ts';
 import { buildWindows, findCondition, newestOwnTime, type TimeWindow } from './build-times.ts';
 import { mke2fsLike, parseExt4, timeCommands, usedInodes } from './ext4.ts';
 import { emptyQcow2 } from './qcow2.ts';
@@ -40,19 +41,15 @@ export interface ReproducibleOptions {
 export async function reproducibleDisk(context: Context, image: Image, options: ReproducibleOptions): Promise<HostPath> {
   const { host, home } = context;
   const { scratch } = options;
-  const chain = layerPaths(home, image);
-  const base = chain.at(-1);
-  if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
   const { size } = image.config['dev.ingot.image'].disk;
-  const [overlay, output] = [hostPath(join(scratch, 'overlay.qcow2')), hostPath(join(scratch, 'again.qcow2'))];
-  // Times are changed on an overlay that is thrown away.
-  await host.files.write(overlay, emptyQcow2({ virtualSize: size, backing: { name: base, format: 'qcow2' } }));
+  const output = hostPath(join(scratch, 'again.qcow2'));
   await host.files.write(output, emptyQcow2({ virtualSize: size }));
   const foreign = isForeign(image.config['dev.ingot.image'].layers);
   await using place = await openPlace(context, { kind: await choosePlace(context, options.workspace, { foreign }), scratch });
   await using target = await place.attach({ chain: [], overlay: output, scratch });
   {
-    await using workspace = await openWorkspace(place, { chain, overlay, scratch });
+    // Times are changed on an overlay that is thrown away.
+    await using workspace = await openThrowAway(context, place, { chain: layerPaths(home, image), size, scratch });
     options.onStage?.('times of files');
     const trees = await bindTrees(place, workspace);
     const epoch = await levelTimes(context, image, workspace, trees);

@@ -1,13 +1,9 @@
-import { join } from 'node:path';
-import { IngotError } from '../base/errors.ts';
 import { makeScratch } from '../base/scratch.ts';
-import { hostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { isForeign, type Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
-import { makeOverlay } from '../platforms/local/overlay.ts';
 import { choosePlace, openPlace, type PlaceKind } from '../workspace/place.ts';
-import { openWorkspace } from '../workspace/workspace.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
 import { CHECKS } from './checks/index.ts';
 import { combinedScript, readAnswers, type CheckResult } from './script.ts';
 
@@ -15,15 +11,10 @@ import { combinedScript, readAnswers, type CheckResult } from './script.ts';
 export async function runDiskChecks(context: Context, image: Image, workspace?: PlaceKind): Promise<CheckResult[]> {
   const checks = CHECKS.filter((check) => check.where === 'disk');
   await using scratch = await makeScratch(context.host, context.home, 'the gate, looking at the disk');
-  const chain = layerPaths(context.home, image);
-  const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
-  const base = chain.at(-1);
-  if (base === undefined) throw new IngotError('internal', 'image-empty', 'The image has no layers');
-  await makeOverlay(context.host, overlay, base, image.config['dev.ingot.image'].disk.size);
-  const foreign = isForeign(image.config['dev.ingot.image'].layers);
+  const { repositories, guest, layers, disk } = image.config['dev.ingot.image'];
+  const foreign = isForeign(layers);
   await using place = await openPlace(context, { kind: await choosePlace(context, workspace, { foreign }), scratch: scratch.path });
-  await using opened = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
-  const { repositories, guest } = image.config['dev.ingot.image'];
+  await using opened = await openThrowAway(context, place, { chain: layerPaths(context.home, image), size: disk.size, scratch: scratch.path });
   const accounts = guest?.accounts ?? [];
   const names = (which: 'keys' | 'password'): string => accounts.flatMap((account) => (account[which] ? [account.name] : [])).join(' ');
   const script = combinedScript(checks, {

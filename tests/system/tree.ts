@@ -1,11 +1,8 @@
-import { join } from 'node:path';
 import { makeScratch } from '../../src/base/scratch.ts';
-import { hostPath } from '../../src/base/types.ts';
 import type { Context } from '../../src/operations/operation.ts';
-import { makeOverlay } from '../../src/platforms/local/overlay.ts';
 import { layerPaths, openStore } from '../../src/store/store.ts';
 import { openPlace } from '../../src/workspace/place.ts';
-import { openWorkspace } from '../../src/workspace/workspace.ts';
+import { openThrowAway } from '../../src/workspace/throw-away.ts';
 
 /** A Python program that prints what a tree consists of: type and mode, owners, links, content, extended attributes, and its times where asked. */
 export const listTree = (what: 'with times' | 'without times'): string => `
@@ -29,12 +26,13 @@ for folder, folders, files in os.walk('/'):
 /** Every file of an image, as a line each: all that two builds of the same have in common, which is everything but times. */
 export async function treeOfImage(context: Context, name: string): Promise<string[]> {
   const image = await openStore(context.host, context.home).resolve(name);
-  const chain = layerPaths(context.home, image);
   await using scratch = await makeScratch(context.host, context.home, 'test');
-  const overlay = hostPath(join(scratch.path, 'look.qcow2'));
-  await makeOverlay(context.host, overlay, chain.at(-1) ?? overlay, image.config['dev.ingot.image'].disk.size);
   await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
-  await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
+  await using workspace = await openThrowAway(context, place, {
+    chain: layerPaths(context.home, image),
+    size: image.config['dev.ingot.image'].disk.size,
+    scratch: scratch.path,
+  });
   const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: listTree('without times'), timeout: 600 });
   return stdout.split('\n').filter((line) => line !== '');
 }

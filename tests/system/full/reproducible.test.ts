@@ -6,13 +6,11 @@ import { pipeline } from 'node:stream/promises';
 import { describe, expect, test } from 'vitest';
 import { hostProcesses } from '../../../src/base/process.ts';
 import { makeScratch } from '../../../src/base/scratch.ts';
-import { hostPath } from '../../../src/base/types.ts';
 import { reproducibleDisk } from '../../../src/disk/reproducible.ts';
 import type { Context } from '../../../src/operations/operation.ts';
-import { makeOverlay } from '../../../src/platforms/local/overlay.ts';
 import { openStore } from '../../../src/store/store.ts';
 import { openPlace } from '../../../src/workspace/place.ts';
-import { openWorkspace } from '../../../src/workspace/workspace.ts';
+import { openThrowAway } from '../../../src/workspace/throw-away.ts';
 import { listTree } from '../tree.ts';
 import { TestHome, whyNot } from '../support.ts';
 
@@ -54,10 +52,8 @@ async function treeOf(context: Context): Promise<string[]> {
   await using scratch = await makeScratch(context.host, context.home, 'test');
   const disk = await reproducibleDisk(context, image, { scratch: scratch.path, workspace: 'host' });
   await using inner = await makeScratch(context.host, context.home, 'test');
-  const overlay = hostPath(join(inner.path, 'look.qcow2'));
-  await makeOverlay(context.host, overlay, disk, image.config['dev.ingot.image'].disk.size);
   await using place = await openPlace(context, { kind: 'host', scratch: inner.path });
-  await using workspace = await openWorkspace(place, { chain: [disk], overlay, scratch: inner.path });
+  await using workspace = await openThrowAway(context, place, { chain: [disk], size: image.config['dev.ingot.image'].disk.size, scratch: inner.path });
   const { stdout } = await workspace.root.run(['python3', '-B', '-'], { stdin: listTree('with times') });
   return stdout.split('\n');
 }

@@ -5,13 +5,11 @@ import * as z from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostProcesses } from '../../../src/base/process.ts';
 import { makeScratch } from '../../../src/base/scratch.ts';
-import { hostPath } from '../../../src/base/types.ts';
 import { findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
-import { makeOverlay } from '../../../src/platforms/local/overlay.ts';
 import { chooseMirrors } from '../../../src/sources/bootstrap/mirrors.ts';
 import { layerPaths, openStore } from '../../../src/store/store.ts';
 import { openPlace } from '../../../src/workspace/place.ts';
-import { openWorkspace } from '../../../src/workspace/workspace.ts';
+import { openThrowAway } from '../../../src/workspace/throw-away.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
 
 const builtSchema = z
@@ -79,10 +77,8 @@ describe.skipIf(reason !== undefined)(`a first image${reason === undefined ? '' 
     expect(JSON.stringify(image)).not.toContain('127.0.0.1');
     await using scratch = await makeScratch(context.host, context.home, 'test');
     const chain = layerPaths(context.home, image);
-    const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
-    await makeOverlay(context.host, overlay, chain.at(-1) ?? overlay, image.config['dev.ingot.image'].disk.size);
     await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
-    await using workspace = await openWorkspace(place, { chain, overlay, scratch: scratch.path });
+    await using workspace = await openThrowAway(context, place, { chain, size: image.config['dev.ingot.image'].disk.size, scratch: scratch.path });
     const found = await workspace.root.run(['grep', '-rlF', mirrorUrl.replace('http://', ''), '/etc', '/var', '/usr/share', '/root', '/home', '/boot'], {
       accept: [1],
     });
