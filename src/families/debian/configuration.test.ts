@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { Release } from '../../catalog/schema.ts';
+import { findRelease } from '../../catalog/catalog.ts';
+import { readCatalogFolder } from '../../catalog/folder.ts';
 import type { ResolvedSystem, ResolvedUser } from '../../template/template.ts';
 import type { TemplateNetwork } from '../../template/network-schema.ts';
 import type { Changes } from '../changes.ts';
@@ -11,7 +12,7 @@ import { serviceChanges } from './services.ts';
 import { repositoryFiles, systemChanges } from './system.ts';
 import { usersChanges as changesOfUsers } from './users.ts';
 
-const RELEASE = { id: 'debian-12', defaultUser: 'debian' } as unknown as Release;
+const RELEASE = findRelease(await readCatalogFolder(), 'debian-12');
 const NOTHING: ResolvedSystem = { 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] };
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDeVUwQ2wB8wZq0j7mY3m4yYfA3u0F7s0l4m1r2t3u4v me@home';
 

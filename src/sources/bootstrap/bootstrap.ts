@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
 import type { HostPath } from '../../base/types.ts';
 import { writeDisk } from '../../disk/write.ts';
@@ -8,7 +7,8 @@ import type { Executor } from '../../workspace/executor.ts';
 import { GuestRoot } from '../../workspace/guest-root.ts';
 import { openPlace, type PlaceKind } from '../../workspace/place.ts';
 import type { Archives } from './mirrors.ts';
-import { DEBS, fileName, insidePath, PackageFolder } from './package-folder.ts';
+import { configurePending, refuseBroken, unpack } from './dpkg.ts';
+import { DEBS, fileName, PackageFolder } from './package-folder.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from './recipe.ts';
 
 export interface BootstrapOptions {
@@ -58,7 +58,7 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
     await stage(span, 'essential packages', async () => {
       const essential = await debs.essential();
       await extractEssential(executor, root, recipe, essential);
-      await dpkg(root, recipe, ['--force-depends', '--no-triggers', '--unpack', ...essential.map(insidePath)]);
+      await unpack(root, recipe, essential);
       for (const name of recipe.configureFirst) await root.run(['dpkg', '--force-depends', '--no-triggers', '--configure', name]);
       await root.run(['dpkg', '--no-triggers', '--force-unsafe-io', '--configure', '--pending']);
     });
@@ -66,17 +66,16 @@ export async function bootstrap(context: Context, recipe: BootstrapRecipe, optio
     const rest = recipe.packages.filter((item) => !item.essential);
     await stage(span, 'unpack', async (unpacking) => {
       counter.count('Unpacking ', rest.length, unpacking);
-      await dpkg(root, recipe, ['--force-depends', '--no-triggers', '--unpack', ...rest.map(insidePath)]);
+      await unpack(root, recipe, rest);
       await root.writeFiles(recipe.filesBefore);
     });
     await stage(span, 'configure', async (configuring) => {
       counter.count('Setting up ', rest.length, configuring);
       await root.withStubs(
         recipe.deferred.map(({ program }) => program),
-        () => root.run(['dpkg', '--force-unsafe-io', '--force-confold', '--configure', '--pending']),
+        () => configurePending(root),
       );
-      const { stdout } = await root.run(['dpkg', '--audit']);
-      if (stdout.trim() !== '') throw new IngotError('command', 'packages-broken', 'Some packages were not installed completely', { detail: stdout.trim() });
+      await refuseBroken(root);
     });
     await stage(span, 'finish', async () => {
       await root.writeFiles(recipe.files);
@@ -148,11 +147,6 @@ async function extractEssential(executor: Executor, root: GuestRoot, recipe: Boo
   const dpkgFolders = ['info', 'updates', 'triggers', 'alternatives', 'parts'].map((name) => join(root.path, 'var/lib/dpkg', name));
   await executor.run(['mkdir', '-p', ...dpkgFolders]);
   await executor.run(['touch', join(root.path, 'var/lib/dpkg/status'), join(root.path, 'var/lib/dpkg/available')]);
-}
-
-async function dpkg(root: GuestRoot, recipe: BootstrapRecipe, args: readonly string[]): Promise<void> {
-  const filters = [...recipe.exclude.map((pattern) => `--path-exclude=${pattern}`), ...recipe.include.map((pattern) => `--path-include=${pattern}`)];
-  await root.run(['dpkg', '--force-unsafe-io', ...filters, ...args]);
 }
 
 async function runEach(root: GuestRoot, commands: readonly GuestCommand[]): Promise<void> {
