@@ -23,7 +23,10 @@ export function findRelease(catalog: CatalogData, id: string): Release {
   const all = releases(catalog);
   const found = all.find((release) => release.id === id);
   if (found !== undefined) return found;
-  const near = nearest(id, all.map((release) => release.id));
+  const near = nearest(
+    id,
+    all.map((release) => release.id),
+  );
   throw new IngotError('not-found', 'release-unknown', `There is no release "${id}" in the catalog`, {
     hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Known: ${all.map((release) => release.id).join(', ')}.`,
   });

@@ -50,6 +50,8 @@ export function roleFor(role: Role, family: string, parameters: Readonly<Record<
     });
   }
   const fill = (text: string): string =>
-    text.replaceAll(/\{\{ *([a-z0-9-]+) *\}\}/g, (whole, name: string) => (Object.hasOwn(role.parameters, name) ? String(parameters[name] ?? role.parameters[name]?.default) : whole));
+    text.replaceAll(/\{\{ *([a-z0-9-]+) *\}\}/g, (whole, name: string) =>
+      Object.hasOwn(role.parameters, name) ? String(parameters[name] ?? role.parameters[name]?.default) : whole,
+    );
   return { ...parts, files: parts.files.map((file) => ({ ...file, content: fill(file.content) })) };
 }

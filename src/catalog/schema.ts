@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { repositorySchema } from './repositories.ts';
 import { roleSchema } from './roles.ts';
 
 /** One version of a distribution, as a file of catalog/distros describes it. */
@@ -31,15 +32,17 @@ export const distributionSchema = z.strictObject({
 export type Distribution = z.output<typeof distributionSchema>;
 
 /** A release together with what its distribution says of all of them. */
-export type Release = z.output<typeof releaseSchema> & Omit<Distribution, 'releases' | 'keyring'> & {
-  /** The keys themselves, ASCII-armoured. */
-  readonly keyring: string;
-};
+export type Release = z.output<typeof releaseSchema> &
+  Omit<Distribution, 'releases' | 'keyring'> & {
+    /** The keys themselves, ASCII-armoured. */
+    readonly keyring: string;
+  };
 
 /** The catalog as it is shipped: one JSON document. */
 export const catalogSchema = z.object({
   distributions: z.array(distributionSchema),
   keys: z.record(z.string(), z.string()),
   roles: z.array(roleSchema),
+  repositories: z.array(repositorySchema),
 });
 export type CatalogData = z.output<typeof catalogSchema>;
