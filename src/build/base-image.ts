@@ -1,4 +1,4 @@
-import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
+import { familyOf } from '../families/families.ts';
 import type { Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import type { BaseImage } from '../plan/plan.ts';
@@ -26,7 +26,7 @@ export function baseImage(image: Image, reference: string): BaseImage {
       return blob === undefined ? [] : [{ name, kind, key, digest: blob.digest, size: blob.size, packages, removed }];
     }),
     virtualSize: details.disk.size,
-    kernelArguments: details.kernelArguments ?? KERNEL_ARGUMENTS,
+    kernelArguments: details.kernelArguments ?? familyOf(details.family).kernelArguments,
     repositories: details.repositories,
     ...(details.guest === undefined ? {} : { guest: details.guest }),
     expiredMetadata: details.expiredMetadata,

@@ -11,7 +11,7 @@ import { loadCatalog } from '../catalog/catalog.ts';
 import { identifyDisk, takeDisk } from '../disk/foreign.ts';
 import { readQcow2Header } from '../disk/qcow2.ts';
 import { requireTools } from '../doctor/install.ts';
-import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
+import { familyOf } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
 import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
@@ -157,7 +157,7 @@ function configOf(
       kernel: packages.some((item) => /^linux-image-.*cloud/.test(item.name)) ? 'cloud' : 'generic',
       disk: { size, filesystem },
       defaultUser: release.defaultUser,
-      kernelArguments: kernelArguments.length === 0 ? [...KERNEL_ARGUMENTS] : [...kernelArguments],
+      kernelArguments: [...(kernelArguments.length === 0 ? familyOf(release.family).kernelArguments : kernelArguments)],
       repositories: [...repositories],
       expiredMetadata: false,
       layers: [{ name, kind: 'disk', key, packages: [...packages] }],

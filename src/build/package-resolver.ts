@@ -1,7 +1,7 @@
 import { hashValue } from '../base/hash.ts';
 import { Memo } from '../base/memo.ts';
 import type { Release } from '../catalog/schema.ts';
-import { basePackages } from '../families/debian/packages.ts';
+import { plannedPackages } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
 import { installedPackages, type BaseImage, type Upstream } from '../plan/plan.ts';
 import type { Section } from '../plan/sections.ts';
@@ -67,7 +67,7 @@ export class PackageResolver {
   }
 
   async #base(template: ResolvedTemplate, options: UpstreamOptions): Promise<{ identity: string; packages: Resolution['packages'] }> {
-    const names = basePackages(options.release, { ...template.disk, arch: template.arch, kernel: template.kernel });
+    const names = plannedPackages(options.release).base(options.release, { ...template.disk, arch: template.arch, kernel: template.kernel });
     const state = await this.#state(options);
     const identity = hashValue([upstreamName(options), state.indexes, names]);
     const { packages } = await this.#resolutions.get(identity, () => resolvePackages(this.#context, options, state, names));

@@ -2,6 +2,10 @@ import * as z from 'zod';
 import { repositorySchema } from './repositories.ts';
 import { roleSchema } from './roles.ts';
 
+/** What package manager, services, boot loader and cleaning look like. */
+export const FAMILIES = ['debian', 'rhel', 'suse', 'arch', 'alpine'] as const;
+export type FamilyName = (typeof FAMILIES)[number];
+
 /** One version of a distribution, as a file of catalog/distros describes it. */
 const releaseSchema = z.strictObject({
   id: z.string().describe('What the user writes: debian-12'),
@@ -20,7 +24,7 @@ const releaseSchema = z.strictObject({
 export const distributionSchema = z.strictObject({
   distribution: z.string(),
   name: z.string(),
-  family: z.enum(['debian']),
+  family: z.enum(FAMILIES),
   defaultUser: z.string(),
   keyring: z.string().describe('Path below catalog/ of the keys that sign the repositories'),
   fingerprints: z.array(z.string().regex(/^[0-9A-F]{40}$/)).min(1),

@@ -14,3 +14,20 @@ export interface Changes {
   /** Added to the kernel's command line. */
   readonly kernelArguments: readonly string[];
 }
+
+export const NOTHING: Changes = { packages: [], files: [], commands: [], kernelArguments: [] };
+
+/** Several changes as one: packages by name, each once; the rest in order. */
+export function joined(parts: readonly Changes[]): Changes {
+  return {
+    packages: [...new Set(parts.flatMap(({ packages }) => packages))].toSorted(),
+    files: parts.flatMap(({ files }) => files),
+    commands: parts.flatMap(({ commands }) => commands),
+    kernelArguments: parts.flatMap(({ kernelArguments }) => kernelArguments),
+  };
+}
+
+/** A file of root's, by default readable to all. */
+export function rootFile(path: string, content: string, mode = '0644'): RootFile {
+  return { path, content, mode };
+}

@@ -1,4 +1,5 @@
 import type { Digest, Key } from '../base/types.ts';
+import type { FamilyName } from '../catalog/schema.ts';
 import type { BootMenu, ChangeRecipe, Seal } from '../families/recipe.ts';
 import type { BootstrapRecipe } from '../sources/bootstrap/recipe.ts';
 import type { InstalledPackage } from '../store/model.ts';
@@ -8,6 +9,8 @@ import type { FileTree, ResolvedStep } from '../template/template.ts';
 export interface ProgramRecipe {
   readonly kind: 'run' | 'script' | 'ansible';
   readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' }>;
+  /** What family of distributions the image is of. */
+  readonly family: FamilyName;
   readonly menu: BootMenu;
   readonly seal: Seal;
   /** The machine that boots the layer for it, where the step wants one. */

@@ -3,9 +3,8 @@ import { IngotError } from '../base/errors.ts';
 import type { Digest, Key } from '../base/types.ts';
 import type { Release } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
-import { KERNEL_ARGUMENTS } from '../families/debian/files.ts';
-import { BOOTED_SEAL, installation, LAYER_SEAL } from '../families/debian/layers.ts';
-import { debianRecipe } from '../families/debian/recipe.ts';
+import { familyOf, plannedPackages } from '../families/families.ts';
+import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
@@ -60,8 +59,9 @@ export interface Upstream {
 
 /** The plan of an image: pure, so the same template, catalog and upstream state give the same keys. */
 export function planImage(template: ResolvedTemplate, release: Release, base: BaseImage | undefined, sections: readonly Section[], upstream: Upstream): Plan {
+  const family = familyOf(release.family);
   const layers: LayerPlan[] = base === undefined ? [baseLayer(template, release, upstream.packages)] : [];
-  let kernelArguments = base?.kernelArguments ?? KERNEL_ARGUMENTS;
+  let kernelArguments = base?.kernelArguments ?? family.kernelArguments;
   sections.forEach((section, i) => {
     if (section.kind !== 'step') kernelArguments = [...kernelArguments, ...section.changes.kernelArguments];
     const menu = { release: release.id, kernelArguments };
@@ -71,6 +71,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
       below,
       virtualSize: template.disk.size,
       release,
+      family,
       about: { release: release.id, arch: template.arch },
       firmware: template.disk.firmware === 'uefi' || template.arch !== 'amd64' ? ('uefi' as const) : ('bios' as const),
     };
@@ -100,7 +101,7 @@ function baseLayer(template: ResolvedTemplate, release: Release, resolved: reado
   const packages = resolved.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const seed = hashValue([release.id, template.arch, template.disk, packages.map((item) => item.sha256)]);
   const disk = planDisk({ ...template.disk, arch: template.arch, seed });
-  const recipe = debianRecipe(release, { ...template.disk, arch: template.arch, kernel: template.kernel }, packages, disk);
+  const recipe = plannedPackages(release).bootstrap(release, { ...template.disk, arch: template.arch, kernel: template.kernel }, packages, disk);
   const layer = bootstrapLayer(recipe);
   known.set(question, layer);
   return layer;
@@ -127,6 +128,7 @@ interface Common {
   readonly below: Key | Digest;
   readonly virtualSize: number;
   readonly release: Release;
+  readonly family: Family;
   readonly about: { readonly release: string; readonly arch: string };
   /** What a machine of the image is started by. */
   readonly firmware: 'bios' | 'uefi';
@@ -138,12 +140,12 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const removed = resolution?.removed.toSorted() ?? [];
   const recipe: ChangeRecipe = {
     kind,
-    ...(resolution === undefined ? {} : { install: installation(common.release, packages, removed) }),
+    ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
     files: changes.files,
     commands: changes.commands,
     menu,
     newMenu: changes.kernelArguments.length > 0,
-    seal: LAYER_SEAL,
+    seal: common.family.seal.layer,
   };
   const identities = identitiesOf(packages);
   const { install, files, commands, ...method } = recipe;
@@ -162,12 +164,13 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
 function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: BootMenu, indexes: Readonly<Record<string, string>>, common: Common): LayerPlan {
   if (step.kind === 'copy') {
     const { tree, to, owner } = step;
-    const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal: LAYER_SEAL };
-    return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal: LAYER_SEAL }, common);
+    const seal = common.family.seal.layer;
+    const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal };
+    return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal }, common);
   }
-  const seal = step.booted ? BOOTED_SEAL : LAYER_SEAL;
+  const seal = step.booted ? common.family.seal.booted : common.family.seal.layer;
   const machine = step.booted ? { machine: { arch: common.about.arch, firmware: common.firmware } } : {};
-  const recipe: LayerRecipe = { kind: step.kind, step, menu, seal, ...machine };
+  const recipe: LayerRecipe = { kind: step.kind, step, family: common.family.name, menu, seal, ...machine };
   // What it is called, and how long it may take, does not change what it makes.
   const { env, secrets, network, maxAge, label: _label, timeout: _timeout, ...what } = step;
   const parts = {

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { IngotError } from '../../base/errors.ts';
 import type { Argv, CommandResult } from '../../base/process.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
+import type { FamilyName } from '../../catalog/schema.ts';
 import { requireTools } from '../../doctor/install.ts';
-import { POLICY_NO_START } from '../../families/debian/files.ts';
+import { familyOf } from '../../families/families.ts';
 import type { ProgramRecipe } from '../../plan/layers.ts';
 import { ANY_EXIT_CODE } from '../../platforms/local/ssh.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
@@ -30,10 +31,14 @@ export interface AnsibleTarget {
 const TAIL_LINES = 20;
 
 /** Runs a playbook of the user against the workspace. Throws `step-failed` with ansible's last lines, `python-missing`, `playbook-idle`. */
-export async function applyAnsible(apply: ApplyContext, { root }: Workspace, step: AnsibleStep): Promise<void> {
+export async function applyAnsible(
+  apply: ApplyContext,
+  { root }: Workspace,
+  { step, family }: { readonly step: AnsibleStep; readonly family: FamilyName },
+): Promise<void> {
   // Each command is a sandbox of its own; what one leaves in /tmp is there for the next.
   const bind = { '/tmp': await root.scratchFolder('tmp', '1777'), '/run': await root.scratchFolder('run', '0755') };
-  await root.writeFiles([POLICY_NO_START]);
+  await root.writeFiles(familyOf(family).quiet);
   // systemd's tools, and ansible's module for it, then change files alone and leave starting to the first boot.
   const env = { SYSTEMD_OFFLINE: '1' };
   const { network, timeout } = step;

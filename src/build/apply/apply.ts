@@ -109,7 +109,7 @@ async function applyRecipe(apply: ApplyContext, workspace: Workspace, { recipe }
   if (recipe.kind === 'copy') return await applyCopy(apply, workspace, recipe);
   if (!('step' in recipe)) return await applyChange(apply, workspace, recipe);
   if (recipe.machine !== undefined) return; // It ran in the booted layer; what is left is to seal it.
-  if (recipe.step.kind === 'ansible') return await applyAnsible(apply, workspace, recipe.step);
+  if (recipe.step.kind === 'ansible') return await applyAnsible(apply, workspace, { step: recipe.step, family: recipe.family });
   return await applyProgram(apply, workspace, recipe.step);
 }
 

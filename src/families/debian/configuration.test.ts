@@ -7,10 +7,11 @@ import { readCatalogFolder } from '../../catalog/folder.ts';
 import type { ResolvedSystem, ResolvedUser } from '../../template/template.ts';
 import type { TemplateNetwork } from '../../template/network-schema.ts';
 import type { Changes } from '../changes.ts';
-import { networkChanges } from './network.ts';
-import { serviceChanges } from './services.ts';
-import { repositoryFiles, systemChanges } from './system.ts';
-import { usersChanges as changesOfUsers } from './users.ts';
+import { networkChanges } from '../common/cloud-network.ts';
+import { serviceChanges } from '../common/systemd.ts';
+import { usersChanges as changesOfUsers } from '../common/users.ts';
+import { repositoryChanges } from './repositories.ts';
+import { systemChanges } from './system.ts';
 
 const RELEASE = findRelease(await readCatalogFolder(), 'debian-12');
 const NOTHING: ResolvedSystem = { 'kernel-arguments': [], sysctl: {}, ntp: [], trustedCa: [], repositories: [] };
@@ -190,7 +191,7 @@ test('package repositories: deb822 with a key of their own', () => {
     Object.fromEntries(
       (text ?? '').split('\n').flatMap((line) => (line.includes(': ') ? [[line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]] : [])),
     );
-  const [keyFile, sources] = repositoryFiles([one]);
+  const [keyFile, sources] = repositoryChanges([one]).files;
   expect(keyFile).toMatchObject({ path: '/etc/apt/keyrings/example.asc', content: key });
   expect(sources?.path).toBe('/etc/apt/sources.list.d/example.sources');
   expect(read(sources?.content)).toEqual({
@@ -200,13 +201,13 @@ test('package repositories: deb822 with a key of their own', () => {
     Components: 'main extra',
     'Signed-By': '/etc/apt/keyrings/example.asc',
   });
-  expect(read(repositoryFiles([{ ...one, suites: ['./'] }])[1]?.content)).not.toHaveProperty('Components');
-  expect(() => repositoryFiles([{ ...one, key: 'binary' }])).toThrow('no armored');
-  expect(() => repositoryFiles([{ ...one, name: 'debian' }])).toThrow('name');
+  expect(read(repositoryChanges([{ ...one, suites: ['./'] }]).files[1]?.content)).not.toHaveProperty('Components');
+  expect(() => repositoryChanges([{ ...one, key: 'binary' }])).toThrow('no armored');
+  expect(() => repositoryChanges([{ ...one, name: 'debian' }])).toThrow('name');
   fc.assert(
     fc.property(fc.string({ unit: 'binary-ascii', minLength: 1 }), (suite) => {
       try {
-        expect(read(repositoryFiles([{ ...one, suites: [suite] }])[1]?.content).Suites).toBe(suite);
+        expect(read(repositoryChanges([{ ...one, suites: [suite] }]).files[1]?.content).Suites).toBe(suite);
       } catch (error) {
         expect(/^[\x21-\x7e]+$/.test(suite)).toBe(false);
         expect(String(error)).toContain('special character');

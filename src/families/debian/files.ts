@@ -3,7 +3,7 @@ import type { DiskLayout } from '../../disk/layout.ts';
 import { fstab } from './fstab.ts';
 import { firstBootFiles } from './first-boot.ts';
 import type { RootFile } from '../../workspace/guest-root.ts';
-import type { BaseOptions } from './packages.ts';
+import type { BaseOptions } from '../family.ts';
 
 const file = (path: string, content: string, mode = '0644'): RootFile => ({ path, content, mode });
 

@@ -1,3 +1,4 @@
+import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { PackageInstallation } from '../recipe.ts';
 import { configurePending, refuseBroken, unpack } from '../../sources/bootstrap/dpkg.ts';
 import type { GuestRoot } from '../../workspace/guest-root.ts';
@@ -19,4 +20,16 @@ export async function installPackages(root: GuestRoot, installation: PackageInst
   for (const { program, once } of deferred) if (once !== undefined && called.includes(program)) await root.run(once.argv);
   await refuseBroken(root);
   return called;
+}
+
+/** apt-get that asks nothing, keeps changed configuration files, and installs no more than is needed. */
+export const APT = ['apt-get', '--yes', '--quiet', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-confold'] as const;
+export const LISTS: GuestCommand = { label: 'package lists', argv: ['apt-get', '--quiet', '--error-on=any', 'update'] };
+
+export function install(packages: readonly string[]): GuestCommand[] {
+  return packages.length === 0 ? [] : [LISTS, { label: 'install', argv: [...APT, 'install', ...packages] }];
+}
+
+export function remove(packages: readonly string[]): GuestCommand[] {
+  return packages.length === 0 ? [] : [{ label: 'remove', argv: [...APT, 'purge', '--autoremove', ...packages] }];
 }

@@ -1,6 +1,6 @@
 import type { ResolvedSystem } from '../../template/template.ts';
 import type { Changes } from '../changes.ts';
-import { shell } from './shell.ts';
+import { shell } from '../common/shell.ts';
 
 const TIMEZONE = String.raw`
 zone=$1

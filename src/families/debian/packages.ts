@@ -1,10 +1,6 @@
 import type { Release } from '../../catalog/schema.ts';
-import type { DiskRequest, Filesystem } from '../../disk/layout.ts';
-
-/** What of a template decides the packages of its base. */
-export interface BaseOptions extends Pick<DiskRequest, 'arch' | 'filesystem' | 'firmware' | 'partitions' | 'lvm' | 'swap'> {
-  readonly kernel: 'cloud' | 'generic';
-}
+import type { Filesystem } from '../../disk/layout.ts';
+import type { BaseOptions } from '../family.ts';
 
 /** What boots the image under BIOS, and under UEFI with Secure Boot, and can repair its own boot loader later. */
 const BOOT_PACKAGES: Readonly<Record<'bios' | 'uefi', Readonly<Record<string, readonly string[]>>>> = {

@@ -4,7 +4,7 @@ import type { BootRecipe } from '../../disk/recipe.ts';
 import type { BootstrapRecipe, DeferredProgram, ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
 import { firstBootCommands } from './first-boot.ts';
 import { configurationFiles, filesBefore, KERNEL_ARGUMENTS } from './files.ts';
-import type { BaseOptions } from './packages.ts';
+import type { BaseOptions } from '../family.ts';
 
 /** Not unpacked: documentation, translations, and boot loaders for networks and CDs. */
 export const EXCLUDE = [

@@ -1,6 +1,6 @@
 import type { RoleFamily } from '../../catalog/roles.ts';
 import type { Changes } from '../changes.ts';
-import { serviceChanges } from './services.ts';
+import { serviceChanges } from '../common/systemd.ts';
 
 /** What a role of the catalog does to a Debian image. */
 export function roleChanges(role: RoleFamily): Changes {

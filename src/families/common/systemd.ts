@@ -1,7 +1,6 @@
 import type { Changes } from '../changes.ts';
+import type { ServiceState } from '../family.ts';
 import { shell } from './shell.ts';
-
-export type ServiceState = 'enabled' | 'disabled' | 'masked';
 
 /** systemctl believes any name when it disables or masks, so whether the unit is there is looked up first; old init scripts count. */
 const SERVICE = String.raw`

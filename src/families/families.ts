@@ -1,0 +1,30 @@
+import { IngotError } from '../base/errors.ts';
+import type { FamilyName, Release } from '../catalog/schema.ts';
+import { debian } from './debian/family.ts';
+import type { Family, PlannedPackages } from './family.ts';
+
+/** Every family that ingot can build images of. */
+const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian };
+
+/** A family by its name, which a release or an image's config says; throws `family-unknown`. */
+export function familyOf(name: string): Family {
+  const found = Object.entries(BY_NAME).find(([known]) => known === name)?.[1];
+  if (found !== undefined) return found;
+  throw new IngotError('usage', 'family-unknown', `This ingot does not know the family ${name} of distributions`, {
+    hint: `It knows ${Object.keys(BY_NAME).join(', ')}.`,
+  });
+}
+
+/** How the packages of a release's images are chosen before the build; throws `base-unsupported` where its images choose them themselves. */
+export function plannedPackages(release: Pick<Release, 'id' | 'family'>): PlannedPackages {
+  const { planned } = familyOf(release.family);
+  if (planned !== undefined) return planned;
+  throw new IngotError(
+    'usage',
+    'base-unsupported',
+    `ingot makes no base image of ${release.id}, since packages of the family ${release.family} are not resolved before a build`,
+    {
+      hint: 'Start from an image: `from: { file: … }` or `from: { url: … }`.',
+    },
+  );
+}
