@@ -1,6 +1,6 @@
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { PackageInstallation } from '../recipe.ts';
-import { configurePending, refuseBroken, unpack } from '../../sources/bootstrap/dpkg.ts';
+import { configurePending, configurePossible, refuseBroken, unpackInOrder } from '../../sources/bootstrap/dpkg.ts';
 import type { GuestRoot } from '../../workspace/guest-root.ts';
 
 /**
@@ -13,10 +13,12 @@ export async function installPackages(root: GuestRoot, installation: PackageInst
   const programs = deferred.map(({ program }) => program);
   const purge = ['dpkg', '--force-depends', '--force-unsafe-io', '--purge', ...remove] as const;
   const removing = remove.length === 0 ? [] : await root.withStubs(programs, () => root.run(purge));
-  // The list was resolved as a whole, so the order within it does not matter to the result. No stubs yet: a new version replaces the program.
-  if (packages.length > 0) await unpack(root, installation, packages);
+  const early: string[] = [];
+  const configureEarly = async (): Promise<void> => void early.push(...(await root.withStubs(programs, () => configurePossible(root))));
+  // No stubs while unpacking: a new version replaces the program.
+  if (packages.length > 0) await unpackInOrder(root, installation, packages, configureEarly);
   const configuring = await root.withStubs(programs, () => configurePending(root));
-  const called = programs.filter((program) => removing.includes(program) || configuring.includes(program));
+  const called = programs.filter((program) => [removing, early, configuring].some((each) => each.includes(program)));
   for (const { program, once } of deferred) if (once !== undefined && called.includes(program)) await root.run(once.argv);
   await refuseBroken(root);
   return called;
