@@ -9,6 +9,7 @@ import { fieldText, flagText, usageLine } from '../src/cli/help.ts';
 import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
+import { familiesPage } from './family-results.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
 import { templateJsonSchema, templatePage } from './template-reference.ts';
 
@@ -24,6 +25,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['settings.md', settingsPage()],
     ['template.md', templatePage(NOTE)],
     ['template.schema.json', templateJsonSchema()],
+    ['families.md', familiesPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],
     ['fleet.schema.json', fleetJsonSchema()],
   ]);
