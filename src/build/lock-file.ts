@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { digestSchema } from '../store/model.ts';
 import type { BaseImage, Upstream } from '../plan/plan.ts';
-import type { Section } from '../plan/sections.ts';
+import { wantedBy, type Section } from '../plan/sections.ts';
 import type { ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import type { Prepared } from './prepare.ts';
@@ -72,7 +72,7 @@ export function lockContent(prepared: readonly Prepared[]): object {
         const section = sections[i];
         if (resolution === undefined || section === undefined) return [];
         const { packages, removed } = resolution;
-        return [{ name: section.name, wanted: wantedBy(section), packages: packages.map(line).toSorted(), ...(removed.length === 0 ? {} : { removed }) }];
+        return [{ name: section.name, wanted: [...wantedBy(section)], packages: packages.map(line).toSorted(), ...(removed.length === 0 ? {} : { removed }) }];
       }),
     },
   ]);
@@ -81,10 +81,6 @@ export function lockContent(prepared: readonly Prepared[]): object {
 
 function line({ name, version, arch, sha256, size, essential, archive, path }: ResolvedPackage): string {
   return `${name} ${version} ${arch} ${sha256} ${size} ${essential ? 'essential ' : ''}"${archive}" ${path}`;
-}
-
-function wantedBy(section: Section): string[] {
-  return section.kind === 'step' ? [] : [...section.changes.packages];
 }
 
 /** What a locked image's words mean. Throws `lock-stale`, with all that the template asks for and the lock does not have. */

@@ -4,12 +4,13 @@ import type { Release } from '../catalog/schema.ts';
 import { plannedPackages } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
 import { installedPackages, type BaseImage, type Upstream } from '../plan/plan.ts';
-import type { Section } from '../plan/sections.ts';
+import { wantedBy, type Section } from '../plan/sections.ts';
 import { withoutPackages } from '../sources/bootstrap/installed-status.ts';
 import type { Mirrors } from '../sources/bootstrap/mirrors.ts';
 import {
   refreshUpstream,
   resolvePackages,
+  resolveUpdates,
   statusOf,
   upstreamName,
   type Resolution,
@@ -51,15 +52,21 @@ export class PackageResolver {
     const lower: Changed[] = base === undefined ? [{ packages: bottom.packages, removed: [] }] : [...base.layers];
     const resolutions: (Resolution | undefined)[] = [];
     for (const section of sections) {
-      const wanted = section.kind === 'step' ? [] : section.changes.packages;
-      if (wanted.length === 0) {
+      const wanted = wantedBy(section);
+      const update = section.kind === 'step' ? undefined : section.update;
+      // What was just resolved from these very repositories is up to date.
+      if (wanted.length === 0 || (update !== undefined && base === undefined && repositories.length === 0)) {
         resolutions.push(undefined);
         continue;
       }
       const below = [...lower];
       const installed = { identity, status: () => this.#status(options, base, below) };
       identity = hashValue([identity, state.indexes, wanted]);
-      const resolution = await this.#resolutions.get(identity, () => resolvePackages(this.#context, options, state, wanted, installed));
+      const resolution = await this.#resolutions.get(identity, () =>
+        update === undefined
+          ? resolvePackages(this.#context, options, state, wanted, installed)
+          : resolveUpdates(this.#context, options, state, update, installed),
+      );
       resolutions.push(resolution);
       lower.push(resolution);
     }
@@ -93,5 +100,5 @@ export class PackageResolver {
 }
 
 function asksRepositories(section: Section): boolean {
-  return section.kind === 'step' ? 'network' in section.step && section.step.network : section.changes.packages.length > 0;
+  return section.kind === 'step' ? 'network' in section.step && section.step.network : wantedBy(section).length > 0;
 }

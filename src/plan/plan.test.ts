@@ -10,7 +10,7 @@ import type { ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { FileTree, ResolvedStep, ResolvedTemplate, TreeEntry } from '../template/template.ts';
 import { findRole } from '../catalog/roles.ts';
 import { imageConfig, planImage, type Plan } from './plan.ts';
-import { sectionsOf } from './sections.ts';
+import { sectionsOf, wantedBy } from './sections.ts';
 
 const catalog = await readCatalogFolder();
 
@@ -43,7 +43,7 @@ function planOf(
     template.roles.map((role) => findRole(catalog, role.name)),
   );
   const resolutions = sections.map((section) => {
-    const wanted = section.kind === 'step' ? [] : section.changes.packages;
+    const wanted = section.kind !== 'step' && section.update !== undefined ? ['openssl'] : wantedBy(section);
     return wanted.length === 0 ? undefined : { packages: change(resolved(wanted, template.arch)), removed: [] };
   });
   return planImage(template, release, undefined, sections, {
@@ -88,6 +88,7 @@ const COPY: Extract<ResolvedStep, { kind: 'copy' }> = { kind: 'copy', label: 'co
 const SPREAD: Readonly<Record<string, Partial<ResolvedTemplate>>> = {
   role: { roles: [{ name: 'docker', version: '1', parameters: {} }] },
   packages: { packages: ['nginx', 'curl'] },
+  'update and packages': { update: 'all', packages: ['nginx'] },
   'role and packages': { roles: [{ name: 'docker', version: '1', parameters: {} }], packages: ['nginx'] },
   users: { users: [{ name: 'deploy', groups: ['docker'], sudo: true, system: false, sshKeys: ['ssh-ed25519 AAAA deploy'] }] },
   system: { system: { ...SAMPLE_TEMPLATE.system, timezone: 'Europe/Zurich', sysctl: { 'net.ipv4.ip_forward': 1 }, 'kernel-arguments': ['quiet'] } },
@@ -111,6 +112,24 @@ test('the keys of layers above the base are as they were', async () => {
       .map((layer) => `${name}: ${layer.kind} ${layer.key}`),
   );
   await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('../../tests/golden/layer-keys.txt');
+});
+
+test('where everything is up to date there is no layer for updates, and those above are as they were without it', () => {
+  const release = findRelease(catalog, 'debian-12');
+  const layersOf = (update: ResolvedTemplate['update']): [string, string][] => {
+    const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, update, packages: ['nginx'] };
+    const sections = sectionsOf(template, release, []);
+    const resolutions = sections.map((section) => ({ packages: resolved(section.kind === 'update' ? [] : ['nginx'], 'amd64'), removed: [] }));
+    const plan = planImage(template, release, undefined, sections, {
+      packages: resolved(['base-files'], 'amd64'),
+      resolutions,
+      indexes: {},
+      expiredMetadata: false,
+    });
+    return plan.layers.map(({ name, key }) => [name, key]);
+  };
+  expect(layersOf('all')).toEqual(layersOf('none'));
+  expect(layersOf('all').map(([name]) => name)).toEqual(['bootstrap', 'packages']);
 });
 
 /** A change of one thing in a step, and whether what it makes can differ. */

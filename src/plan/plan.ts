@@ -63,6 +63,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
   const layers: LayerPlan[] = base === undefined ? [baseLayer(template, release, upstream.packages)] : [];
   let kernelArguments = base?.kernelArguments ?? family.kernelArguments;
   sections.forEach((section, i) => {
+    if (section.kind !== 'step' && section.update !== undefined && isEmpty(upstream.resolutions[i])) return;
     if (section.kind !== 'step') kernelArguments = [...kernelArguments, ...section.changes.kernelArguments];
     const menu = { release: release.id, kernelArguments };
     const below = layers.at(-1)?.key ?? bottomOf(base);
@@ -78,6 +79,10 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
     layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream.resolutions[i], common));
   });
   return { template, release, base, layers, kernelArguments, expiredMetadata: upstream.expiredMetadata || base?.expiredMetadata === true };
+}
+
+function isEmpty(resolution: Resolution | undefined): boolean {
+  return resolution === undefined || (resolution.packages.length === 0 && resolution.removed.length === 0);
 }
 
 /**

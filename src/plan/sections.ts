@@ -14,8 +14,19 @@ export type Section =
       readonly kind: ChangeRecipe['kind'];
       readonly changes: Changes;
       /** What else its key holds. */ readonly about: Readonly<Record<string, unknown>>;
+      /** Besides `changes`, what is installed below is brought up to date; where all of it is, there is no layer. */
+      readonly update?: UpdateScope;
     }
   | { readonly name: string; readonly kind: 'step'; readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' | 'copy' }> };
+
+/** Every package that has a newer version, or those that have one with security fixes. */
+export type UpdateScope = Exclude<ResolvedTemplate['update'], 'none'>;
+
+/** What a section asks of the repositories, as a lock file says it: names of packages, or which updates. */
+export function wantedBy(section: Section): readonly string[] {
+  if (section.kind === 'step') return [];
+  return section.update === undefined ? section.changes.packages : [section.update === 'all' ? 'every update' : 'security updates'];
+}
 
 /**
  * The layers of a template above what it starts from, in order: first what many images share (roles), then what is this one's own. Pure.
@@ -30,6 +41,7 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, roles: 
   };
   const early = family.system(system, release);
   add('repositories', 'repositories', family.repositories(system.repositories));
+  if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });
   template.roles.forEach(({ name, version, parameters }, i) => {
     const role = roles[i];
     if (role !== undefined) add(name, 'role', roleChanges(roleFor(role, release.family, parameters)), { role: name, version, parameters });

@@ -24,13 +24,15 @@ const NO_SYSTEM: TemplateSystem = systemSchema.parse({}, { jitless: true });
 
 /** The system section with its certificates and keys read. */
 export async function resolveSystem(scope: Scope): Promise<ResolvedSystem> {
-  const { 'trusted-ca': authorities, repositories, ...rest } = scope.loaded.template.system ?? NO_SYSTEM;
-  const [trusted, packageRepositories] = await Promise.all([
+  const { 'trusted-ca': authorities, repositories, 'ubuntu-pro': pro, ...rest } = scope.loaded.template.system ?? NO_SYSTEM;
+  const [trusted, packageRepositories, token] = await Promise.all([
     Promise.all(authorities.map((from, i) => checkedText(scope, ['system', 'trusted-ca', i], from, (bytes) => certificates(textOf(bytes))))),
     Promise.all(repositories.map((repository, i) => resolveRepository(scope, repository, ['system', 'repositories', i]))),
+    pro === undefined ? undefined : scope.secretAt(['system', 'ubuntu-pro', 'token', 'secret'], pro.token.secret),
   ]);
   return {
     ...rest,
+    ...(pro === undefined || token === undefined ? {} : { ubuntuPro: { token, services: pro.services } }),
     trustedCa: [...new Set(trusted.flatMap((some) => some ?? []))],
     repositories: packageRepositories.filter((repository) => repository !== undefined),
   };

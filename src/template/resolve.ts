@@ -11,6 +11,7 @@ import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
 import { checkNetwork } from './resolve-network.ts';
 import { resolveRoles } from './resolve-roles.ts';
+import { checkSupport } from './resolve-support.ts';
 import { resolveSteps } from './resolve-steps.ts';
 import { resolveSystem, resolveUsers } from './resolve-system.ts';
 import { templateSchema } from './schema.ts';
@@ -84,6 +85,7 @@ export async function resolveTemplate(
   const filesystem = disk?.filesystem ?? 'ext4';
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
   checkNetwork(scope);
+  checkSupport(scope, found);
   await refuseSecrets(scope);
   scope.finish();
   if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');
@@ -96,7 +98,9 @@ export async function resolveTemplate(
     kernel,
     disk,
     roles,
+    update: template.update,
     packages: [...new Set([...template.packages, ...overrides.packages.map(checkPackage)])],
+    snaps: template.snaps.map((snap) => (typeof snap === 'string' ? { name: snap, classic: false } : snap)),
     users,
     system,
     ...(template.network === undefined ? {} : { network: template.network }),

@@ -81,6 +81,9 @@ const userSchema = z.strictObject({
     .describe('Secret that holds a crypt(5) hash; without it no password works'),
 });
 
+/** A name of the snap store: lower-case letters, digits and single dashes, with a letter somewhere (snapd, naming.ValidateSnap). */
+const snapName = z.string().regex(/^(?=.{2,40}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/, 'must be the name of a snap: lower-case letters, digits and dashes');
+
 const repositorySchema = z.strictObject({
   name: nameText.describe("Name of the repository's file"),
   uri: webAddress.describe('Where it is'),
@@ -151,6 +154,27 @@ export const systemSchema = z.strictObject({
     .optional()
     .describe('Proxies that programs in the image use'),
   repositories: z.array(repositorySchema).default([]).describe('Further package repositories'),
+  'ubuntu-pro': z
+    .strictObject({
+      token: z.strictObject({ secret: z.string().describe('Name of the secret') }).describe('Secret that holds the token of the subscription'),
+      services: z
+        .array(z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be the name of a service'))
+        .min(1)
+        .default(['esm-infra', 'esm-apps'])
+        .describe('Services whose packages are wanted, as `pro status` names them'),
+    })
+    .optional()
+    .describe('Ubuntu alone: updates of the subscription are installed while the image is built; the image itself is not attached'),
+});
+
+const snapSchema = z.strictObject({
+  name: snapName.describe('Name in the store'),
+  channel: z
+    .string()
+    .regex(/^[a-z0-9._-]+(\/[a-z0-9._-]+){0,2}$/i, 'must be a channel such as latest/stable or 1.32/edge')
+    .optional()
+    .describe('Default: what the store gives'),
+  classic: z.boolean().default(false).describe('Installed without confinement, which some snaps ask for'),
 });
 
 const outputSchema = z.strictObject({
@@ -192,6 +216,14 @@ export const templateSchema = z.strictObject({
     .array(z.string().regex(/^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+:~-]+)?$/, 'must be a package name, or name=version'))
     .default([])
     .describe('Packages to install'),
+  update: z
+    .enum(['none', 'security', 'all'])
+    .default('none')
+    .describe('Bring the packages of what the image starts from up to date, before anything else: all, or those with security fixes'),
+  snaps: z
+    .array(z.union([snapName, snapSchema]))
+    .default([])
+    .describe("Snaps that each machine installs at its first boot: a name, or a name with its channel. They need the machine's network"),
   users: z.array(userSchema).default([]).describe("Accounts besides the image's default user"),
   system: systemSchema.optional().describe('How the system is set up'),
   network: networkSchema.optional(),

@@ -20,7 +20,9 @@ export interface ResolvedTemplate {
   readonly kernel: 'cloud' | 'generic';
   readonly disk: DiskOptions;
   readonly roles: readonly ResolvedRole[];
+  readonly update: Template['update'];
   readonly packages: readonly string[];
+  readonly snaps: readonly ResolvedSnap[];
   readonly users: readonly ResolvedUser[];
   readonly system: ResolvedSystem;
   readonly network?: TemplateNetwork;
@@ -50,10 +52,24 @@ export type ResolvedUser = Omit<Template['users'][number], 'ssh-keys' | 'passwor
 
 type TemplateSystem = NonNullable<Template['system']>;
 /** The system section with its keys and certificates read. */
-export type ResolvedSystem = Omit<TemplateSystem, 'trusted-ca' | 'repositories'> & {
+export type ResolvedSystem = Omit<TemplateSystem, 'trusted-ca' | 'repositories' | 'ubuntu-pro'> & {
+  readonly ubuntuPro?: UbuntuPro;
   readonly trustedCa: readonly string[];
   readonly repositories: readonly PackageRepository[];
 };
+
+/** A snap that each machine installs. */
+export interface ResolvedSnap {
+  readonly name: string;
+  readonly channel?: string | undefined;
+  readonly classic: boolean;
+}
+
+/** A subscription of Ubuntu whose packages a build installs. */
+export interface UbuntuPro {
+  readonly token: SecretUse;
+  readonly services: readonly string[];
+}
 
 export interface PackageRepository {
   readonly name: string;

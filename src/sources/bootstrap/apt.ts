@@ -95,22 +95,57 @@ export interface AptUri {
   readonly sha256: string;
 }
 
+/** What apt would download, and the names of what it would remove. */
+export interface AptAnswer {
+  readonly uris: AptUri[];
+  readonly removed: string[];
+}
+
 /** What apt would download and remove to install packages. Throws `package-unknown`, `packages-unresolvable`. */
-export async function aptInstall(
+export async function aptInstall(context: Dependencies, folder: string, names: readonly string[], options: readonly string[] = []): Promise<AptAnswer> {
+  return await aptAsk(context, folder, ['install', ...options, ...names]);
+}
+
+/**
+ * What apt would download and remove to bring everything up to date, or what the release's security suite has newer versions of. Throws
+ * `packages-unresolvable`.
+ */
+export async function aptUpgrade(
   context: Dependencies,
   folder: string,
-  names: readonly string[],
+  where: UpstreamOptions,
+  scope: 'security' | 'all',
   options: readonly string[] = [],
-): Promise<{ uris: AptUri[]; removed: string[] }> {
-  const result = await context.host.processes.run(
-    ['apt-get', 'install', '--yes', '--print-uris', '-q', '-o', 'Acquire::ForceHash=SHA256', ...options, ...names],
-    {
-      env: aptEnvironment(folder),
-      timeout: 120,
-      signal: context.signal,
-      accept: [100],
-    },
-  );
+): Promise<AptAnswer> {
+  const preferences = join(folder, 'security-only');
+  if (scope === 'security') await context.host.files.write(preferences, securityOnly(where));
+  const pins = scope === 'security' ? ['-o', `Dir::Etc::preferences=${preferences}`] : [];
+  // Which machines get a phased update first follows from their machine ids, and the one that asks is none of them.
+  return await aptAsk(context, folder, ['dist-upgrade', '-o', 'APT::Get::Always-Include-Phased-Updates=true', ...pins, ...options]);
+}
+
+/**
+ * Preferences (apt_preferences(5)) by which only the security suite replaces what is installed: other versions have less than the priority of an
+ * installed package, which is 100, so they are taken for new packages alone. The first record that matches holds. Debian tells its suites by
+ * codename, Ubuntu by suite; a template's further repositories by their hosts.
+ */
+export function securityOnly({ release, repositories = [] }: Pick<UpstreamOptions, 'release' | 'repositories'>): string {
+  const record = (pin: string, priority: number): string => `Package: *\nPin: ${pin}\nPin-Priority: ${priority}\n`;
+  const suite = (name: string, priority: number): string[] => [record(`release n=${name}`, priority), record(`release a=${name}`, priority)];
+  return [
+    ...(release.securitySuite === undefined ? [] : suite(release.securitySuite, 500)),
+    ...release.suites.flatMap((name) => suite(name, 50)),
+    ...repositories.map(({ uri }) => record(`origin "${new URL(uri).hostname}"`, 50)),
+  ].join('\n');
+}
+
+async function aptAsk(context: Dependencies, folder: string, words: readonly string[]): Promise<AptAnswer> {
+  const result = await context.host.processes.run(['apt-get', '--yes', '--print-uris', '-q', '-o', 'Acquire::ForceHash=SHA256', ...words], {
+    env: aptEnvironment(folder),
+    timeout: 120,
+    signal: context.signal,
+    accept: [100],
+  });
   if (result.exitCode !== 0) {
     const unknown = [...result.stderr.matchAll(/Unable to locate package (\S+)|Package '?([^' ]+)'? has no installation candidate/g)].flatMap(
       (match) => match[1] ?? match[2] ?? [],

@@ -9,7 +9,7 @@ import type { Release } from '../../catalog/schema.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
 import type { PackageRepository } from '../../template/template.ts';
-import { aptInstall, aptShow, aptUpdate, prepareApt, type AptUri } from './apt.ts';
+import { aptInstall, aptShow, aptUpdate, aptUpgrade, prepareApt, type AptAnswer, type AptUri } from './apt.ts';
 import { installedStatus } from './installed-status.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { ResolvedPackage } from './recipe.ts';
@@ -118,16 +118,52 @@ export async function resolvePackages(
   names: readonly string[],
   installed?: InstalledSet,
 ): Promise<Resolution> {
-  const question = createHash('sha256')
-    .update(JSON.stringify([1, options.release.id, options.arch, state.indexes, names, ...(installed === undefined ? [] : [installed.identity])]))
-    .digest('hex');
-  const path = join(context.home.resolutions, `${question}.json`);
-  const remembered = await readTextIfThere(context.host.files, path);
-  if (remembered !== undefined) return resolutionSchema.parse(JSON.parse(remembered));
-  const folder = upstreamFolder(context, options);
+  const { release, arch } = options;
+  const question = [1, release.id, arch, state.indexes, names, ...(installed === undefined ? [] : [installed.identity])];
+  return await remembered(context, options, question, (folder) =>
+    installed === undefined
+      ? resolveBase(context, options, state, folder, names)
+      : resolveOnTop(context, options, state, installed, (more) => aptInstall(context, folder, names, more)),
+  );
+}
+
+/**
+ * Newer versions of what is installed, and what they need: all, or those that the security suite of the release has. Remembered as
+ * {@link resolvePackages} does. Throws `packages-unresolvable`, and `update-unsupported` where a release has no security suite.
+ */
+export async function resolveUpdates(
+  context: Dependencies,
+  options: UpstreamOptions,
+  state: UpstreamState,
+  scope: 'security' | 'all',
+  installed: InstalledSet,
+): Promise<Resolution> {
+  const { release, arch } = options;
+  if (scope === 'security' && release.securitySuite === undefined) throw noSecuritySuite(release);
+  return await remembered(context, options, ['update', 1, release.id, arch, state.indexes, scope, installed.identity], (folder) =>
+    resolveOnTop(context, options, state, installed, (more) => aptUpgrade(context, folder, options, scope, more)),
+  );
+}
+
+/** The error for security updates of a release that does not have them apart from others. */
+export function noSecuritySuite(release: Pick<Release, 'id'>): IngotError {
+  return new IngotError('usage', 'update-unsupported', `${release.id} has no security updates apart from all others`, {
+    hint: '`update: all` brings every package up to date.',
+  });
+}
+
+async function remembered(
+  context: Dependencies,
+  options: UpstreamOptions,
+  question: readonly unknown[],
+  answer: (folder: string) => Promise<Resolution>,
+): Promise<Resolution> {
+  const name = createHash('sha256').update(JSON.stringify(question)).digest('hex');
+  const path = join(context.home.resolutions, `${name}.json`);
+  const known = await readTextIfThere(context.host.files, path);
+  if (known !== undefined) return resolutionSchema.parse(JSON.parse(known));
   await using _lock = await lockUpstream(context, options);
-  const resolution =
-    installed === undefined ? await resolveBase(context, options, state, folder, names) : await resolveOnTop(context, options, state, folder, names, installed);
+  const resolution = await answer(upstreamFolder(context, options));
   await replaceFile(context.host.files, path, JSON.stringify({ v: 1, ...resolution }));
   return resolution;
 }
@@ -151,15 +187,14 @@ async function resolveOnTop(
   context: Dependencies,
   options: UpstreamOptions,
   state: UpstreamState,
-  folder: string,
-  names: readonly string[],
   installed: InstalledSet,
+  ask: (aptOptions: readonly string[]) => Promise<AptAnswer>,
 ): Promise<Resolution> {
-  const status = join(folder, `status-${createHash('sha256').update(installed.identity).digest('hex').slice(0, 16)}`);
+  const status = join(upstreamFolder(context, options), `status-${createHash('sha256').update(installed.identity).digest('hex').slice(0, 16)}`);
   await context.host.files.write(status, await installed.status());
   try {
     // pkgcache.bin is of the empty system: this question must neither use nor replace it.
-    const { uris, removed } = await aptInstall(context, folder, names, ['-o', `Dir::State::status=${status}`, '-o', 'Dir::Cache::pkgcache=']);
+    const { uris, removed } = await ask(['-o', `Dir::State::status=${status}`, '-o', 'Dir::Cache::pkgcache=']);
     return { packages: uris.map((uri) => toPackage(uri, options, state, false)), removed };
   } finally {
     await context.host.files.remove(status);

@@ -1,0 +1,23 @@
+import { releases } from '../catalog/catalog.ts';
+import type { Release } from '../catalog/schema.ts';
+import type { FoundBase } from './resolve-base.ts';
+import type { Scope } from './scope.ts';
+
+/** Tells, each at its place, what the template asks for and its release or family does not have. */
+export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
+  const release = releaseOf(scope, found);
+  if (release === undefined) return;
+  const { update, system } = scope.loaded.template;
+  if (update === 'security' && release.securitySuite === undefined) {
+    scope.problem(['update'], `cannot be security: ${release.id} has no security updates apart from all others`, 'Write `update: all`.');
+  }
+  if (system?.['ubuntu-pro'] !== undefined && release.distribution !== 'ubuntu') {
+    scope.problem(['system', 'ubuntu-pro'], `is for Ubuntu alone, and the image is ${release.id}`);
+  }
+}
+
+/** The release of what the image starts from; undefined for a disk that has not been looked at, and for a release that the catalog lost. */
+function releaseOf({ catalog }: Scope, found: FoundBase | undefined): Release | undefined {
+  const id = found?.release?.id ?? found?.image?.['dev.ingot.image'].release;
+  return releases(catalog).find((release) => release.id === id);
+}
