@@ -27,7 +27,7 @@ export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 
 
 /** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */
 export interface ChangeRecipe {
-  readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'users' | 'system' | 'network' | 'file' | 'service';
+  readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'users' | 'system' | 'network' | 'file' | 'service';
   readonly install?: PackageInstallation;
   readonly files: readonly RootFile[];
   readonly commands: readonly GuestCommand[];

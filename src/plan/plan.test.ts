@@ -88,6 +88,7 @@ const COPY: Extract<ResolvedStep, { kind: 'copy' }> = { kind: 'copy', label: 'co
 const SPREAD: Readonly<Record<string, Partial<ResolvedTemplate>>> = {
   role: { roles: [{ name: 'docker', version: '1', parameters: {} }] },
   packages: { packages: ['nginx', 'curl'] },
+  snaps: { snaps: [{ name: 'lxd', channel: '5.21/stable', classic: false }] },
   'update and packages': { update: 'all', packages: ['nginx'] },
   'role and packages': { roles: [{ name: 'docker', version: '1', parameters: {} }], packages: ['nginx'] },
   users: { users: [{ name: 'deploy', groups: ['docker'], sudo: true, system: false, sshKeys: ['ssh-ed25519 AAAA deploy'] }] },

@@ -47,6 +47,7 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, roles: 
     if (role !== undefined) add(name, 'role', roleChanges(roleFor(role, release.family, parameters)), { role: name, version, parameters });
   });
   add('packages', 'packages', { ...NOTHING, packages: packages.toSorted() });
+  if (family.snaps !== undefined) add('snaps', 'snaps', family.snaps(template.snaps));
   add('users', 'users', family.users(users, release));
   add('system', 'system', early);
   if (network !== undefined) add('network', 'network', family.network(network));

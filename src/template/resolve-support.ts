@@ -1,5 +1,6 @@
 import { releases } from '../catalog/catalog.ts';
 import type { Release } from '../catalog/schema.ts';
+import { familyOf } from '../families/families.ts';
 import type { FoundBase } from './resolve-base.ts';
 import type { Scope } from './scope.ts';
 
@@ -7,9 +8,16 @@ import type { Scope } from './scope.ts';
 export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
   const release = releaseOf(scope, found);
   if (release === undefined) return;
-  const { update, system } = scope.loaded.template;
+  const { update, system, snaps } = scope.loaded.template;
   if (update === 'security' && release.securitySuite === undefined) {
     scope.problem(['update'], `cannot be security: ${release.id} has no security updates apart from all others`, 'Write `update: all`.');
+  }
+  if (snaps.length > 0 && familyOf(release.family).snaps === undefined) {
+    scope.problem(['snaps'], `cannot be installed: ${release.name} has no package of snapd`, 'Leave them away, or start from a Debian or Ubuntu.');
+  }
+  for (const [i, snap] of snaps.entries()) {
+    const nameOf = (item: (typeof snaps)[number]): string => (typeof item === 'string' ? item : item.name);
+    if (snaps.findIndex((other) => nameOf(other) === nameOf(snap)) !== i) scope.problem(['snaps', i], `${nameOf(snap)} is there twice`);
   }
   if (system?.['ubuntu-pro'] !== undefined && release.distribution !== 'ubuntu') {
     scope.problem(['system', 'ubuntu-pro'], `is for Ubuntu alone, and the image is ${release.id}`);

@@ -1,5 +1,6 @@
 import { networkChanges } from '../common/cloud-network.ts';
 import { modulesChanges, sysctlChanges } from '../common/kernel.ts';
+import { snapsChanges } from '../common/snaps.ts';
 import { serviceChanges } from '../common/systemd.ts';
 import { usersChanges } from '../common/users.ts';
 import type { Family } from '../family.ts';
@@ -28,6 +29,7 @@ export const debian: Family = {
   users: usersChanges,
   system: systemChanges,
   network: networkChanges,
+  snaps: snapsChanges,
   openPorts,
   modules: modulesChanges,
   sysctl: sysctlChanges,
