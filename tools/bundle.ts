@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown, type OutputOptions } from 'rolldown';
-import { readCatalogFolder } from '../src/catalog/folder.ts';
+import { readCatalogFolder, readPackageFolder } from '../src/catalog/folder.ts';
 import { loadOperation, REGISTRY } from '../src/operations/registry.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -15,14 +15,16 @@ const dist = join(root, 'dist');
 /** Folders of older bundles are kept this long for processes that still run from them. */
 const KEEP_MILLISECONDS = 24 * 3600 * 1000;
 const CATALOG_MODULE = '\0ingot-catalog';
+const PACKAGES_MODULE = '\0ingot-packages';
 const SUMMARIES_MODULE = '\0ingot-summaries';
 
 const started = new Date();
 const catalog = JSON.stringify(await readCatalogFolder());
+const packages = JSON.stringify(await readPackageFolder());
 const summaries = JSON.stringify(
   Object.fromEntries(await Promise.all(Object.keys(REGISTRY).map(async (name) => [name, (await loadOperation(name)).summary] as const))),
 );
-const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [SUMMARIES_MODULE]: summaries };
+const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [PACKAGES_MODULE]: packages, [SUMMARIES_MODULE]: summaries };
 
 const CORE = [
   /node_modules\/zod\/(v4\/)?(core|mini)\//,
@@ -49,7 +51,11 @@ const build = await rolldown({
       INGOT_ANSIBLE_CONNECTION: JSON.stringify('./ansible-connection.py'),
       INGOT_COMMIT: JSON.stringify(commit()),
     },
-    inject: { INGOT_CATALOG: [CATALOG_MODULE, 'default'], INGOT_SUMMARIES: [SUMMARIES_MODULE, 'default'] },
+    inject: {
+      INGOT_CATALOG: [CATALOG_MODULE, 'default'],
+      INGOT_PACKAGES: [PACKAGES_MODULE, 'default'],
+      INGOT_SUMMARIES: [SUMMARIES_MODULE, 'default'],
+    },
   },
   plugins: [
     {

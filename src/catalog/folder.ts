@@ -2,6 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { packageCategorySchema, type PackageCategory } from './packages.ts';
 import { repositorySchema } from './repositories.ts';
 import { roleSchema } from './roles.ts';
 import { distributionSchema, type CatalogData } from './schema.ts';
@@ -17,6 +18,11 @@ export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<Catalo
   const roles = await Promise.all(roleNames.map(async (name) => roleSchema.parse(parse(await readFile(join(folder, 'roles', name, 'role.yaml'), 'utf8')))));
   const repositories = await readAll(folder, 'repositories', (content) => repositorySchema.parse(content));
   return { distributions, keys, roles, repositories };
+}
+
+/** Reads and checks catalog/packages. */
+export async function readPackageFolder(folder = CATALOG_FOLDER): Promise<PackageCategory[]> {
+  return await readAll(folder, 'packages', (content) => packageCategorySchema.parse(content));
 }
 
 /** Every YAML file of a folder of the catalog, in the order of their names. */

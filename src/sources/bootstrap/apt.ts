@@ -159,12 +159,17 @@ async function aptAsk(context: Dependencies, folder: string, words: readonly str
 }
 
 async function packageUnknown(context: Dependencies, folder: string, unknown: readonly string[]): Promise<IngotError> {
-  const { stdout } = await context.host.processes.run(['apt-cache', 'pkgnames'], { env: aptEnvironment(folder), timeout: 120, signal: context.signal });
-  const names = stdout.split('\n');
+  const names = await aptPackageNames(context, folder);
   const near = unknown.flatMap((name) => nearest(name, names));
   return new IngotError('not-found', 'package-unknown', `The repositories have no package ${unknown.join(', ')}`, {
     hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Another component or repository may have it: see `repositories` in the template reference.',
   });
+}
+
+/** The names of all packages in the metadata. */
+export async function aptPackageNames(context: Dependencies, folder: string): Promise<string[]> {
+  const { stdout } = await context.host.processes.run(['apt-cache', 'pkgnames'], { env: aptEnvironment(folder), timeout: 120, signal: context.signal });
+  return stdout.split('\n').filter((name) => name !== '');
 }
 
 /** The stanzas of packages in the metadata, as `apt-cache show` prints them. */

@@ -9,7 +9,7 @@ import type { Release } from '../../catalog/schema.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
 import type { PackageRepository } from '../../template/template.ts';
-import { aptInstall, aptShow, aptUpdate, aptUpgrade, prepareApt, type AptAnswer, type AptUri } from './apt.ts';
+import { aptInstall, aptPackageNames, aptShow, aptUpdate, aptUpgrade, prepareApt, type AptAnswer, type AptUri } from './apt.ts';
 import { installedStatus } from './installed-status.ts';
 import type { Mirrors } from './mirrors.ts';
 import type { ResolvedPackage } from './recipe.ts';
@@ -207,6 +207,11 @@ async function resolveOnTop(
  */
 export async function statusOf(context: Dependencies, options: UpstreamOptions, packages: readonly InstalledPackage[]): Promise<string> {
   return installedStatus(await aptShow(context, upstreamFolder(context, options), packages), packages);
+}
+
+/** Names of all packages of the last seen metadata. */
+export async function packageNames(context: Dependencies, options: UpstreamOptions): Promise<ReadonlySet<string>> {
+  return new Set(await aptPackageNames(context, upstreamFolder(context, options)));
 }
 
 function upstreamFolder({ home }: Pick<Dependencies, 'home'>, options: UpstreamOptions): string {
