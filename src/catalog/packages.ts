@@ -124,7 +124,7 @@ export function nativePackage(packages: PackageCatalog, text: string, release: N
 
 /** What a release calls a package of the catalog; undefined where it lacks it. */
 export function nativeOf(item: CatalogPackage, release: NamedRelease, arch: string): NativePackage | undefined {
-  const family = familyOf(release.family);
+  const family = packageFamily(release.family);
   const entry = family === undefined ? undefined : item[family];
   if (entry === undefined || entry.name === null) return undefined;
   const fill = ({ repository }: Pick<NativePackage, 'repository'>, name: string): NativePackage => ({
@@ -146,12 +146,12 @@ export function matches(pattern: string, id: string): boolean {
 }
 
 /** A family of the catalog of packages by its name. */
-export function familyOf(name: string): PackageFamily | undefined {
+export function packageFamily(name: string): PackageFamily | undefined {
   return PACKAGE_FAMILIES.find((family) => family === name);
 }
 
 function noteOf(item: CatalogPackage, family: string): string | undefined {
-  const known = familyOf(family);
+  const known = packageFamily(family);
   const entry = known === undefined ? undefined : item[known];
   return entry?.note ?? item.note;
 }

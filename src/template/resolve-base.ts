@@ -34,6 +34,12 @@ export async function findBase(context: Context, catalog: CatalogData, text: str
   }
 }
 
+/** The release of what the image starts from; undefined for a disk that has not been looked at, and for a release that the catalog lost. */
+export function releaseOf({ catalog }: Pick<Scope, 'catalog'>, found: FoundBase | undefined): Release | undefined {
+  const id = found?.release?.id ?? found?.image?.['dev.ingot.image'].release;
+  return releases(catalog).find((release) => release.id === id);
+}
+
 function releaseBase(catalog: CatalogData, id: string): FoundBase {
   const release = findRelease(catalog, id);
   return { base: { kind: 'release', release: release.id }, release };

@@ -1,7 +1,5 @@
-import { releases } from '../catalog/catalog.ts';
-import type { Release } from '../catalog/schema.ts';
 import { familyOf } from '../families/families.ts';
-import type { FoundBase } from './resolve-base.ts';
+import { releaseOf, type FoundBase } from './resolve-base.ts';
 import type { Scope } from './scope.ts';
 
 /** Tells, each at its place, what the template asks for and its release or family does not have. */
@@ -22,10 +20,4 @@ export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
   if (system?.['ubuntu-pro'] !== undefined && release.distribution !== 'ubuntu') {
     scope.problem(['system', 'ubuntu-pro'], `is for Ubuntu alone, and the image is ${release.id}`);
   }
-}
-
-/** The release of what the image starts from; undefined for a disk that has not been looked at, and for a release that the catalog lost. */
-function releaseOf({ catalog }: Scope, found: FoundBase | undefined): Release | undefined {
-  const id = found?.release?.id ?? found?.image?.['dev.ingot.image'].release;
-  return releases(catalog).find((release) => release.id === id);
 }

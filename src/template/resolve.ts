@@ -10,6 +10,7 @@ import type { LoadedTemplate } from './load.ts';
 import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
 import { checkNetwork } from './resolve-network.ts';
+import { requireRepositories, resolvePackages } from './resolve-packages.ts';
 import { resolveRoles } from './resolve-roles.ts';
 import { checkSupport } from './resolve-support.ts';
 import { resolveSteps } from './resolve-steps.ts';
@@ -63,8 +64,9 @@ export async function resolveTemplate(
   const { template } = scope.loaded;
   const found = overrides.from === undefined ? await resolveFrom(scope) : await findBase(context, catalog, overrides.from);
   const arch = await architecture(scope, found, overrides);
-  const [roles, users, system, steps] = await Promise.all([
+  const [roles, packages, users, system, steps] = await Promise.all([
     resolveRoles(scope, overrides.roles, found),
+    resolvePackages(scope, overrides.packages, found, arch),
     resolveUsers(scope),
     resolveSystem(scope),
     resolveSteps(scope),
@@ -86,6 +88,7 @@ export async function resolveTemplate(
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
   checkNetwork(scope);
   checkSupport(scope, found);
+  requireRepositories(scope, packages);
   await refuseSecrets(scope);
   scope.finish();
   if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');
@@ -99,7 +102,7 @@ export async function resolveTemplate(
     disk,
     roles,
     update: template.update,
-    packages: [...new Set([...template.packages, ...overrides.packages.map(checkPackage)])],
+    packages: packages.packages,
     snaps: template.snaps.map((snap) => (typeof snap === 'string' ? { name: snap, classic: false } : snap)),
     users,
     system,
@@ -161,10 +164,4 @@ function oneLineName(
     ...(filesystem === (below?.disk.filesystem ?? 'ext4') ? [] : [filesystem]),
   ];
   return [start, ...variant, ...roles.map(({ name }) => name)].join('-');
-}
-
-function checkPackage(text: string): string {
-  const checked = templateSchema.shape.packages.safeParse([text], { jitless: true });
-  if (checked.success) return text;
-  throw new IngotError('usage', 'package-invalid', `"${text}" is not the name of a package`, { hint: 'Write a name, or name=version.' });
 }
