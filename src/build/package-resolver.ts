@@ -1,7 +1,7 @@
 import { hashValue } from '../base/hash.ts';
 import { Memo } from '../base/memo.ts';
 import type { Release } from '../catalog/schema.ts';
-import { plannedPackages } from '../families/families.ts';
+import { familyOf, plannedPackages } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
 import { installedPackages, type BaseImage, type Upstream } from '../plan/plan.ts';
 import { wantedBy, type Section } from '../plan/sections.ts';
@@ -39,7 +39,8 @@ export class PackageResolver {
 
   /** All packages of a template, layer by layer, each resolved on top of those below. Throws what reading the repositories and resolving throws. */
   async resolve(template: ResolvedTemplate, release: Release, mirrors: Mirrors, sections: readonly Section[], base: BaseImage | undefined): Promise<Upstream> {
-    if (base !== undefined && !sections.some(asksRepositories)) {
+    const planned = familyOf(release.family).planned !== undefined;
+    if (!planned || (base !== undefined && !sections.some(asksRepositories))) {
       return { packages: [], resolutions: sections.map(() => undefined), indexes: {}, expiredMetadata: false };
     }
     const { offline, allowExpiredMetadata: allowExpired } = this.#options;

@@ -15,6 +15,8 @@ export interface Traits {
   readonly selinux: boolean;
   /** Its package manager tells security updates from others. */
   readonly securityUpdates: boolean;
+  /** Whether a further repository has suites and components below its address. */
+  readonly suites: 'needed' | 'possible' | 'none';
 }
 
 /** What of a template decides the packages of its base. */
@@ -72,6 +74,8 @@ export interface Family {
   update(which: 'all' | 'security'): GuestCommand[];
   /** Further package repositories, each with its own key, in place before packages are installed. Throws `repository-invalid`. */
   repositories(list: readonly PackageRepository[]): Changes;
+  /** Switches on repositories that the distribution knows but has off, by its names for them; absent where there is no such thing. */
+  enable?(repositories: readonly string[]): GuestCommand[];
 
   /** A service that starts with the system, does not, or cannot. Fails inside with the nearest names where there is none of that name. */
   services(service: string, state: ServiceState): Changes;

@@ -29,10 +29,14 @@ export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 
 export interface ChangeRecipe {
   readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'users' | 'system' | 'network' | 'file' | 'service';
   readonly install?: PackageInstallation;
+  /** Run first, with network: the image's own package manager, where packages are not chosen before the build. */
+  readonly online?: readonly GuestCommand[];
   readonly files: readonly RootFile[];
   readonly commands: readonly GuestCommand[];
   readonly menu: BootMenu;
   /** The layer changes the kernel's arguments: the menu is written even where no kernel changed. */
   readonly newMenu: boolean;
+  /** Run before the layer is sealed. */
+  readonly last?: readonly GuestCommand[];
   readonly seal: Seal;
 }

@@ -1,7 +1,7 @@
 import type { Digest, Key } from '../base/types.ts';
 import type { FamilyName } from '../catalog/schema.ts';
 import type { BootMenu, ChangeRecipe, Seal } from '../families/recipe.ts';
-import type { BootstrapRecipe } from '../sources/bootstrap/recipe.ts';
+import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { InstalledPackage } from '../store/model.ts';
 import type { FileTree, ResolvedStep } from '../template/template.ts';
 
@@ -13,6 +13,8 @@ export interface ProgramRecipe {
   readonly family: FamilyName;
   readonly menu: BootMenu;
   readonly seal: Seal;
+  /** Run before the layer is sealed. */
+  readonly last?: readonly GuestCommand[];
   /** The machine that boots the layer for it, where the step wants one. */
   readonly machine?: { readonly arch: string; readonly firmware: 'bios' | 'uefi' };
 }
@@ -23,6 +25,8 @@ export interface CopyRecipe {
   readonly to: string;
   readonly owner: string;
   readonly seal: Seal;
+  /** Run before the layer is sealed. */
+  readonly last?: readonly GuestCommand[];
 }
 
 export type LayerRecipe = ({ readonly kind: 'bootstrap' } & BootstrapRecipe) | ChangeRecipe | ProgramRecipe | CopyRecipe;

@@ -6,7 +6,7 @@ import { planDisk } from '../disk/layout.ts';
 import { familyOf, plannedPackages } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
-import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
+import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
 import { isForeign, type GuestSettings, type ImageConfig, type InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
@@ -63,7 +63,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
   const layers: LayerPlan[] = base === undefined ? [baseLayer(template, release, upstream.packages)] : [];
   let kernelArguments = base?.kernelArguments ?? family.kernelArguments;
   sections.forEach((section, i) => {
-    if (section.kind !== 'step' && section.update !== undefined && isEmpty(upstream.resolutions[i])) return;
+    if (section.kind !== 'step' && section.update !== undefined && family.planned !== undefined && isEmpty(upstream.resolutions[i])) return;
     if (section.kind !== 'step') kernelArguments = [...kernelArguments, ...section.changes.kernelArguments];
     const menu = { release: release.id, kernelArguments };
     const below = layers.at(-1)?.key ?? bottomOf(base);
@@ -143,14 +143,18 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const { changes, kind, name } = section;
   const packages = resolution?.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)) ?? [];
   const removed = resolution?.removed.toSorted() ?? [];
+  const { family } = common;
+  const online = insidePackages(section, family);
   const recipe: ChangeRecipe = {
     kind,
+    ...(online.length === 0 ? {} : { online }),
+    ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
     ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
     files: changes.files,
     commands: changes.commands,
     menu,
-    newMenu: changes.kernelArguments.length > 0,
-    seal: common.family.seal.layer,
+    newMenu: changes.kernelArguments.length > 0 && family.planned !== undefined,
+    seal: family.seal.layer,
   };
   const identities = identitiesOf(packages);
   const { install, files, commands, ...method } = recipe;
@@ -163,19 +167,37 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     commands,
     method: { ...method, install: install === undefined ? undefined : { ...install, packages: undefined } },
   };
-  return layer(name, recipe, parts, common, { packages: installed(identities), removed });
+  const made = layer(name, recipe, parts, common, { packages: installed(identities), removed });
+  return online.length === 0 ? made : { ...made, maxAge: INSIDE_MAX_AGE };
+}
+
+/** Seconds that a layer stays cached whose packages the image's own package manager chose: as long as a step with network. */
+const INSIDE_MAX_AGE = 604_800;
+
+/** What the image's own package manager does for a section, where packages are not chosen before the build. */
+function insidePackages({ changes, update }: Exclude<Section, { kind: 'step' }>, family: Family): GuestCommand[] {
+  if (family.planned !== undefined) return [];
+  return [...(update === undefined ? [] : family.update(update)), ...family.install(changes.packages)];
+}
+
+/** What a layer ends with: boot files, labels, and what the seal wants done. */
+function lastCommands(family: Family, boot: readonly GuestCommand[]): { readonly last?: readonly GuestCommand[] } {
+  const last = [...boot, ...family.labels(), ...family.seal.commands];
+  return last.length === 0 ? {} : { last };
 }
 
 function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: BootMenu, indexes: Readonly<Record<string, string>>, common: Common): LayerPlan {
   if (step.kind === 'copy') {
     const { tree, to, owner } = step;
     const seal = common.family.seal.layer;
-    const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal };
-    return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal }, common);
+    const last = lastCommands(common.family, []);
+    const recipe: LayerRecipe = { kind: 'copy', tree, to, owner, seal, ...last };
+    return layer(name, recipe, { ...common.about, below: common.below, content: tree.entries, single: tree.single, to, owner, seal, ...last }, common);
   }
   const seal = step.booted ? common.family.seal.booted : common.family.seal.layer;
   const machine = step.booted ? { machine: { arch: common.about.arch, firmware: common.firmware } } : {};
-  const recipe: LayerRecipe = { kind: step.kind, step, family: common.family.name, menu, seal, ...machine };
+  const last = lastCommands(common.family, common.family.boot([]));
+  const recipe: LayerRecipe = { kind: step.kind, step, family: common.family.name, menu, seal, ...machine, ...last };
   // What it is called, and how long it may take, does not change what it makes.
   const { env, secrets, network, maxAge, label: _label, timeout: _timeout, ...what } = step;
   const parts = {
@@ -186,7 +208,7 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
     secrets,
     // What a step with network sees is as new as the repositories, and no older than its maximum age.
     network: network ? { indexes, maxAge } : false,
-    method: { menu, seal },
+    method: { menu, seal, ...last },
   };
   return { ...layer(name, recipe, parts, common), ...(network ? { maxAge } : {}) };
 }

@@ -87,8 +87,8 @@ const snapName = z.string().regex(/^(?=.{2,40}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)
 const repositorySchema = z.strictObject({
   name: nameText.describe("Name of the repository's file"),
   uri: webAddress.describe('Where it is'),
-  suites: z.array(aptWord).min(1).describe('Its suites, such as stable, or `./` for a flat one'),
-  components: z.array(aptWord).default(['main']).describe('Its components'),
+  suites: z.array(aptWord).default([]).describe('Its suites, such as stable, or `./` for a flat one; for Debian, which needs one, and Alpine alone'),
+  components: z.array(aptWord).default(['main']).describe('Its components, where it has suites'),
   key: textFrom.describe('The key that signs it, armored: text, { file } or { url, sha256 }'),
 });
 
@@ -154,6 +154,16 @@ export const systemSchema = z.strictObject({
     .optional()
     .describe('Proxies that programs in the image use'),
   repositories: z.array(repositorySchema).default([]).describe('Further package repositories'),
+  firewall: z
+    .strictObject({
+      open: z
+        .array(z.string().regex(/^[1-9][0-9]{0,4}\/(tcp|udp)$/, 'must be a port such as 80/tcp'))
+        .default([])
+        .describe('Ports that it lets through: 80/tcp'),
+    })
+    .optional()
+    .describe('The firewall, where one is on: firewalld, or that of the role hardened'),
+  selinux: z.enum(['enforcing', 'permissive', 'disabled']).optional().describe('Mode of SELinux, for families that have it'),
   'ubuntu-pro': z
     .strictObject({
       token: z.strictObject({ secret: z.string().describe('Name of the secret') }).describe('Secret that holds the token of the subscription'),

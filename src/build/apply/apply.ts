@@ -11,7 +11,7 @@ import type { GuestRoot } from '../../workspace/guest-root.ts';
 import type { Place } from '../../workspace/place.ts';
 import { openWorkspace, type Workspace } from '../../workspace/workspace.ts';
 import { applyAnsible } from './ansible.ts';
-import { applyChange } from './change.ts';
+import { applyChange, runCommand } from './change.ts';
 import { applyCopy } from './copy.ts';
 import { applyProgram } from './program.ts';
 
@@ -83,6 +83,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       const folder = await packages.folder;
       if (folder !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(folder));
       await applyRecipe(apply, workspace, layer);
+      for (const command of layer.recipe.last ?? []) await runCommand(workspace.root, command);
       const { remove, truncate, emptyFolders } = layer.recipe.seal;
       await workspace.root.seal(remove, truncate, emptyFolders);
     } catch (error) {

@@ -4,7 +4,8 @@ import { writeBootMenu } from '../../disk/grub.ts';
 import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
-import type { GuestRoot } from '../../workspace/guest-root.ts';
+import type { GuestRoot, RunInRootOptions } from '../../workspace/guest-root.ts';
+import { withNetwork } from './network.ts';
 import { secretValues } from './secrets.ts';
 import type { ApplyContext } from './apply.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
@@ -15,20 +16,25 @@ const MENU_PROGRAMS = ['/usr/sbin/update-grub', '/usr/sbin/update-initramfs'];
 /** Makes a layer of a template's own words: packages, files, commands, and the boot menu where kernels or their arguments changed. */
 export async function applyChange(apply: ApplyContext, workspace: Workspace, recipe: ChangeRecipe): Promise<void> {
   const { root } = workspace;
-  const { install } = recipe;
+  const { install, online } = recipe;
+  if (online !== undefined) {
+    await withNetwork(apply.place, root, async () => {
+      for (const command of online) await runCommand(root, command, { network: true });
+    });
+  }
   const called = install === undefined ? [] : await installPackages(root, install);
   if (recipe.files.length > 0) await root.writeFiles(recipe.files);
   for (const command of recipe.commands) {
     const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
-    await runCommand(root, command, stdin);
+    await runCommand(root, command, stdin === undefined ? {} : { stdin });
   }
   if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
 }
 
-/** Runs a command of the recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */
-async function runCommand(root: GuestRoot, { label, argv }: GuestCommand, stdin: string | undefined): Promise<void> {
+/** Runs a command of a recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */
+export async function runCommand(root: GuestRoot, { label, argv }: GuestCommand, options: Pick<RunInRootOptions, 'stdin' | 'network'> = {}): Promise<void> {
   try {
-    await root.run(argv, stdin === undefined ? {} : { stdin });
+    await root.run(argv, options);
   } catch (error) {
     if (!(error instanceof IngotError) || error.code !== 'command-failed') throw error;
     const detail = argv[0] === 'sh' ? error.detail?.replace(`$ ${quoteCommand(argv)}\n`, () => '') : error.detail;

@@ -23,6 +23,38 @@ export function sshdChanges({ sshd: wanted }: ResolvedSystem, release: Pick<Rele
   return { ...NOTHING, files: [rootFile('/etc/ssh/sshd_config.d/40-ingot-template.conf', `${lines.join('\n')}\n`)], commands: [shell('sshd', SSHD)] };
 }
 
+/**
+ * Older distributions' sshd knows no Include (before OpenSSH 8.2), or their file has none: there the lines go to the beginning of the file itself,
+ * since the first value holds.
+ */
+const MAIN_FILE = String.raw`
+own=$1 main=/etc/ssh/sshd_config
+[ -e "$main" ] || main=/usr/etc/ssh/sshd_config
+if ! grep -qiE '^[[:space:]]*Include[[:space:]]+"?/etc/ssh/sshd_config\.d/' "$main"; then
+  sed '/^# begin ingot$/,/^# end ingot$/d' "$main" >/tmp/sshd_config
+  { echo '# begin ingot'; cat "$own"; echo '# end ingot'; cat /tmp/sshd_config; } >"$main"
+fi
+`;
+
+/** Where SELinux is on, sshd may listen on port 22 and on what the policy is told (semanage-port(8)). */
+const PORT = String.raw`
+mode=$(sed -n 's/^SELINUX=//p' /etc/selinux/config 2>/dev/null | tail -n 1)
+if [ -n "$mode" ] && [ "$mode" != disabled ]; then semanage port --noreload --add --type ssh_port_t --proto tcp "$1"; fi
+`;
+
+/** As {@link sshdChanges}, for systems with SELinux; `semanage` is the package that has the program. */
+export function sshdWithSelinux(system: ResolvedSystem, release: Pick<Release, 'defaultUser'>, semanage: string): Changes {
+  const changes = sshdChanges(system, release);
+  const [own] = changes.files;
+  if (own === undefined) return changes;
+  const port = system.sshd?.port ?? 22;
+  return {
+    ...changes,
+    packages: port === 22 ? [] : [semanage],
+    commands: [shell('sshd', MAIN_FILE, own.path), ...(port === 22 ? [] : [shell('port of sshd', PORT, String(port))]), ...changes.commands],
+  };
+}
+
 /** sshd_config(5): patterns of users may have a host; quotes, comments and backslashes would mean something else. */
 function sshdWord(word: string): string {
   if (/^[^\s"'#\\\p{Cc}]+$/u.test(word)) return word;

@@ -1,17 +1,7 @@
 import type { ResolvedSystem } from '../../template/template.ts';
 import type { Changes } from '../changes.ts';
+import { BUILT_IN_LOCALES, timezone as timezoneCommand } from '../common/localization.ts';
 import { shell } from '../common/shell.ts';
-
-const TIMEZONE = String.raw`
-zone=$1
-if [ ! -f "/usr/share/zoneinfo/$zone" ]; then
-  near=$(cd /usr/share/zoneinfo; find . -type f ! -path './posix/*' ! -path './right/*' -path './[A-Z]*' | cut -c 3- | nearest "$zone")
-  echo "There is no time zone $zone in the image.$(if [ -n "$near" ]; then echo " The nearest are $near."; fi)" >&2
-  exit 1
-fi
-ln -sfn "/usr/share/zoneinfo/$zone" /etc/localtime
-echo "$zone" >/etc/timezone
-`;
 
 /**
  * /usr/share/i18n/SUPPORTED has a line for each locale with its character set, just as /etc/locale.gen wants it. Where the locale is, which file
@@ -42,12 +32,9 @@ fi
 setupcon --save-only
 `;
 
-/** Locales that the C library brings. */
-const BUILT_IN = new Set(['C', 'POSIX', 'C.UTF-8']);
-
 /** Time zone, language and keyboard. What the image has not fails inside, with the nearest names. */
 export function localizationChanges({ timezone, locale, keymap }: ResolvedSystem): Changes {
-  const builtIn = locale !== undefined && BUILT_IN.has(locale);
+  const builtIn = locale !== undefined && BUILT_IN_LOCALES.has(locale);
   return {
     packages: [
       ...(timezone === undefined ? [] : ['tzdata']),
@@ -59,7 +46,7 @@ export function localizationChanges({ timezone, locale, keymap }: ResolvedSystem
       ...(keymap === undefined ? [] : [{ path: '/etc/default/keyboard', content: keyboard(keymap), mode: '0644' }]),
     ],
     commands: [
-      ...(timezone === undefined ? [] : [shell('time zone', TIMEZONE, timezone)]),
+      ...(timezone === undefined ? [] : [timezoneCommand(timezone, 'echo "$zone" >/etc/timezone')]),
       ...(locale === undefined || builtIn ? [] : [shell('locale', LOCALE, locale)]),
       ...(keymap === undefined ? [] : [shell('keyboard', KEYMAP, keymap)]),
     ],

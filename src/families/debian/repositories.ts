@@ -17,6 +17,7 @@ export function repositoryChanges(repositories: readonly PackageRepository[]): C
 function sources({ name, uri, suites, components, key }: PackageRepository, keyPath: string): string {
   const fault = (what: string): IngotError => new IngotError('usage', 'repository-invalid', `The package repository ${name} ${what}`);
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(name) || name === 'debian') throw fault('has a name that its file cannot have');
+  if (suites.length === 0) throw fault('has no suites, which apt needs; `./` stands for a flat one');
   // apt ignores a key file that it cannot read, and then says only that the repository is not signed.
   if (!key.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----')) throw fault('has a key that is no armored OpenPGP public key');
   const words = [uri, ...suites, ...components];

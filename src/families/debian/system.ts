@@ -8,6 +8,7 @@ import { proxyChanges } from '../common/proxy.ts';
 import { sshdChanges } from '../common/sshd.ts';
 import { aptProxy } from './apt-proxy.ts';
 import { localizationChanges } from './localization.ts';
+import { openPorts } from './firewall.ts';
 import { automaticUpdates } from './update.ts';
 
 const TRUST: TrustStore = {
@@ -31,6 +32,7 @@ export function systemChanges(system: ResolvedSystem, release: Pick<Release, 'de
     automaticUpdates(system),
     certificateChanges(system.trustedCa, TRUST),
     system.proxy === undefined ? NOTHING : proxyChanges(system.proxy, aptProxy),
+    openPorts('template', system.firewall?.open ?? []),
     { ...NOTHING, kernelArguments: system['kernel-arguments'] },
   ]);
 }

@@ -1,0 +1,39 @@
+import { openPorts } from '../common/firewalld.ts';
+import { modulesChanges, sysctlChanges } from '../common/kernel.ts';
+import { labels } from '../common/selinux.ts';
+import { serviceChanges } from '../common/systemd.ts';
+import { usersChanges } from '../common/users.ts';
+import type { Family } from '../family.ts';
+import { boot } from './boot.ts';
+import { bootstrap } from './bootstrap.ts';
+import { enable, install, remove } from './install.ts';
+import { networkChanges } from './network.ts';
+import { repositoryChanges } from './repositories.ts';
+import { seal } from './seal.ts';
+import { systemChanges } from './system.ts';
+import { update } from './update.ts';
+
+/** SUSE Linux Enterprise Server and openSUSE: zypper, wicked or NetworkManager, dracut, AppArmor or SELinux. */
+export const suse: Family = {
+  name: 'suse',
+  traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none' },
+  kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
+  // Scripts of rpm packages leave services alone where systemd is not running.
+  quiet: [],
+  install,
+  remove,
+  update,
+  enable,
+  repositories: repositoryChanges,
+  services: serviceChanges,
+  users: usersChanges,
+  system: systemChanges,
+  network: networkChanges,
+  openPorts,
+  modules: modulesChanges,
+  sysctl: sysctlChanges,
+  boot,
+  labels,
+  seal,
+  bootstrap,
+};
