@@ -18,15 +18,19 @@ const namedSchema = z.strictObject({
 const otherNameSchema = z.union([nativeName.transform((name) => ({ name })), namedSchema]);
 
 /** What a family calls a package; `name` is null where it lacks it. */
-export interface FamilyName {
-  readonly name: string | null;
-  readonly repository?: string | undefined;
-  readonly seen?: string | undefined;
-  readonly without?: readonly string[] | undefined;
-  readonly only?: readonly string[] | undefined;
-  readonly releases?: Readonly<Record<string, NativePackage>> | undefined;
-  readonly note?: string | undefined;
-}
+const familyNameSchema = z.strictObject({
+  name: z.string().nullable(),
+  repository: z.string().optional(),
+  seen: z.string().optional(),
+  without: z.array(z.string()).readonly().optional(),
+  only: z.array(z.string()).readonly().optional(),
+  releases: z
+    .record(z.string(), z.strictObject({ name: z.string(), repository: z.string().optional() }))
+    .readonly()
+    .optional(),
+  note: z.string().optional(),
+});
+export type FamilyName = z.output<typeof familyNameSchema>;
 
 /** In the files: its name, null where it lacks it, or more about it. */
 const familySchema = z
@@ -69,6 +73,21 @@ export type PackageCategory = z.output<typeof packageCategorySchema>;
 export type CatalogPackage = z.output<typeof packageSchema> & { readonly category: string };
 /** Every package by its name. */
 export type PackageCatalog = ReadonlyMap<string, CatalogPackage>;
+
+/** A package as it is shown: what comes out of a file. */
+export const packageOutput = z.strictObject({
+  name: z.string(),
+  category: z.string(),
+  description: z.string(),
+  debian: familyNameSchema,
+  rhel: familyNameSchema,
+  suse: familyNameSchema,
+  arch: familyNameSchema,
+  alpine: familyNameSchema,
+  instead: z.array(z.string()),
+  upstream: z.string().optional(),
+  note: z.string().optional(),
+});
 
 /** What a family's package manager is asked for. */
 export interface NativePackage {
@@ -120,6 +139,22 @@ export function nativePackage(packages: PackageCatalog, text: string, release: N
   throw new IngotError('usage', 'package-unsupported', `${release.id} has no package for ${name}`, {
     hint: hints.length === 0 ? `\`ingot catalog packages --family ${release.family} --category ${known.category}\` shows what there is.` : hints.join(' '),
   });
+}
+
+/** A package of the catalog by its name; throws `package-unlisted` with the nearest names. */
+export function findPackage(packages: PackageCatalog, name: string): CatalogPackage {
+  const found = packages.get(name);
+  if (found !== undefined) return found;
+  const meant = [...packages.values()].filter((item) => PACKAGE_FAMILIES.some((family) => item[family].name === name)).map((item) => item.name);
+  const near = meant.length > 0 ? meant : nearest(name, packages.keys());
+  throw new IngotError('not-found', 'package-unlisted', `The catalog has no package "${name}"`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'A template may name it all the same: it is passed on to the family as it is.',
+  });
+}
+
+/** A family's name of a package; where it differs between releases, with a star. */
+export function nativeText({ name, releases }: Pick<FamilyName, 'name' | 'releases'>): string {
+  return `${name ?? '-'}${releases === undefined ? '' : ' *'}`;
 }
 
 /** What a release calls a package of the catalog; undefined where it lacks it. */

@@ -50,6 +50,7 @@ export interface Example {
 /** How a result is shown on a terminal. */
 export interface RenderOptions {
   readonly color: boolean;
+  /** Columns; infinite where no terminal shows it, so that nothing is cut. */
   readonly width: number;
 }
 

@@ -10,7 +10,12 @@ export interface Column {
   readonly title: string;
   /** Numbers and sizes stand to the right. */
   readonly right?: boolean;
+  /** Its texts are cut where the table is wider than the terminal. */
+  readonly shrink?: boolean;
 }
+
+/** How much of a column stays at least, where it is cut. */
+const SHORTEST = 16;
 
 /** Puts a text into a style, where colours are wanted. */
 export function styled(text: string, style: CellStyle, options: Pick<RenderOptions, 'color'>): string {
@@ -18,18 +23,23 @@ export function styled(text: string, style: CellStyle, options: Pick<RenderOptio
   return options.color && text !== '' ? `\u001B[${on}m${text}\u001B[${off}m` : text;
 }
 
-/** A table with a heading, columns as wide as their widest cell, and two spaces between them. */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], options: Pick<RenderOptions, 'color'>): string {
+/** A table with a heading, columns as wide as their widest cell, and two spaces between them; those that may shrink make it fit, the last one first. */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  options: Pick<RenderOptions, 'color'> & Partial<Pick<RenderOptions, 'width'>>,
+): string {
   const heading = columns.map(({ title }) => ({ text: title, style: 'bold' as const }));
   const widths = columns.map((column) => column.title.length);
   for (const row of rows) for (let i = 0; i < widths.length; i++) widths[i] = Math.max(widths[i] ?? 0, textOf(row[i]).length);
+  shrink(widths, columns, options.width ?? Number.POSITIVE_INFINITY);
   // Plain loops: a listing of a thousand rows is part of what a command's start costs.
   let table = '';
   for (const row of [heading, ...rows]) {
     let line = '';
     for (let i = 0; i < columns.length; i++) {
       const cell = row[i] ?? '';
-      const text = textOf(cell);
+      const text = cut(textOf(cell), widths[i] ?? 0);
       const padding = ' '.repeat((widths[i] ?? 0) - text.length);
       const shown = typeof cell === 'string' ? text : styled(text, cell.style, options);
       line += `${i === 0 ? '' : '  '}${columns[i]?.right === true ? padding + shown : shown + padding}`;
@@ -37,6 +47,21 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     table += `${table === '' ? '' : '\n'}${line.trimEnd()}`;
   }
   return table;
+}
+
+/** Makes columns narrower, as far as they may be, until the table fits. */
+function shrink(widths: number[], columns: readonly Column[], width: number): void {
+  let excess = widths.reduce((sum, one) => sum + one + 2, -2) - width;
+  for (let i = columns.length - 1; i >= 0 && excess > 0; i--) {
+    const now = widths[i] ?? 0;
+    if (columns[i]?.shrink !== true || now <= SHORTEST) continue;
+    widths[i] = Math.max(SHORTEST, now - excess);
+    excess -= now - (widths[i] ?? 0);
+  }
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
 function textOf(cell: Cell | undefined): string {
