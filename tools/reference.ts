@@ -11,6 +11,7 @@ import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
 import { familiesPage } from './family-results.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
+import { packagesPage } from './packages-reference.ts';
 import { templateJsonSchema, templatePage } from './template-reference.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -25,6 +26,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['settings.md', settingsPage()],
     ['template.md', templatePage(NOTE)],
     ['template.schema.json', templateJsonSchema()],
+    ['packages.md', await packagesPage(NOTE)],
     ['families.md', familiesPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],
     ['fleet.schema.json', fleetJsonSchema()],
