@@ -1,12 +1,13 @@
 import { IngotError } from '../base/errors.ts';
 import type { FamilyName, Release } from '../catalog/schema.ts';
+import { alpine } from './alpine/family.ts';
 import { debian } from './debian/family.ts';
 import { rhel } from './rhel/family.ts';
 import { suse } from './suse/family.ts';
 import type { Family, PlannedPackages } from './family.ts';
 
 /** Every family that ingot can build images of. */
-const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian, rhel, suse };
+const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian, rhel, suse, alpine };
 
 /** A family by its name, which a release or an image's config says; throws `family-unknown`. */
 export function familyOf(name: string): Family {

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPublicKey, X509Certificate } from 'node:crypto';
 
 /* The texts that a template brings in, checked before anything is built with them. Each answers what is wrong, and never shows the text. */
 
@@ -86,15 +86,28 @@ function isCertificate(text: string): boolean {
 
 const ARMOR = /-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*-----END PGP PUBLIC KEY BLOCK-----/;
 
-/** A repository's key, armored; binary ones become so (RFC 9580, 6). */
+/** A key of apk (apk-keys(5)). */
+const RSA_KEY = /-----BEGIN PUBLIC KEY-----[\s\S]*-----END PUBLIC KEY-----/;
+
+function isPublicKey(pem: string): boolean {
+  try {
+    return createPublicKey(pem).asymmetricKeyType === 'rsa';
+  } catch {
+    return false;
+  }
+}
+
+/** A repository's key, armored; binary ones become so (RFC 9580, 6). apk's are RSA keys in PEM. */
 export function repositoryKey(bytes: Uint8Array): Checked<string> {
   const text = Buffer.from(bytes).toString('latin1');
   if (/-----BEGIN PGP PRIVATE KEY BLOCK-----/.test(text)) return { message: 'is a private key; a repository is checked with the public one' };
+  const pem = RSA_KEY.exec(text)?.[0];
+  if (pem !== undefined) return isPublicKey(pem) ? { value: `${pem.replaceAll('\r\n', '\n')}\n` } : { message: 'is a public key that is cut off or changed' };
   const armored = ARMOR.exec(text)?.[0];
   if (armored !== undefined) return { value: `${armored.replaceAll('\r\n', '\n')}\n` };
   // A public key packet, in the old form or the new.
   if ([0x98, 0x99, 0xc6].includes(bytes[0] ?? 0)) return { value: armor(bytes) };
-  return { message: 'is not a PGP public key' };
+  return { message: 'is neither a PGP public key nor an RSA public key in PEM' };
 }
 
 function armor(bytes: Uint8Array): string {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { certificates, repositoryKey, sshKeys, type Checked } from './key-text.ts';
 import { systemSchema, type TemplateSystem, type TemplateUser } from './schema.ts';
 import type { Path, Scope } from './scope.ts';
@@ -39,9 +40,17 @@ export async function resolveSystem(scope: Scope): Promise<ResolvedSystem> {
 }
 
 async function resolveRepository(scope: Scope, repository: TemplateSystem['repositories'][number], path: Path): Promise<PackageRepository | undefined> {
-  const { key: from, ...rest } = repository;
+  const { key: from, 'key-name': given, ...rest } = repository;
   const key = await checkedText(scope, [...path, 'key'], from, repositoryKey);
-  return key === undefined ? undefined : { ...rest, key };
+  const keyName = given ?? nameOfKey(from);
+  return key === undefined ? undefined : { ...rest, key, ...(keyName === undefined ? {} : { keyName }) };
+}
+
+/** What the file or address of a key calls it, where that is a name that apk would know. */
+function nameOfKey(from: TextFrom): string | undefined {
+  if (typeof from === 'string') return undefined;
+  const name = 'file' in from ? posix.basename(from.file) : posix.basename(new URL(from.url).pathname);
+  return name.endsWith('.rsa.pub') ? decodeURIComponent(name) : undefined;
 }
 
 async function checkedText<T>(scope: Scope, path: Path, from: TextFrom, check: (bytes: Uint8Array) => Checked<T>): Promise<T | undefined> {

@@ -89,7 +89,12 @@ const repositorySchema = z.strictObject({
   uri: webAddress.describe('Where it is'),
   suites: z.array(aptWord).default([]).describe('Its suites, such as stable, or `./` for a flat one; for Debian, which needs one, and Alpine alone'),
   components: z.array(aptWord).default(['main']).describe('Its components, where it has suites'),
-  key: textFrom.describe('The key that signs it, armored: text, { file } or { url, sha256 }'),
+  key: textFrom.describe('The key that signs it, armored (for apk: PEM): text, { file } or { url, sha256 }'),
+  'key-name': z
+    .string()
+    .regex(/^[A-Za-z0-9@._+-]+\.rsa\.pub$/, 'must be the name of a key of apk, which ends in .rsa.pub')
+    .optional()
+    .describe("apk alone: the key's name in signatures; default: the name of its file, or the end of its address"),
 });
 
 export const systemSchema = z.strictObject({

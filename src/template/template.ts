@@ -76,8 +76,10 @@ export interface PackageRepository {
   readonly uri: string;
   readonly suites: readonly string[];
   readonly components: readonly string[];
-  /** Armored text. */
+  /** Armored text; of apk an RSA key in PEM. */
   readonly key: string;
+  /** apk: the name by which signatures call the key. */
+  readonly keyName?: string;
 }
 
 /** A secret by name, with a keyed hash of its value: the value itself is fetched only when a step runs. */

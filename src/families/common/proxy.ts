@@ -11,8 +11,8 @@ export interface ProxyAddresses {
   readonly https: string | undefined;
 }
 
-/** What the package manager is told of proxies, where it does not read the environment. */
-export type OwnProxy = (addresses: ProxyAddresses, exceptions: readonly string[]) => readonly RootFile[];
+/** What is told of proxies besides: to a package manager that does not read the environment, to an init that is not systemd. */
+export type OwnProxy = (addresses: ProxyAddresses, exceptions: readonly string[], variables: readonly (readonly [string, string])[]) => readonly RootFile[];
 
 /** Other lines of /etc/environment stay, and so does nothing that an earlier layer said of proxies. */
 const ENVIRONMENT = String.raw`
@@ -26,7 +26,7 @@ cat /tmp/environment >/etc/environment
  * Proxies for all that runs in the image: logins (/etc/environment, which PAM reads for each kind of shell, cron and ssh), services (systemd),
  * commands under sudo, and what the package manager reads. Throws `system-invalid`.
  */
-export function proxyChanges(proxy: Proxy, own: OwnProxy): Changes {
+export function proxyChanges(proxy: Proxy, own: OwnProxy, { systemd = true }: { readonly systemd?: boolean } = {}): Changes {
   const exceptions = proxy['no-proxy'];
   for (const host of exceptions) {
     if (!/^[A-Za-z0-9.*:/[\]_-]+$/.test(host)) throw invalid(`${JSON.stringify(host)} in no-proxy is no host, domain or network`);
@@ -51,12 +51,16 @@ export function proxyChanges(proxy: Proxy, own: OwnProxy): Changes {
   return {
     packages: [],
     files: [
-      ...own(addresses, exceptions),
+      ...own(addresses, exceptions, variables),
       // In unit files a percent sign starts a specifier.
-      rootFile(
-        '/etc/systemd/system.conf.d/50-ingot-proxy.conf',
-        `[Manager]\n${variables.map(([name, value]) => `DefaultEnvironment="${name}=${value.replaceAll('%', '%%')}"\n`).join('')}`,
-      ),
+      ...(systemd
+        ? [
+            rootFile(
+              '/etc/systemd/system.conf.d/50-ingot-proxy.conf',
+              `[Manager]\n${variables.map(([name, value]) => `DefaultEnvironment="${name}=${value.replaceAll('%', '%%')}"\n`).join('')}`,
+            ),
+          ]
+        : []),
       rootFile('/etc/sudoers.d/80-ingot-proxy', `Defaults env_keep += "${names.join(' ')}"\n`, '0440'),
     ],
     commands: [shell('proxies', ENVIRONMENT, variables.map(([name, value]) => `${name}=${value}\n`).join(''))],

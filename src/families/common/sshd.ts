@@ -36,6 +36,13 @@ if ! grep -qiE '^[[:space:]]*Include[[:space:]]+"?/etc/ssh/sshd_config\.d/' "$ma
 fi
 `;
 
+/** As {@link sshdChanges}, for systems whose sshd_config may read no drop-ins. */
+export function sshdWithMainFile(system: ResolvedSystem, release: Pick<Release, 'defaultUser'>): Changes {
+  const changes = sshdChanges(system, release);
+  const [own] = changes.files;
+  return own === undefined ? changes : { ...changes, commands: [shell('sshd', MAIN_FILE, own.path), ...changes.commands] };
+}
+
 /** Where SELinux is on, sshd may listen on port 22 and on what the policy is told (semanage-port(8)). */
 const PORT = String.raw`
 mode=$(sed -n 's/^SELINUX=//p' /etc/selinux/config 2>/dev/null | tail -n 1)

@@ -11,11 +11,26 @@ import { shell } from './shell.ts';
  * which the image alone decides. Throws `user-invalid` and `ssh-key-invalid`.
  */
 export function usersChanges(users: readonly ResolvedUser[], release: Pick<Release, 'defaultUser'>): Changes {
+  return accountChanges(users, release, SHADOW);
+}
+
+/** How accounts are made and changed inside an image; each script gets the account's name first. */
+export interface AccountScripts {
+  /** Further arguments: number, home, shell, comment, `yes` for a system account, further groups with commas; empty for what is not given. */
+  readonly account: string;
+  /** No password works from then on, and keys do. */
+  readonly noPassword: string;
+  /** Standard input is a crypt(5) hash, which no command line may hold. */
+  readonly password: string;
+}
+
+/** The accounts of a template, made with the tools of a family. */
+export function accountChanges(users: readonly ResolvedUser[], release: Pick<Release, 'defaultUser'>, scripts: AccountScripts): Changes {
   for (const user of users) check(user);
   return {
     packages: users.some((user) => rule(user) !== undefined) ? ['sudo'] : [],
     files: [...users.flatMap(sudoers), ...defaultUserFiles(users, release)],
-    commands: users.flatMap(commandsFor),
+    commands: users.flatMap((user) => commandsFor(user, scripts)),
     kernelArguments: [],
   };
 }
@@ -118,8 +133,8 @@ rm -f /etc/subuid- /etc/subgid-
 
 const NO_PASSWORD = String.raw`usermod --password '!' "$1"; chage --lastday -1 "$1"`;
 
-/** The hash comes by standard input and goes on by a pipe: no command line holds it. */
-const PASSWORD = String.raw`
+/** Reads the hash from standard input into `hash`, and refuses what is none. */
+export const READ_HASH = String.raw`
 IFS= read -r hash || [ -n "$hash" ]
 case "$hash" in
   *:* | *' '*) bad=yes ;;
@@ -130,9 +145,15 @@ if [ "$bad" = yes ]; then
   echo "The secret with the password hash of the user $1 holds no crypt(5) hash, such as mkpasswd prints." >&2
   exit 1
 fi
+`;
+
+/** The hash goes on by a pipe: no command line holds it. */
+const PASSWORD = String.raw`${READ_HASH.trimEnd()}
 printf '%s:%s\n' "$1" "$hash" | chpasswd --encrypted
 chage --lastday -1 "$1"
 `;
+
+const SHADOW: AccountScripts = { account: ACCOUNT, noPassword: NO_PASSWORD, password: PASSWORD };
 
 const KEYS = String.raw`
 name=$1 keys=$2
@@ -146,14 +167,14 @@ chown "$name:$group" "$home/.ssh/authorized_keys.new"
 mv -fT "$home/.ssh/authorized_keys.new" "$home/.ssh/authorized_keys"
 `;
 
-function commandsFor(user: ResolvedUser): GuestCommand[] {
+function commandsFor(user: ResolvedUser, scripts: AccountScripts): GuestCommand[] {
   const { name, uid, home = '', shell: loginShell = '', comment = '', system, groups, passwordHash } = user;
   const keys = keysOf(user);
   return [
-    shell(`user ${name}`, ACCOUNT, name, uid === undefined ? '' : String(uid), home, loginShell, comment, system ? 'yes' : '', groups.join(',')),
+    shell(`user ${name}`, scripts.account, name, uid === undefined ? '' : String(uid), home, loginShell, comment, system ? 'yes' : '', groups.join(',')),
     passwordHash === undefined
-      ? shell(`no password for ${name}`, NO_PASSWORD, name)
-      : { ...shell(`password of ${name}`, PASSWORD, name), secretStdin: passwordHash },
+      ? shell(`no password for ${name}`, scripts.noPassword, name)
+      : { ...shell(`password of ${name}`, scripts.password, name), secretStdin: passwordHash },
     ...(keys.length === 0 ? [] : [shell(`SSH keys of ${name}`, KEYS, name, `${keys.join('\n')}\n`)]),
     rule(user) === undefined
       ? { label: `no sudo for ${name}`, argv: ['rm', '-f', sudoersFile(name)] }

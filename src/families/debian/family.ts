@@ -5,7 +5,7 @@ import { serviceChanges } from '../common/systemd.ts';
 import { usersChanges } from '../common/users.ts';
 import type { Family } from '../family.ts';
 import { KERNEL_ARGUMENTS, POLICY_NO_START } from './files.ts';
-import { openPorts } from './firewall.ts';
+import { openPorts } from '../common/nftables.ts';
 import { install, remove } from './install.ts';
 import { BOOTED_SEAL, installation, LAYER_SEAL } from './layers.ts';
 import { basePackages } from './packages.ts';

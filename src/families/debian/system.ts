@@ -4,11 +4,11 @@ import { joined, NOTHING, rootFile, type Changes } from '../changes.ts';
 import { certificateChanges, type TrustStore } from '../common/certificates.ts';
 import { hostnameChanges } from '../common/hostname.ts';
 import { sysctlChanges } from '../common/kernel.ts';
+import { openPorts } from '../common/nftables.ts';
 import { proxyChanges } from '../common/proxy.ts';
 import { sshdChanges } from '../common/sshd.ts';
 import { aptProxy } from './apt-proxy.ts';
 import { localizationChanges } from './localization.ts';
-import { openPorts } from './firewall.ts';
 import { automaticUpdates } from './update.ts';
 
 const TRUST: TrustStore = {

@@ -1,5 +1,5 @@
 import { NOTHING, rootFile, type Changes } from '../changes.ts';
-import { parsePorts } from '../common/ports.ts';
+import { parsePorts } from './ports.ts';
 
 /**
  * Ports for the firewall of the role `hardened`, which reads /etc/nftables.d/*.nft after its table `inet filter` with the sets open_tcp and open_udp
