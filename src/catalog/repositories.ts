@@ -45,7 +45,6 @@ export const repositorySchema = z.strictObject({
   repository: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   summary: z.string(),
   parameters: z.record(z.string(), z.strictObject({ description: z.string(), default: z.string() })).default({}),
-  requires: z.array(z.string()).default([]).describe('Repositories which it needs besides'),
   families: z.partialRecord(z.enum(['debian', 'rhel', 'suse', 'arch', 'alpine']), z.union([waySchema.transform((way) => [way]), z.array(waySchema).min(1)])),
   note: z.string().optional().describe('What one should know before using it'),
   source: z.string().describe('Where its facts were seen'),

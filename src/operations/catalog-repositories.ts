@@ -22,7 +22,6 @@ const entry = z.strictObject({
   name: z.string(),
   summary: z.string(),
   parameters: z.record(z.string(), z.strictObject({ description: z.string(), default: z.string() })),
-  requires: z.array(z.string()),
   families: z.record(z.string(), z.array(way)),
   note: z.string().nullable(),
   source: z.string(),
@@ -71,7 +70,7 @@ function plainWay({ when, ...rest }: RepositoryWay): z.output<typeof way> {
   return { when: Object.fromEntries(Object.entries(when).flatMap(([name, values]) => (values === undefined ? [] : [[name, values]]))), ...rest };
 }
 
-function detail({ name, summary, parameters, requires, families, note, source }: z.output<typeof entry>, options: RenderOptions): string {
+function detail({ name, summary, parameters, families, note, source }: z.output<typeof entry>, options: RenderOptions): string {
   const line = (title: string, value: string): string => `${styled(title.padEnd(14), 'dim', options)}${value}`;
   const blocks = Object.entries(families).flatMap(([family, ways]) =>
     ways.map((one) =>
@@ -85,7 +84,6 @@ function detail({ name, summary, parameters, requires, families, note, source }:
     line('Repository', name),
     line('What it has', summary),
     ...Object.entries(parameters).map(([key, { description, default: value }]) => line('Parameter', `${key}: ${description}; default ${value}`)),
-    ...(requires.length === 0 ? [] : [line('Requires', requires.join(', '))]),
     ...(note === null ? [] : [line('Note', note)]),
     line('Seen in', source),
   ];
