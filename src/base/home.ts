@@ -20,6 +20,8 @@ export const HOME_VERSION = 1;
  *     cache/resolutions/      what a package list resolved to
  *     cache/helper/           the helper VM: current.json, and a folder <key>/ with kernel, root disk and saved RAM
  *     cache/texts/            keys and certificates that templates name by address, as they were last seen
+ *     cache/git/              repositories that roles come from, by the hash of their address
+ *     cache/downloads/        what roles fetch, by SHA-256
  *     cache/disks/            disks that templates start from, by SHA-256, until they are in the store
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
@@ -28,6 +30,7 @@ export const HOME_VERSION = 1;
  *     keys/fingerprint.key    the key of the hashes that stand for secrets in layer keys
  *     secrets.age             the secrets, encrypted with age
  *     templates/              the user's templates, unless the setting says another folder
+ *     roles/<role>/           the user's roles
  *     queue.db                builds that wait, run or ran, and how long layers took (SQLite)
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
@@ -46,6 +49,8 @@ export interface Home {
   readonly resolutions: HostPath;
   readonly helper: HostPath;
   readonly texts: HostPath;
+  readonly git: HostPath;
+  readonly downloads: HostPath;
   readonly disks: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
@@ -54,6 +59,7 @@ export interface Home {
   readonly fingerprintKey: HostPath;
   readonly secrets: HostPath;
   readonly templates: HostPath;
+  readonly roles: HostPath;
   readonly queue: HostPath;
   readonly locks: HostPath;
   readonly run: HostPath;
@@ -82,6 +88,8 @@ export function homeAt(root: HostPath): Home {
     resolutions: at('cache', 'resolutions'),
     helper: at('cache', 'helper'),
     texts: at('cache', 'texts'),
+    git: at('cache', 'git'),
+    downloads: at('cache', 'downloads'),
     disks: at('cache', 'disks'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
@@ -90,6 +98,7 @@ export function homeAt(root: HostPath): Home {
     fingerprintKey: at('keys', 'fingerprint.key'),
     secrets: at('secrets.age'),
     templates: at('templates'),
+    roles: at('roles'),
     queue: at('queue.db'),
     locks: at('locks'),
     run: at('run'),

@@ -4,7 +4,7 @@ import { gateThatHolds, notRun, type GateLevel } from '../gate/known.ts';
 import type { Context } from '../operations/operation.ts';
 import { architectureSchema } from '../platforms/local/guest-spec.ts';
 import type { GateStatement, Image } from '../store/model.ts';
-import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import type { Needs } from './scheduler.ts';
 
 /** What an image has to pass before its tags move. */
@@ -24,7 +24,7 @@ const NO_NEEDS: Needs = { cpus: 0, memory: 0, disk: 0 };
 /**
  * The gates of a level for any number of images, each with the tests of its template. What all of them ask of the host is asked once.
  */
-export function imageGates(level: GateLevel | 'none'): (tests: readonly TemplateTest[]) => ImageGate {
+export function imageGates(level: GateLevel | 'none'): (tests: readonly ResolvedTest[]) => ImageGate {
   if (level === 'none') {
     const none: ImageGate = {
       needs: NO_NEEDS,

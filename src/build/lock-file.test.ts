@@ -33,7 +33,7 @@ const packages = fc.uniqueArray(
 
 function prepared(template: ResolvedTemplate, base: readonly ResolvedPackage[], added: ResolvedPackage[]): Prepared {
   const release = findRelease(catalog, 'debian-12');
-  const sections = sectionsOf(template, release, []);
+  const sections = sectionsOf(template, release);
   const upstream = {
     packages: base,
     resolutions: sections.map(() => ({ packages: added, removed: ['exim4'] })),
@@ -85,7 +85,7 @@ test.each<[string, Partial<ResolvedTemplate>]>([
   const locked = lock.images['web'];
   if (locked === undefined) throw new Error('nothing was locked');
   const template = { ...TEMPLATE, ...changes };
-  expect(() => upstreamOf(locked, template, sectionsOf(template, findRelease(catalog, 'debian-12'), []), undefined)).toThrow('is not for web as it is now');
+  expect(() => upstreamOf(locked, template, sectionsOf(template, findRelease(catalog, 'debian-12')), undefined)).toThrow('is not for web as it is now');
 });
 
 test('a file that is no lock is refused with what is wrong', () => {

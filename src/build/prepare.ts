@@ -2,7 +2,6 @@ import { IngotError } from '../base/errors.ts';
 import { Memo } from '../base/memo.ts';
 import type { HostPath } from '../base/types.ts';
 import { findRelease, loadCatalog } from '../catalog/catalog.ts';
-import { findRole } from '../catalog/roles.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
 import { planImage, type BaseImage, type Plan, type Upstream } from '../plan/plan.ts';
@@ -114,11 +113,7 @@ class Preparation {
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);
     const mirrors = await this.#mirrors.get(release.id, () => this.#chooseMirrors(release));
-    const sections = sectionsOf(
-      template,
-      release,
-      template.roles.map((role) => findRole(catalog, role.name)),
-    );
+    const sections = sectionsOf(template, release);
     const upstream =
       this.#options.lock === undefined
         ? await this.#resolver.resolve(template, release, mirrors, sections, base)

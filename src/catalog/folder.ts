@@ -1,10 +1,9 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { packageCategorySchema, type PackageCategory } from './packages.ts';
 import { repositorySchema } from './repositories.ts';
-import { roleSchema } from './roles.ts';
 import { distributionSchema, type CatalogData } from './schema.ts';
 
 const CATALOG_FOLDER = fileURLToPath(new URL('../../catalog', import.meta.url));
@@ -14,10 +13,8 @@ export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<Catalo
   const distributions = await readAll(folder, 'distros', (content) => distributionSchema.parse(content));
   const keys: Record<string, string> = {};
   for (const { keyring } of distributions) keys[keyring] = await readFile(join(folder, keyring), 'utf8');
-  const roleNames = (await readdir(join(folder, 'roles'))).toSorted();
-  const roles = await Promise.all(roleNames.map(async (name) => roleSchema.parse(parse(await readFile(join(folder, 'roles', name, 'role.yaml'), 'utf8')))));
   const repositories = await readAll(folder, 'repositories', (content) => repositorySchema.parse(content));
-  return { distributions, keys, roles, repositories };
+  return { distributions, keys, roles: await readRoles(join(folder, 'roles')), repositories };
 }
 
 /** Reads and checks catalog/packages. */
@@ -29,4 +26,14 @@ export async function readPackageFolder(folder = CATALOG_FOLDER): Promise<Packag
 async function readAll<T>(folder: string, part: string, check: (content: unknown) => T): Promise<T[]> {
   const names = (await readdir(join(folder, part))).filter((name) => name.endsWith('.yaml')).toSorted();
   return await Promise.all(names.map(async (name) => check(parse(await readFile(join(folder, part, name), 'utf8')))));
+}
+
+async function readRoles(folder: string): Promise<CatalogData['roles']> {
+  const roles: Record<string, Record<string, string>> = {};
+  for (const name of (await readdir(folder)).toSorted()) {
+    const inner = (await readdir(join(folder, name), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile() && entry.name !== 'README.md');
+    const paths = inner.map((entry) => relative(join(folder, name), join(entry.parentPath, entry.name))).toSorted();
+    roles[name] = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await readFile(join(folder, name, path), 'utf8')] as const)));
+  }
+  return roles;
 }

@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { repositorySchema } from './repositories.ts';
-import { roleSchema } from './roles.ts';
 
 /** What package manager, services, boot loader and cleaning look like. */
 export const FAMILIES = ['debian', 'rhel', 'suse', 'arch', 'alpine'] as const;
@@ -46,7 +45,8 @@ export type Release = z.output<typeof releaseSchema> &
 export const catalogSchema = z.object({
   distributions: z.array(distributionSchema),
   keys: z.record(z.string(), z.string()),
-  roles: z.array(roleSchema),
+  /** The text files of each role's folder, by their path in it. */
+  roles: z.record(z.string(), z.record(z.string(), z.string())),
   repositories: z.array(repositorySchema),
 });
 export type CatalogData = z.output<typeof catalogSchema>;

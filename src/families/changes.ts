@@ -1,3 +1,4 @@
+import type { Download } from '../roles/role.ts';
 import type { GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
 
@@ -13,6 +14,8 @@ export interface Changes {
   readonly commands: readonly GuestCommand[];
   /** Added to the kernel's command line. */
   readonly kernelArguments: readonly string[];
+  /** Fetched and verified, then put into the image: after the packages, before the files. */
+  readonly downloads?: readonly Download[];
 }
 
 export const NOTHING: Changes = { packages: [], files: [], commands: [], kernelArguments: [] };

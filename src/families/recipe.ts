@@ -1,3 +1,4 @@
+import type { Download } from '../roles/role.ts';
 import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
 
@@ -31,6 +32,7 @@ export interface ChangeRecipe {
   readonly install?: PackageInstallation;
   /** Run first, with network: the image's own package manager, where packages are not chosen before the build. */
   readonly online?: readonly GuestCommand[];
+  readonly downloads?: readonly Download[];
   readonly files: readonly RootFile[];
   readonly commands: readonly GuestCommand[];
   readonly menu: BootMenu;

@@ -16,7 +16,7 @@ import { ensureSshKey } from '../platforms/local/ssh.ts';
 import { recordedPorts } from '../platforms/local/vms.ts';
 import type { Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
-import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import { CHECKS } from './checks/index.ts';
 import { combinedScript, failedBoot, readAnswers, type CheckResult } from './script.ts';
 import { templateChecks, TEST_SECONDS } from './template-tests.ts';
@@ -27,7 +27,7 @@ export interface BootOptions {
   /** Start it a second time, and see that it comes back. */
   readonly reboot: boolean;
   /** The template's, run beside the built-in checks. */
-  readonly tests: readonly TemplateTest[];
+  readonly tests: readonly ResolvedTest[];
   readonly span: Span;
 }
 

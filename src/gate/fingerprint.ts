@@ -7,7 +7,7 @@ import type { GateStatement } from '../store/model.ts';
 import { findFirmware } from '../platforms/local/firmware.ts';
 import type { Architecture } from '../platforms/local/guest-spec.ts';
 import { qemuProgram } from '../platforms/local/qemu-arguments.ts';
-import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import { CHECKS } from './checks/index.ts';
 import { templateChecks } from './template-tests.ts';
 
@@ -28,7 +28,7 @@ export async function gateFingerprint(host: Host, home: Home, arch: Architecture
 }
 
 /** The fingerprint of a gate that runs a template's tests as well: other tests prove something else. */
-export function withTests(fingerprint: GateFingerprint, tests: readonly TemplateTest[]): GateFingerprint {
+export function withTests(fingerprint: GateFingerprint, tests: readonly ResolvedTest[]): GateFingerprint {
   return tests.length === 0 ? fingerprint : { ...fingerprint, suite: hashValue([fingerprint.suite, templateChecks(tests)]) };
 }
 

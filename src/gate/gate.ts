@@ -7,7 +7,7 @@ import type { GateStatement, Image } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { bootAndCheck, type BootReport } from './boot.ts';
 import { runDiskChecks } from './disk-checks.ts';
-import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import { gateFingerprint, withTests } from './fingerprint.ts';
 import { gateThatHolds, type GateLevel } from './known.ts';
 import type { CheckResult } from './script.ts';
@@ -18,7 +18,7 @@ import type { CheckResult } from './script.ts';
  * that still holds (same checks and tests, QEMU and firmware) is used again. What is found is kept as a statement beside the image; only ingot's own
  * failures are thrown.
  */
-export async function gateImage(context: Context, image: Image, level: GateLevel, tests: readonly TemplateTest[] = []): Promise<GateStatement> {
+export async function gateImage(context: Context, image: Image, level: GateLevel, tests: readonly ResolvedTest[] = []): Promise<GateStatement> {
   const arch = architectureSchema.parse(image.config.architecture);
   const known = await gateThatHolds(context, image, level, { tests });
   if (known !== undefined) {
@@ -53,7 +53,7 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
 
 interface RunOptions {
   readonly span: ReturnType<Context['events']['span']>;
-  readonly tests: readonly TemplateTest[];
+  readonly tests: readonly ResolvedTest[];
 }
 
 async function runChecks(context: Context, image: Image, level: GateLevel, { span, tests }: RunOptions): Promise<CheckResult[]> {

@@ -2,7 +2,7 @@ import type { Context } from '../operations/operation.ts';
 import { architectureSchema } from '../platforms/local/guest-spec.ts';
 import type { GateStatement, Image } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
-import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import { gateFingerprint, withTests, type GateFingerprint } from './fingerprint.ts';
 
 /* What is known of an image's gate without running it: a build where all is cached loads no more of the gate than this. */
@@ -17,7 +17,7 @@ export async function gateThatHolds(
   context: Pick<Context, 'host' | 'home'>,
   image: Image,
   level: GateLevel,
-  { tests = [], now }: { readonly tests?: readonly TemplateTest[]; readonly now?: GateFingerprint } = {},
+  { tests = [], now }: { readonly tests?: readonly ResolvedTest[]; readonly now?: GateFingerprint } = {},
 ): Promise<GateStatement | undefined> {
   if (image.gate === undefined) return undefined;
   const fingerprint = now ?? (await gateFingerprint(context.host, context.home, architectureSchema.parse(image.config.architecture)));

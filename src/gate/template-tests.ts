@@ -1,4 +1,5 @@
 import type { TemplateTest } from '../template/schema.ts';
+import type { ResolvedTest } from '../template/template.ts';
 import type { GateCheck } from './check.ts';
 import { shellWord } from './script.ts';
 
@@ -15,11 +16,11 @@ const LINES = 20;
  * The tests of a template as checks that run in the gate's guest, beside the built-in ones: POSIX sh, in which the template's words are quoted. Their
  * names tell them apart and stay the same while the tests do.
  */
-export function templateChecks(tests: readonly TemplateTest[]): GateCheck[] {
+export function templateChecks(tests: readonly ResolvedTest[]): GateCheck[] {
   const taken = new Map<string, number>();
   return tests.map((test) => {
     const { title, holds, script } = checkOf(test);
-    const plain = `test: ${(test.name ?? title).replaceAll(/[\p{Cc}\s]+/gu, ' ').trim()}`;
+    const plain = `${test.role === undefined ? 'test' : `role ${test.role}`}: ${(test.name ?? title).replaceAll(/[\p{Cc}\s]+/gu, ' ').trim()}`;
     const count = (taken.get(plain) ?? 0) + 1;
     taken.set(plain, count);
     return { name: count === 1 ? plain : `${plain} (${count})`, holds, where: 'guest', script };

@@ -7,8 +7,7 @@ import { findRelease, releases } from '../catalog/catalog.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
 import { basePackages } from '../families/debian/packages.ts';
 import type { ResolvedPackage } from '../sources/bootstrap/recipe.ts';
-import type { FileTree, ResolvedStep, ResolvedTemplate, TreeEntry } from '../template/template.ts';
-import { findRole } from '../catalog/roles.ts';
+import type { FileTree, ResolvedRole, ResolvedStep, ResolvedTemplate, TreeEntry } from '../template/template.ts';
 import { imageConfig, planImage, type Plan } from './plan.ts';
 import { sectionsOf, wantedBy } from './sections.ts';
 
@@ -37,11 +36,7 @@ function planOf(
   const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, ...changes };
   const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : 'debian-12');
   const names = basePackages(release, { ...template.disk, arch: template.arch, kernel: template.kernel });
-  const sections = sectionsOf(
-    template,
-    release,
-    template.roles.map((role) => findRole(catalog, role.name)),
-  );
+  const sections = sectionsOf(template, release);
   const resolutions = sections.map((section) => {
     const wanted = section.kind !== 'step' && section.update !== undefined ? ['openssl'] : wantedBy(section);
     return wanted.length === 0 ? undefined : { packages: change(resolved(wanted, template.arch)), removed: [] };
@@ -84,13 +79,25 @@ const TREE: FileTree = {
 };
 const COPY: Extract<ResolvedStep, { kind: 'copy' }> = { kind: 'copy', label: 'copy', tree: TREE, to: '/var/www', owner: 'root:root' };
 
+const ROLE: ResolvedRole = {
+  name: 'docker',
+  version: '1',
+  content: {
+    ...{ repositories: [], sysctl: {}, run: [], kernelArguments: [], tests: [], downloads: [], ports: [] },
+    packages: ['docker.io'],
+    files: [{ path: '/etc/docker/daemon.json', content: '{}\n', mode: '0644' }],
+    modules: ['overlay'],
+    services: [{ name: 'docker', state: 'enabled' }],
+  },
+};
+
 /** One template for each kind of layer, and a few that have several. */
 const SPREAD: Readonly<Record<string, Partial<ResolvedTemplate>>> = {
-  role: { roles: [{ name: 'docker', version: '1', parameters: {} }] },
+  role: { roles: [ROLE] },
   packages: { packages: ['nginx', 'curl'] },
   snaps: { snaps: [{ name: 'lxd', channel: '5.21/stable', classic: false }] },
   'update and packages': { update: 'all', packages: ['nginx'] },
-  'role and packages': { roles: [{ name: 'docker', version: '1', parameters: {} }], packages: ['nginx'] },
+  'role and packages': { roles: [ROLE], packages: ['nginx'] },
   users: { users: [{ name: 'deploy', groups: ['docker'], sudo: true, system: false, sshKeys: ['ssh-ed25519 AAAA deploy'] }] },
   system: { system: { ...SAMPLE_TEMPLATE.system, timezone: 'Europe/Zurich', sysctl: { 'net.ipv4.ip_forward': 1 }, 'kernel-arguments': ['quiet'] } },
   network: { network: { ethernets: { eth0: { addresses: ['192.0.2.10/24'] } } } },
@@ -119,7 +126,7 @@ test('where everything is up to date there is no layer for updates, and those ab
   const release = findRelease(catalog, 'debian-12');
   const layersOf = (update: ResolvedTemplate['update']): [string, string][] => {
     const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, update, packages: ['nginx'] };
-    const sections = sectionsOf(template, release, []);
+    const sections = sectionsOf(template, release);
     const resolutions = sections.map((section) => ({ packages: resolved(section.kind === 'update' ? [] : ['nginx'], 'amd64'), removed: [] }));
     const plan = planImage(template, release, undefined, sections, {
       packages: resolved(['base-files'], 'amd64'),

@@ -150,6 +150,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     ...(online.length === 0 ? {} : { online }),
     ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
     ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
+    ...(changes.downloads === undefined ? {} : { downloads: changes.downloads }),
     files: changes.files,
     commands: changes.commands,
     menu,
@@ -157,12 +158,14 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     seal: family.seal.layer,
   };
   const identities = identitiesOf(packages);
-  const { install, files, commands, ...method } = recipe;
+  const { install, downloads, files, commands, ...method } = recipe;
   const parts = {
     ...common.about,
     ...section.about,
     below: common.below,
     packages: [identities, removed],
+    // Where something is fetched is not what it is.
+    ...(downloads === undefined ? {} : { downloads: downloads.map(({ url: _url, ...what }) => what) }),
     files,
     commands,
     method: { ...method, install: install === undefined ? undefined : { ...install, packages: undefined } },

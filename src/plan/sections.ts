@@ -1,10 +1,9 @@
 import type { Release } from '../catalog/schema.ts';
-import { roleFor, type Role } from '../catalog/roles.ts';
-import { roleChanges } from '../families/debian/roles.ts';
 import { NOTHING, type Changes } from '../families/changes.ts';
 import { familyOf } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { ChangeRecipe } from '../families/recipe.ts';
+import { roleChanges } from '../families/roles.ts';
 import type { ResolvedStep, ResolvedTemplate } from '../template/template.ts';
 
 /** A layer to be, before its packages are resolved: one for each role, the package list, each part of the configuration, and each step. */
@@ -31,21 +30,18 @@ export function wantedBy(section: Section): readonly string[] {
 /**
  * The layers of a template above what it starts from, in order: first what many images share (roles), then what is this one's own. Pure.
  */
-export function sectionsOf(template: ResolvedTemplate, release: Release, roles: readonly Role[]): Section[] {
+export function sectionsOf(template: ResolvedTemplate, release: Release): Section[] {
   const { system, users, network, packages } = template;
   const family = familyOf(release.family);
   const sections: Section[] = [];
   const add = (name: string, kind: ChangeRecipe['kind'], changes: Changes, about: Readonly<Record<string, unknown>> = {}): void => {
-    if ([changes.packages, changes.files, changes.commands, changes.kernelArguments].some((list) => list.length > 0))
-      sections.push({ name, kind, changes, about });
+    const { packages: names, files, commands, kernelArguments, downloads = [] } = changes;
+    if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });
   };
   const early = family.system(system, release);
   add('repositories', 'repositories', family.repositories(system.repositories));
   if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });
-  template.roles.forEach(({ name, version, parameters }, i) => {
-    const role = roles[i];
-    if (role !== undefined) add(name, 'role', roleChanges(roleFor(role, release.family, parameters)), { role: name, version, parameters });
-  });
+  for (const { name, version, content } of template.roles) add(name, 'role', roleChanges(family, name, content), { role: name, version });
   add('packages', 'packages', { ...NOTHING, packages: packages.toSorted() });
   if (family.snaps !== undefined) add('snaps', 'snaps', family.snaps(template.snaps));
   add('users', 'users', family.users(users, release));

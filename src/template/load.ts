@@ -1,14 +1,13 @@
-import type * as z from 'zod/v4/core';
 import { IngotError } from '../base/errors.ts';
 import type { HostPath } from '../base/types.ts';
 import type { TemplateContext } from './confine.ts';
+import { checkTree } from './check-tree.ts';
 import { collectFragments } from './fragments.ts';
 import { merge } from './merge.ts';
 import { placedProblems, shownFile } from './placed.ts';
-import { schemaProblems } from './problems.ts';
 import { Reading } from './reading.ts';
 import { templateSchema, type Template } from './schema.ts';
-import { nodeAt, plainOf, type MapNode, type Node, type PlacedProblem } from './source.ts';
+import type { MapNode, Node, PlacedProblem } from './source.ts';
 import { fillIn, variableValues } from './variables.ts';
 import type { VariableValue } from './variables-schema.ts';
 
@@ -63,28 +62,10 @@ async function load(context: TemplateContext, reading: Reading, named: HostPath,
   }
   const merged = rest.reduce<Node>((below, above) => merge(below, above), first);
   const values = variableValues(merged, { given: options.variables, env: context.host.env }, problems);
-  const { tree, template } = check(fillIn(merged, values, problems), problems);
+  const { tree, value: template } = checkTree(templateSchema, withoutJoining(fillIn(merged, values, problems)), problems);
   if (problems.length > 0 || template === undefined) throw templateInvalid(named, problems, context.folder);
   const variables = Object.fromEntries([...values].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
   return { file: named, root, template, variables, files: fragments.map(({ place }) => place.source.file), tree };
-}
-
-/** Checks the tree by the schema. What has a problem already, such as an unknown variable, is not reported again for what follows from it. */
-function check(filled: Node, problems: PlacedProblem[]): { readonly tree: MapNode; readonly template: Template | undefined } {
-  let tree = withoutJoining(filled);
-  let parsed = templateSchema.safeParse(plainOf(tree), { jitless: true });
-  if (!parsed.success) {
-    const texts = wantedAsText(parsed.error.issues, tree, []);
-    if (texts.size > 0) {
-      tree = withTexts(tree, texts);
-      parsed = templateSchema.safeParse(plainOf(tree), { jitless: true });
-    }
-  }
-  if (!parsed.success) {
-    const faulty = new Set(problems.map(({ place }) => place));
-    problems.push(...schemaProblems(parsed.error.issues, templateSchema, tree).filter(({ place }) => !faulty.has(place)));
-  }
-  return { tree, template: parsed.success ? parsed.data : undefined };
 }
 
 /** The tree as the schema sees it: without what has been joined, and without keys that were left empty. */
@@ -92,32 +73,6 @@ function withoutJoining(node: Node): MapNode {
   if (node.kind !== 'map') return { kind: 'map', place: node.place, entries: new Map() };
   const entries = [...node.entries].filter(([key, { value }]) => key !== 'extends' && key !== 'include' && !(value.kind === 'value' && value.value === null));
   return { ...node, entries: new Map(entries) };
-}
-
-/** Numbers and the like that came from a variable and stand where text is wanted. */
-function wantedAsText(issues: readonly z.$ZodIssue[], root: Node, base: readonly PropertyKey[]): Set<Node> {
-  const found = new Set<Node>();
-  for (const issue of issues) {
-    const path = [...base, ...issue.path];
-    if (issue.code === 'invalid_union') {
-      for (const branch of issue.errors) for (const node of wantedAsText(branch, root, path)) found.add(node);
-    }
-    const node = issue.code === 'invalid_type' && issue.expected === 'string' ? nodeAt(root, path) : undefined;
-    if (node?.kind === 'value' && node.text !== undefined) found.add(node);
-  }
-  return found;
-}
-
-function withTexts(root: MapNode, texts: ReadonlySet<Node>): MapNode {
-  const change = (node: Node): Node => {
-    if (node.kind === 'value') return texts.has(node) && node.text !== undefined ? { kind: 'value', place: node.place, value: node.text } : node;
-    return node.kind === 'list' ? { ...node, items: node.items.map(change) } : changeMap(node);
-  };
-  const changeMap = (map: MapNode): MapNode => ({
-    ...map,
-    entries: new Map([...map.entries].map(([key, entry]) => [key, { ...entry, value: change(entry.value) }])),
-  });
-  return changeMap(root);
 }
 
 /** The one error that tells everything that is wrong with a template. */

@@ -53,7 +53,7 @@ function strangeKey(key: string, path: Path, schema: z.$ZodType | undefined, roo
 }
 
 function kindsAt(path: Path): (typeof KINDS)[string] | undefined {
-  return path.length === 2 ? KINDS[String(path[0])] : undefined;
+  return typeof path.at(-1) === 'number' ? KINDS[String(path.at(-2))] : undefined;
 }
 
 /** The first key that says of what kind a step or test is. */

@@ -42,12 +42,6 @@ test('a flag fails by itself', async () => {
   expect(failure).toMatchObject({ code: 'package-unsupported', hint: 'Nearest there: redis.', exitCode: 2 });
 });
 
-test('a repository that a package needs, and the template lacks, is told at its place', async () => {
-  expect(await problems({ packages: ['terraform'] })).toEqual([
-    expect.stringMatching(/^a\.yaml:1:\d+ packages\[0\]: terraform comes from the repository hashicorp, which the image does not have/),
-  ]);
-});
-
 test("repositories of the template's own may have what the release lacks, and stand for the catalog's of the same name", async () => {
   const repository = (name: string): object => ({ name, uri: 'https://packages.example.org', suites: ['stable'], key: KEY });
   expect(await resolved({ packages: ['k9s'], system: { repositories: [repository('mine')] } })).toEqual(['k9s']);

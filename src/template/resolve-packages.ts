@@ -3,13 +3,14 @@ import { loadPackages, nativePackage, type PackageCatalog } from '../catalog/pac
 import type { Release } from '../catalog/schema.ts';
 import { releaseOf, type FoundBase } from './resolve-base.ts';
 import { templateSchema } from './schema.ts';
-import type { Path, Scope } from './scope.ts';
+import { neededRepository } from './resolve-repositories.ts';
+import type { Scope } from './scope.ts';
+import type { PackageRepository } from './template.ts';
 
-/** Packages by the names of the family, and the repositories of the catalog that have some of them. */
+/** Packages by the names of the family, and what some of them come from besides the distribution's repositories. */
 export interface ResolvedPackages {
   readonly packages: readonly string[];
-  /** With the package that asks for it and its place in the template; none where a flag does. */
-  readonly repositories: readonly { readonly name: string; readonly path: Path | undefined; readonly package: string }[];
+  readonly repositories: readonly PackageRepository[];
 }
 
 /**
@@ -24,15 +25,16 @@ export async function resolvePackages(scope: Scope, more: readonly string[], fou
   if (release === undefined || written.length + more.length === 0) return { packages: [...written, ...more], repositories: [] };
   const catalog = await loadPackages();
   const packages = new Set<string>();
-  const repositories: { name: string; path: Path | undefined; package: string }[] = [];
-  const add = (text: string, path?: Path): void => {
+  const repositories = new Map<string, PackageRepository | undefined>();
+  const add = async (text: string): Promise<void> => {
     const native = nameOf(scope, catalog, text, release, arch);
     packages.add(native.name);
-    if (native.repository !== undefined) repositories.push({ name: native.repository, path, package: text });
+    const { repository } = native;
+    if (repository !== undefined && !repositories.has(repository)) repositories.set(repository, await neededRepository(scope, repository, release, arch));
   };
-  for (const [i, text] of written.entries()) await scope.attempt(['packages', i], () => add(text, ['packages', i]));
-  for (const text of more) add(text);
-  return { packages: [...packages], repositories };
+  for (const [i, text] of written.entries()) await scope.attempt(['packages', i], () => add(text));
+  for (const text of more) await add(text);
+  return { packages: [...packages], repositories: [...repositories.values()].filter((each) => each !== undefined) };
 }
 
 function nameOf(scope: Scope, catalog: PackageCatalog, text: string, release: Release, arch: string): ReturnType<typeof nativePackage> {
@@ -42,21 +44,6 @@ function nameOf(scope: Scope, catalog: PackageCatalog, text: string, release: Re
     const further = scope.loaded.template.system?.repositories ?? [];
     if (error instanceof IngotError && error.code === 'package-unsupported' && further.length > 0) return { name: text };
     throw error;
-  }
-}
-
-/**
- * Says, each at its place, which repository of the catalog a package needs and the template lacks. One of the template's own under the same name is as
- * good: a mirror of it, say.
- */
-export function requireRepositories(scope: Scope, { repositories }: ResolvedPackages): void {
-  const own = new Set((scope.loaded.template.system?.repositories ?? []).map(({ name }) => name));
-  for (const { name, path, package: wanted } of repositories) {
-    if (own.has(name)) continue;
-    const message = `${wanted} comes from the repository ${name}, which the image does not have`;
-    const hint = `Add it under \`system\`, \`repositories\` with the name ${name}; \`ingot catalog repositories ${name}\` shows where it is.`;
-    if (path === undefined) throw new IngotError('usage', 'repository-needed', message, { hint });
-    scope.problem(path, message, hint);
   }
 }
 

@@ -10,7 +10,7 @@ import type { LoadedTemplate } from './load.ts';
 import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
 import { checkNetwork } from './resolve-network.ts';
-import { requireRepositories, resolvePackages } from './resolve-packages.ts';
+import { resolvePackages } from './resolve-packages.ts';
 import { resolveRoles } from './resolve-roles.ts';
 import { checkSupport } from './resolve-support.ts';
 import { resolveSteps } from './resolve-steps.ts';
@@ -19,7 +19,7 @@ import { templateSchema } from './schema.ts';
 import { Scope, type Path } from './scope.ts';
 import { refuseSecrets } from './secret-search.ts';
 import { parseSource } from './source.ts';
-import type { ResolvedRole, ResolvedTemplate } from './template.ts';
+import type { PackageRepository, ResolvedRole, ResolvedTemplate } from './template.ts';
 
 /** What flags, or a fleet, say instead of the template or besides it. */
 export interface Overrides {
@@ -65,7 +65,7 @@ export async function resolveTemplate(
   const found = overrides.from === undefined ? await resolveFrom(scope) : await findBase(context, catalog, overrides.from);
   const arch = await architecture(scope, found, overrides);
   const [roles, packages, users, system, steps] = await Promise.all([
-    resolveRoles(scope, overrides.roles, found),
+    resolveRoles(scope, overrides.roles, found, arch),
     resolvePackages(scope, overrides.packages, found, arch),
     resolveUsers(scope),
     resolveSystem(scope),
@@ -88,7 +88,6 @@ export async function resolveTemplate(
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));
   checkNetwork(scope);
   checkSupport(scope, found);
-  requireRepositories(scope, packages);
   await refuseSecrets(scope);
   scope.finish();
   if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');
@@ -105,12 +104,20 @@ export async function resolveTemplate(
     packages: packages.packages,
     snaps: template.snaps.map((snap) => (typeof snap === 'string' ? { name: snap, classic: false } : snap)),
     users,
-    system,
+    system: {
+      ...system,
+      repositories: [...system.repositories, ...furtherRepositories([...roles.flatMap(({ content }) => content.repositories), ...packages.repositories])],
+    },
     ...(template.network === undefined ? {} : { network: template.network }),
     steps,
-    tests: template.tests,
+    tests: [...roles.flatMap(({ name: role, content }) => content.tests.map((test) => ({ ...test, role }))), ...template.tests],
     outputs,
   };
+}
+
+/** Each once: roles and packages may ask for the same. */
+function furtherRepositories(repositories: readonly PackageRepository[]): PackageRepository[] {
+  return [...new Map(repositories.map((repository) => [repository.name, repository])).values()];
 }
 
 /** What stands for a template where there is none: everything comes from the flags. */

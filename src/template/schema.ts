@@ -197,6 +197,28 @@ const outputSchema = z.strictObject({
   path: z.string().min(1).describe("File to write, relative to the template's folder"),
 });
 
+/** A role by name or by the path of its folder, alone or with its parameters; or one that lies in a Git repository. */
+const roleUseSchema = z.union([
+  z.string().min(1),
+  z.strictObject({
+    git: z
+      .string()
+      .regex(/^(https:\/\/|ssh:\/\/|file:\/\/|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:)[^\s]+$/, 'must be an address such as https://host/roles.git')
+      .describe('Address of a repository'),
+    commit: z
+      .string()
+      .regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be the whole hash of a commit; branches and tags move')
+      .describe('The commit'),
+    path: z
+      .string()
+      .regex(/^(?![/-])(?!.*(^|\/)\.\.(\/|$))[^\s]+$/, 'must be a path in the repository')
+      .default('.')
+      .describe("The role's folder in the repository"),
+    parameters: z.record(z.string(), z.unknown()).default({}).describe("The role's parameters"),
+  }),
+  z.record(z.string(), z.record(z.string(), z.unknown())).refine((role) => Object.keys(role).length === 1, 'must be one role with its parameters'),
+]);
+
 /** A template after its files were joined and its variables filled in. */
 export const templateSchema = z.strictObject({
   name: nameText.optional().describe("The image's name; default: the file's name"),
@@ -219,14 +241,9 @@ export const templateSchema = z.strictObject({
   kernel: z.enum(['cloud', 'generic']).optional().describe('cloud (default): small, for virtual machines; generic: every driver'),
   disk: diskSchema.optional().describe('The disk of the image'),
   roles: z
-    .array(
-      z.union([
-        z.string().min(1),
-        z.record(z.string(), z.record(z.string(), z.unknown())).refine((role) => Object.keys(role).length === 1, 'must be one role with its parameters'),
-      ]),
-    )
+    .array(roleUseSchema)
     .default([])
-    .describe('Capabilities that are baked in: `docker`, or `docker: { parameter: value }`'),
+    .describe('Capabilities that are baked in: `docker`, `docker: { parameter: value }`, `./my-role`, or one of a Git repository'),
   packages: z
     .array(z.string().regex(/^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+:~-]+)?$/, 'must be a package name, or name=version'))
     .default([])

@@ -62,7 +62,8 @@ export class Scope {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof IngotError) || !ABOUT_THE_TEMPLATE.has(error.class) || this.#direct) throw error;
+      // What has problems of its own is another file, with its own lines.
+      if (!(error instanceof IngotError) || !ABOUT_THE_TEMPLATE.has(error.class) || error.problems.length > 0 || this.#direct) throw error;
       this.problem(path, lowerFirst(error.message), error.hint);
       return undefined;
     }

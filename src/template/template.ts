@@ -1,6 +1,8 @@
 import type { HostPath, Name } from '../base/types.ts';
 import type { DiskOptions } from '../disk/layout.ts';
 
+import type { RoleContent } from '../roles/role.ts';
+
 export type { DiskOptions } from '../disk/layout.ts';
 import type { Template, TemplateTest } from './schema.ts';
 import type { TemplateNetwork } from './network-schema.ts';
@@ -27,9 +29,13 @@ export interface ResolvedTemplate {
   readonly system: ResolvedSystem;
   readonly network?: TemplateNetwork;
   readonly steps: readonly ResolvedStep[];
-  readonly tests: readonly TemplateTest[];
+  /** Those of the roles, and the template's own. */
+  readonly tests: readonly ResolvedTest[];
   readonly outputs: readonly { readonly format: 'qcow2' | 'raw'; readonly path: HostPath }[];
 }
+
+/** What must hold in the booted image, and which role says so. */
+export type ResolvedTest = TemplateTest & { readonly role?: string };
 
 /** What an image starts from. */
 export type Base =
@@ -41,7 +47,7 @@ export type Base =
 export interface ResolvedRole {
   readonly name: string;
   readonly version: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly content: RoleContent;
 }
 
 /** A user whose keys have been read; a password is known by its secret's name and keyed hash alone. */

@@ -10,7 +10,7 @@ export interface VariableInput {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-type VariableType = 'string' | 'number' | 'boolean' | 'list';
+export type VariableType = 'string' | 'number' | 'boolean' | 'list';
 
 interface Declaration {
   readonly type: VariableType;
@@ -63,7 +63,8 @@ export function variableValues(root: Node, input: VariableInput, problems: Place
   return values;
 }
 
-const TYPE_WORDS: Readonly<Record<VariableType, string>> = { string: 'text', number: 'a number', boolean: 'true or false', list: 'a list' };
+/** A type in the words of a sentence. */
+export const TYPE_WORDS: Readonly<Record<VariableType, string>> = { string: 'text', number: 'a number', boolean: 'true or false', list: 'a list' };
 
 function textFor(name: string, { given, env }: VariableInput): [string | undefined, string] {
   const text = Object.hasOwn(given, name) ? given[name] : undefined;
@@ -95,7 +96,8 @@ function declarationOf(root: Node, node: Node, path: readonly string[], problems
   return data;
 }
 
-function typeOf(value: VariableValue): VariableType {
+/** The type that a value has. */
+export function typeOf(value: VariableValue): VariableType {
   if (Array.isArray(value)) return 'list';
   return typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'string';
 }
@@ -108,7 +110,8 @@ function isPattern(text: string): boolean {
   }
 }
 
-function fromText(text: string, type: VariableType): VariableValue | undefined {
+/** The value that a text of the command line or the environment means; undefined where it is none of that type. */
+export function fromText(text: string, type: VariableType): VariableValue | undefined {
   if (type === 'string') return text;
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : undefined;
   if (type === 'number') return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : undefined;
@@ -116,7 +119,7 @@ function fromText(text: string, type: VariableType): VariableValue | undefined {
 }
 
 /** Why a value of the right type may not be; undefined where it may. */
-function refusal(value: VariableValue, { values, pattern }: Declaration): string | undefined {
+export function refusal(value: VariableValue, { values, pattern }: Pick<Declaration, 'values' | 'pattern'>): string | undefined {
   const items = Array.isArray(value) ? value : [value];
   if (values !== undefined && items.some((item) => !values.includes(item))) return `is none of ${values.map(String).join(', ')}`;
   if (pattern !== undefined && items.some((item) => !new RegExp(`^(?:${pattern})$`, 'u').test(String(item)))) return `does not match ${pattern}`;
@@ -127,10 +130,13 @@ function refusal(value: VariableValue, { values, pattern }: Declaration): string
 const REFERENCE = /(\\?)\{\{[ \t]*([A-Za-z][A-Za-z0-9_-]*)[ \t]*\}\}/g;
 const WHOLE = /^\{\{[ \t]*([A-Za-z][A-Za-z0-9_-]*)[ \t]*\}\}$/;
 
+/** What is filled in, in the words of messages. */
+const VARIABLE = { one: 'variable', whole: 'template' };
+
 /** The tree with its variables filled in; parts without any are the same object as before. The declarations stay as they are. */
-export function fillIn(root: Node, values: ReadonlyMap<string, VariableValue | undefined>, problems: PlacedProblem[]): Node {
+export function fillIn(root: Node, values: ReadonlyMap<string, VariableValue | undefined>, problems: PlacedProblem[], words = VARIABLE): Node {
   if (root.kind !== 'map') return root;
-  return new Filler(values, problems).map(root, (key) => key !== 'variables');
+  return new Filler(values, problems, words).map(root, (key) => key !== 'variables');
 }
 
 /** A text that means this one: what looks like a reference in it, escaped or not, is escaped once more. */
@@ -146,10 +152,12 @@ export function refersToVariable(text: string): boolean {
 class Filler {
   readonly #values: ReadonlyMap<string, VariableValue | undefined>;
   readonly #problems: PlacedProblem[];
+  readonly #words: typeof VARIABLE;
 
-  constructor(values: ReadonlyMap<string, VariableValue | undefined>, problems: PlacedProblem[]) {
+  constructor(values: ReadonlyMap<string, VariableValue | undefined>, problems: PlacedProblem[], words: typeof VARIABLE) {
     this.#values = values;
     this.#problems = problems;
+    this.#words = words;
   }
 
   map(node: Node & { kind: 'map' }, wanted: (key: string) => boolean = () => true): Node {
@@ -199,9 +207,10 @@ class Filler {
   #value(name: string, { place }: ValueNode): VariableValue | undefined {
     if (!this.#values.has(name)) {
       const hint = didYouMean(name, this.#values.keys()).hint;
-      const escape = `If it is no variable of the template, write \\{{ ${name} }}.`;
+      const { one, whole } = this.#words;
+      const escape = `If it is no ${one} of the ${whole}, write \\{{ ${name} }}.`;
       this.#problems.push({
-        message: `{{ ${name} }} is a variable that the template does not declare`,
+        message: `{{ ${name} }} is a ${one} that the ${whole} does not declare`,
         hint: hint === undefined ? escape : `${hint} ${escape}`,
         place,
       });

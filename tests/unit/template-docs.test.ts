@@ -17,7 +17,7 @@ const [web = '', shop = ''] = [...guide.matchAll(/```yaml\n([^]*?)```/g)].map((m
 test('the template of the guide is right as it stands, and has ten layers', async () => {
   await using at = await templateFolder({ 'web.yaml': web, 'shop.yaml': shop });
   const resolved = await at.resolve();
-  const layers = ['base', ...sectionsOf(resolved, findRelease(await loadCatalog(), 'debian-12'), []).map(({ name }) => name)];
+  const layers = ['base', ...sectionsOf(resolved, findRelease(await loadCatalog(), 'debian-12')).map(({ name }) => name)];
   expect(layers).toEqual([
     'base',
     'packages',

@@ -33,7 +33,7 @@ export interface ApplyOptions {
 }
 
 /** What the parts of a layer work with. */
-export interface ApplyContext extends Pick<ApplyOptions, 'scratch' | 'secrets' | 'span'> {
+export interface ApplyContext extends Pick<ApplyOptions, 'scratch' | 'secrets' | 'span' | 'offline'> {
   readonly place: Place;
   readonly context: Context;
   /** From now on these values are hidden in what the layer's programs print, and in errors. */

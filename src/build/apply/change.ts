@@ -5,6 +5,7 @@ import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { GuestRoot, RunInRootOptions } from '../../workspace/guest-root.ts';
+import { applyDownloads } from './downloads.ts';
 import { withNetwork } from './network.ts';
 import { secretValues } from './secrets.ts';
 import type { ApplyContext } from './apply.ts';
@@ -23,6 +24,7 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
     });
   }
   const called = install === undefined ? [] : await installPackages(root, install);
+  if (recipe.downloads !== undefined) await applyDownloads(apply, workspace, recipe.downloads);
   if (recipe.files.length > 0) await root.writeFiles(recipe.files);
   for (const command of recipe.commands) {
     const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
