@@ -33,6 +33,11 @@ export class TestHome implements AsyncDisposable {
     return new TestHome(hostPath(await mkdtemp('/var/tmp/ingot-test-')));
   }
 
+  /** A home that is kept, for those who test the same again and again. */
+  static at(path: string): TestHome {
+    return new TestHome(hostPath(path));
+  }
+
   /** Runs ingot to its end; any exit code is an answer. */
   async ingot(args: readonly string[], options: { env?: Readonly<Record<string, string>>; timeout?: number } = {}): Promise<CommandResult> {
     return await hostProcesses.run([INGOT, ...args], {
