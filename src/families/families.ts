@@ -1,13 +1,14 @@
 import { IngotError } from '../base/errors.ts';
 import type { FamilyName, Release } from '../catalog/schema.ts';
 import { alpine } from './alpine/family.ts';
+import { arch } from './arch/family.ts';
 import { debian } from './debian/family.ts';
 import { rhel } from './rhel/family.ts';
 import { suse } from './suse/family.ts';
 import type { Family, PlannedPackages } from './family.ts';
 
 /** Every family that ingot can build images of. */
-const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian, rhel, suse, alpine };
+const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian, rhel, suse, arch, alpine };
 
 /** A family by its name, which a release or an image's config says; throws `family-unknown`. */
 export function familyOf(name: string): Family {

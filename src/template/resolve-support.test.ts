@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { problemsOf, templateFolder } from '../../tests/support/templates.ts';
 import { openSecrets } from '../base/secrets.ts';
+import { readCatalogFolder } from '../catalog/folder.ts';
+import type { FamilyName } from '../catalog/schema.ts';
 
 async function problems(text: string): Promise<string[]> {
   await using at = await templateFolder({ 'web.yaml': text });
@@ -34,4 +36,23 @@ test('a snap is named once, by a name that the store can have', async () => {
   expect(await problems('from: debian-12\nsnaps: [hello, { name: hello, channel: edge }]\n')).toEqual(['web.yaml:2:16 snaps[1]: hello is there twice']);
   const [wrong] = await problems('from: debian-12\nsnaps: [Hello]\n');
   expect(wrong).toMatch(/^web.yaml:2:9 snaps\[0\]/);
+});
+
+/** The catalog with its Debian releases in another family. */
+async function problemsIn(family: FamilyName, text: string): Promise<string[]> {
+  const catalog = await readCatalogFolder();
+  const distributions = catalog.distributions.map((distribution) => ({ ...distribution, family }));
+  await using at = await templateFolder({ 'web.yaml': text });
+  return await problemsOf(at.resolve({}, { catalog: { ...catalog, distributions } }));
+}
+
+test('families without snapd or security updates say so', async () => {
+  for (const family of ['suse', 'arch', 'alpine'] as const) {
+    const [found] = await problemsIn(family, 'from: debian-12\nsnaps: [hello]\n');
+    expect(found).toMatch(/^web.yaml:2:8 snaps: cannot be installed: Debian has no package of snapd/);
+  }
+  for (const family of ['arch', 'alpine'] as const) {
+    const [found] = await problemsIn(family, 'from: debian-12\nupdate: security\n');
+    expect(found).toMatch(/^web.yaml:2:9 update: cannot be security/);
+  }
 });

@@ -77,6 +77,7 @@ echo 'root:*:20000:0:99999:7:::' >etc/shadow
 printf 'root:x:0:\nmail:x:8:\n' >etc/group
 printf 'root:*::\nmail:!::\n' >etc/gshadow
 chmod 640 etc/shadow etc/gshadow
+ln -s ../proc/self/mounts etc/mtab
 chmod 1777 tmp var/tmp
 printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n' >etc/nsswitch.conf
 cp -a /etc/login.defs /etc/ld.so.conf /etc/ld.so.conf.d /etc/ld.so.cache /etc/alternatives etc/ 2>/dev/null || true

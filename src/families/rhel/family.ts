@@ -10,6 +10,7 @@ import { enable, install, remove } from './install.ts';
 import { networkChanges } from './network.ts';
 import { repositoryChanges } from './repositories.ts';
 import { seal } from './seal.ts';
+import { rhelSnaps } from './snaps.ts';
 import { systemChanges } from './system.ts';
 import { update } from './update.ts';
 
@@ -29,6 +30,7 @@ export const rhel: Family = {
   users: usersChanges,
   system: systemChanges,
   network: networkChanges,
+  snaps: rhelSnaps,
   openPorts,
   modules: modulesChanges,
   sysctl: sysctlChanges,
