@@ -12,6 +12,7 @@ import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
 import { familiesPage } from './family-results.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
 import { packagesPage } from './packages-reference.ts';
+import { rolesPage } from './roles-reference.ts';
 import { templateJsonSchema, templatePage } from './template-reference.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -27,6 +28,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['template.md', templatePage(NOTE)],
     ['template.schema.json', templateJsonSchema()],
     ['packages.md', await packagesPage(NOTE)],
+    ['roles.md', await rolesPage(NOTE)],
     ['families.md', familiesPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],
     ['fleet.schema.json', fleetJsonSchema()],
