@@ -1,11 +1,11 @@
-import { fieldsOf, type Field } from '../operations/fields.ts';
+import { fieldsOf, type CompletionKind, type Field } from '../operations/fields.ts';
 import { GLOBAL_FLAGS } from '../operations/global-flags.ts';
 import type { Operation } from '../operations/operation.ts';
 
 /** What a word may be: one of fixed words, names asked from ingot, a file, or nothing known. */
 export interface Offer {
   readonly words: readonly string[];
-  readonly dynamic: 'image' | 'vm' | 'release' | 'template' | 'file' | undefined;
+  readonly dynamic: CompletionKind | undefined;
 }
 
 export interface FlagCompletion {

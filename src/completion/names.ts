@@ -1,7 +1,7 @@
 import { homeAt, homeFolder, type Home } from '../base/home.ts';
 import { realHost, type Host } from '../base/host.ts';
 
-/** Names of images, VMs, releases or templates that there are now, for shell completion. Makes nothing, and is quiet about failures. */
+/** Names of images, VMs, releases, templates, roles or packages that there are now, for shell completion. Makes nothing, and is quiet about failures. */
 export async function namesOf(kind: string): Promise<string[]> {
   const host = realHost();
   const home = homeAt(homeFolder(host));
@@ -15,6 +15,14 @@ export async function namesOf(kind: string): Promise<string[]> {
     const { loadCatalog, releases } = await import('../catalog/catalog.ts');
     const ids = releases(await loadCatalog()).map((release) => release.id);
     return kind === 'release' ? ids : [...ids, ...(await templateNames(host, home))];
+  }
+  if (kind === 'package') {
+    const { loadPackages } = await import('../catalog/packages.ts');
+    return [...(await loadPackages()).keys()];
+  }
+  if (kind === 'role') {
+    const [{ loadCatalog }, { ownRoles }] = await Promise.all([import('../catalog/catalog.ts'), import('../roles/find.ts')]);
+    return [...new Set([...Object.keys((await loadCatalog()).roles), ...(await ownRoles({ host, home }))])].toSorted();
   }
   return [];
 }

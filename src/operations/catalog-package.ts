@@ -7,7 +7,7 @@ export default defineOperation({
   name: 'catalog package',
   summary: 'Show what every family calls a package, and where the names were seen',
   kind: 'query',
-  input: z.strictObject({ name: z.string().min(1).describe('A package of the catalog').meta({ positional: true }) }),
+  input: z.strictObject({ name: z.string().min(1).describe('A package of the catalog').meta({ positional: true, complete: 'package' }) }),
   output: packageOutput,
   examples: [{ command: 'ingot catalog package docker-compose', does: 'its names, what it needs, and what there is instead' }],
   async run({ name }) {

@@ -26,8 +26,12 @@ export const templateInput = {
     .default([])
     .describe('Sets a variable of the template; environment: INGOT_VAR_<NAME>. Can be given again')
     .meta({ placeholder: 'NAME=VALUE' }),
-  role: z.array(z.string()).default([]).describe('Adds a role; can be given again'),
-  package: z.array(z.string()).default([]).describe('Adds a package; can be given again'),
+  role: z.array(z.string()).default([]).describe('Adds a role; can be given again').meta({ complete: 'role' }),
+  package: z
+    .array(z.string())
+    .default([])
+    .describe('Adds a package, by its name in the catalog or the family; can be given again')
+    .meta({ complete: 'package' }),
   arch: z.enum(['amd64', 'arm64']).optional().describe("Processor architecture; default: the host's. Another one is built and booted by emulation"),
   kernel: z
     .enum(['cloud', 'generic'])

@@ -247,7 +247,7 @@ export const templateSchema = z.strictObject({
   packages: z
     .array(z.string().regex(/^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+:~-]+)?$/, 'must be a package name, or name=version'))
     .default([])
-    .describe('Packages to install'),
+    .describe('Packages to install, by their names in the package catalog, else by the own names of the family'),
   update: z
     .enum(['none', 'security', 'all'])
     .default('none')
