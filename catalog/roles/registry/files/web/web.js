@@ -19,7 +19,8 @@ function element(name, properties = {}, ...children) {
 }
 
 async function ask(path, options = {}) {
-  const answer = await fetch(path, options);
+  // The page's own address may hold a password, with which nothing can be fetched.
+  const answer = await fetch(new URL(path, location.origin), options);
   if (answer.ok) return answer;
   throw new Error(`${options.method ?? 'GET'} ${path}: ${answer.status} ${answer.statusText}`);
 }
