@@ -51,7 +51,7 @@ async function manifestOf(image, tag) {
   const children = manifest.manifests;
   if (children !== undefined) return { digest, what: children.map(({ platform }) => [platform?.os, platform?.architecture].filter(Boolean).join('/') || '?').join(', ') };
   const parts = [manifest.config, ...(manifest.layers ?? [])].filter(Boolean);
-  return { digest, what: `${bytes(parts.reduce((sum, { size }) => sum + size, 0))} in ${parts.length - 1} layers` };
+  return { digest, what: `${bytes(parts.reduce((sum, { size }) => sum + size, 0))} in ${parts.length - 1} ${parts.length === 2 ? 'layer' : 'layers'}` };
 }
 
 function row(image, tag, again) {
@@ -110,6 +110,8 @@ filter.oninput = narrow;
 try {
   images.replaceChildren(...(await list('/v2/_catalog?n=200', 'repositories')).map(section));
   narrow();
+  // Few enough to be seen at a glance.
+  if (images.children.length <= 5) for (const each of images.children) each.open = true;
 } catch (error) {
   status.textContent = error.message;
 }
