@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { nearest } from '../base/errors.ts';
 import { checkTree } from '../template/check-tree.ts';
-import { nodeAt, plainOf, placeAt, keyPlaceAt, type MapNode, type Node, type PlacedProblem } from '../template/source.ts';
+import { nodeAt, pathText, plainOf, placeAt, keyPlaceAt, type MapNode, type Node, type PlacedProblem } from '../template/source.ts';
 import type { TemplateTest } from '../template/schema.ts';
-import { fillIn } from '../template/variables.ts';
+import { fillIn, references } from '../template/variables.ts';
 import type { VariableValue } from '../template/variables-schema.ts';
 import { roleInvalid } from './load.ts';
 import { FACTS } from './parameters.ts';
@@ -12,6 +12,9 @@ import { roleSchema, type RolePart } from './schema.ts';
 
 /** What parts are chosen by, besides parameters. */
 export type RoleFacts = Readonly<Record<(typeof FACTS)[number], string>>;
+
+/** What stands for the facts where all parts are checked. */
+const SAMPLE_FACTS: RoleFacts = { family: 'debian', release: 'debian-13', distribution: 'debian', arch: 'amd64' };
 
 export interface ChosenParts {
   /** All parts that apply, in order. */
@@ -29,8 +32,9 @@ const bodySchema = z.object({ parts: roleSchema.shape.parts, tests: roleSchema.s
  */
 export function chooseParts(role: Role, facts: RoleFacts | undefined, values: ReadonlyMap<string, VariableValue>): ChosenParts {
   const problems: PlacedProblem[] = [];
-  const known = new Map<string, VariableValue>([...Object.entries(facts ?? {}), ...values]);
+  const known = new Map<string, VariableValue>([...Object.entries(facts ?? SAMPLE_FACTS), ...values]);
   checkConditions(role, problems);
+  checkScripts(role, problems);
   const body: MapNode = { ...role.tree, entries: new Map([...role.tree.entries].filter(([key]) => key === 'parts' || key === 'tests')) };
   const chosen = facts === undefined ? body : withoutOthers(body, known);
   const filled = fillIn(chosen, known, problems, { one: 'parameter', whole: 'role' });
@@ -89,6 +93,40 @@ function checkConditions({ head, tree }: Role, problems: PlacedProblem[]): void 
         );
         if (strange !== undefined) problems.push({ path: text, message: `can never be ${JSON.stringify(strange)}`, place: placeAt(tree, path) });
       }
+    }
+  }
+}
+
+/** Shell scripts of a role: those that run while the layer is made, and those of tests. */
+function scriptsOf(tree: MapNode): { readonly path: readonly (string | number)[]; readonly text: string }[] {
+  const listAt = (path: readonly (string | number)[]): (readonly (string | number)[])[] => {
+    const node = nodeAt(tree, path);
+    return node?.kind === 'list' ? node.items.map((_, i) => [...path, i]) : [];
+  };
+  const parts = listAt(['parts']);
+  const paths = [
+    ...parts.flatMap((part) => listAt([...part, 'run'])).map((path) => [...path, 'script']),
+    ...[...parts.flatMap((part) => listAt([...part, 'tests'])), ...listAt(['tests'])].map((path) => [...path, 'command']),
+  ];
+  return paths.flatMap((path) => {
+    const node = nodeAt(tree, path);
+    return node?.kind === 'value' && typeof node.value === 'string' ? [{ path, text: node.value }] : [];
+  });
+}
+
+/** Text that may be anything would become shell: only parameters whose values are limited can stand in a script. */
+function checkScripts({ head, tree }: Role, problems: PlacedProblem[]): void {
+  for (const { path, text } of scriptsOf(tree)) {
+    for (const name of new Set(references(text))) {
+      const parameter = head.parameters[name];
+      if (parameter === undefined || parameter.type === 'number' || parameter.type === 'boolean') continue;
+      if (parameter.values !== undefined || parameter.pattern !== undefined) continue;
+      problems.push({
+        path: pathText(path),
+        message: `{{ ${name} }} can be any text, which must not become part of a script`,
+        hint: `Give the parameter ${name} a pattern, or write it into a file (\`files\`) that the script reads.`,
+        place: placeAt(tree, path),
+      });
     }
   }
 }

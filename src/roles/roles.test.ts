@@ -194,3 +194,13 @@ describe('roles together', () => {
     );
   });
 });
+
+test('text that may be anything cannot stand in a script, since it would become shell', () => {
+  const declared =
+    'parameters: { a: { description: x, default: a }, b: { description: x, default: b, pattern: "[a-z]+" }, n: { type: number, description: x, default: 1 } }\n';
+  const one = role(`${declared}parts: [{ run: [{ name: x, script: 'echo {{ a }} {{ b }} {{ n }}' }] }]\ntests: [{ command: 'echo {{ a }}' }]\n`);
+  expect(problems(() => chooseParts(one, FACTS, parameterValues(one.head, {}).values))).toEqual([
+    expect.stringMatching(/^2:\d+ parts\[0\]\.run\[0\]\.script: \{\{ a \}\} can be any text/),
+    expect.stringMatching(/^3:\d+ tests\[0\]\.command: \{\{ a \}\} can be any text/),
+  ]);
+});

@@ -6,7 +6,7 @@ import { confine, type TemplateContext } from './confine.ts';
 import { shownFile } from './placed.ts';
 import type { Reading } from './reading.ts';
 import { MAX_FILE_SIZE, parseSource, type MapNode, type Node, type Place, type PlacedProblem } from './source.ts';
-import { refersToVariable } from './variables.ts';
+import { references } from './variables.ts';
 
 /** Files that one template may be joined from. */
 const MAX_FILES = 100;
@@ -93,7 +93,7 @@ class Collector {
     return items.flatMap((item): [string, { text: string; place: Place }][] => {
       const { place } = item;
       if (item.kind === 'value' && typeof item.value === 'string' && item.value !== '') {
-        if (!refersToVariable(item.value)) return [[key, { text: item.value, place }]];
+        if (references(item.value).length === 0) return [[key, { text: item.value, place }]];
         this.#problems.push({ path: key, message: 'cannot hold a variable, since variables are known only once all files are joined', place });
         return [];
       }

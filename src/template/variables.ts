@@ -144,9 +144,9 @@ export function escapeReferences(text: string): string {
   return text.replace(REFERENCE, (reference) => `\\${reference}`);
 }
 
-/** Whether a text refers to a variable. */
-export function refersToVariable(text: string): boolean {
-  return [...text.matchAll(REFERENCE)].some(([, escape]) => escape === '');
+/** Names of the variables that a text refers to. */
+export function references(text: string): string[] {
+  return [...text.matchAll(REFERENCE)].flatMap(([, escape, name]) => (escape === '' && name !== undefined ? [name] : []));
 }
 
 class Filler {
