@@ -10,7 +10,7 @@ export interface Changes {
   /** Names of packages that have to be installed for it. */
   readonly packages: readonly string[];
   readonly files: readonly RootFile[];
-  /** Run inside the root, without network, by a root with few rights; /tmp and /run are empty. */
+  /** Run inside the root, by a root with few rights, without network unless they say so; /tmp and /run are empty. */
   readonly commands: readonly GuestCommand[];
   /** Added to the kernel's command line. */
   readonly kernelArguments: readonly string[];

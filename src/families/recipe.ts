@@ -28,7 +28,7 @@ export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 
 
 /** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */
 export interface ChangeRecipe {
-  readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'users' | 'system' | 'network' | 'file' | 'service';
+  readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'ubuntu-pro' | 'users' | 'system' | 'network' | 'file' | 'service';
   readonly install?: PackageInstallation;
   /** Run first, with network: the image's own package manager, where packages are not chosen before the build. */
   readonly online?: readonly GuestCommand[];

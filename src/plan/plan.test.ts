@@ -122,6 +122,26 @@ test('the keys of layers above the base are as they were', async () => {
   await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('../../tests/golden/layer-keys.txt');
 });
 
+test('Ubuntu Pro is a layer above all packages which grows old, and whose key knows the token by its fingerprint', () => {
+  const debian = findRelease(catalog, 'debian-12');
+  const release = { ...debian, id: 'ubuntu-24.04', distribution: 'ubuntu' };
+  const layersOf = (fingerprint: string): Plan['layers'] => {
+    const ubuntuPro = { token: { secret: 'pro-token', fingerprint }, services: ['esm-infra', 'esm-apps'] };
+    const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, packages: ['nginx'], system: { ...SAMPLE_TEMPLATE.system, ubuntuPro } };
+    const sections = sectionsOf(template, release);
+    const resolutions = sections.map((section) => ({ packages: resolved(wantedBy(section), 'amd64'), removed: [] }));
+    const indexes = { noble: 'a'.repeat(64) };
+    return planImage(template, release, undefined, sections, { packages: resolved(['base-files'], 'amd64'), resolutions, indexes, expiredMetadata: false })
+      .layers;
+  };
+  const layers = layersOf('b'.repeat(64));
+  expect(layers.map(({ name }) => name)).toEqual(['bootstrap', 'packages', 'ubuntu-pro']);
+  expect(layers[2]).toMatchObject({ maxAge: 604_800, inputs: { network: expect.any(String) } });
+  expect(layers[1]?.maxAge).toBeUndefined();
+  expect(layersOf('c'.repeat(64))[2]?.key).not.toBe(layers[2]?.key);
+  expect(JSON.stringify(layers[2])).not.toContain('C1');
+});
+
 test('where everything is up to date there is no layer for updates, and those above are as they were without it', () => {
   const release = findRelease(catalog, 'debian-12');
   const layersOf = (update: ResolvedTemplate['update']): [string, string][] => {

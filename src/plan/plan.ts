@@ -76,7 +76,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
       about: { release: release.id, arch: template.arch },
       firmware: template.disk.firmware === 'uefi' || template.arch !== 'amd64' ? ('uefi' as const) : ('bios' as const),
     };
-    layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream.resolutions[i], common));
+    layers.push(section.kind === 'step' ? stepLayer(section, menu, upstream.indexes, common) : changeLayer(section, menu, upstream, i, common));
   });
   return { template, release, base, layers, kernelArguments, expiredMetadata: upstream.expiredMetadata || base?.expiredMetadata === true };
 }
@@ -139,8 +139,10 @@ interface Common {
   readonly firmware: 'bios' | 'uefi';
 }
 
-function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu, resolution: Resolution | undefined, common: Common): LayerPlan {
+function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu, { resolutions, indexes }: Upstream, i: number, common: Common): LayerPlan {
   const { changes, kind, name } = section;
+  const resolution = resolutions[i];
+  const usesNetwork = changes.commands.some(({ network }) => network === true);
   const packages = resolution?.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)) ?? [];
   const removed = resolution?.removed.toSorted() ?? [];
   const { family } = common;
@@ -168,13 +170,15 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     ...(downloads === undefined ? {} : { downloads: downloads.map(({ url: _url, ...what }) => what) }),
     files,
     commands,
+    // What a command with network sees is as new as the repositories.
+    ...(usesNetwork ? { network: indexes } : {}),
     method: { ...method, install: install === undefined ? undefined : { ...install, packages: undefined } },
   };
   const made = layer(name, recipe, parts, common, { packages: installed(identities), removed });
-  return online.length === 0 ? made : { ...made, maxAge: INSIDE_MAX_AGE };
+  return online.length > 0 || usesNetwork ? { ...made, maxAge: INSIDE_MAX_AGE } : made;
 }
 
-/** Seconds that a layer stays cached whose packages the image's own package manager chose: as long as a step with network. */
+/** Seconds that a layer stays cached whose packages the image's own package manager chose, or which had the network: as long as such a step. */
 const INSIDE_MAX_AGE = 604_800;
 
 /** What the image's own package manager does for a section, where packages are not chosen before the build. */

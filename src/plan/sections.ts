@@ -43,6 +43,8 @@ export function sectionsOf(template: ResolvedTemplate, release: Release): Sectio
   if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });
   for (const { name, version, content } of template.roles) add(name, 'role', roleChanges(family, name, content), { role: name, version });
   add('packages', 'packages', { ...NOTHING, packages: packages.toSorted() });
+  // After all packages, so that those of the subscription replace them.
+  if (family.ubuntuPro !== undefined && system.ubuntuPro !== undefined) add('ubuntu-pro', 'ubuntu-pro', family.ubuntuPro(system.ubuntuPro));
   if (family.snaps !== undefined) add('snaps', 'snaps', family.snaps(template.snaps));
   add('users', 'users', family.users(users, release));
   add('system', 'system', early);

@@ -28,9 +28,19 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
   if (recipe.files.length > 0) await root.writeFiles(recipe.files);
   for (const command of recipe.commands) {
     const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
-    await runCommand(root, command, stdin === undefined ? {} : { stdin });
+    const options = stdin === undefined ? {} : { stdin };
+    if (command.network !== true) await runCommand(root, command, options);
+    else called.push(...(await runOnline(apply, root, command, options)));
   }
   if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
+}
+
+/**
+ * Runs a command that may change packages by itself. The image's own program for the boot menu, which would name the disk that the root is mounted from,
+ * is replaced meanwhile; returned where it was called.
+ */
+async function runOnline({ place }: ApplyContext, root: GuestRoot, command: GuestCommand, options: Pick<RunInRootOptions, 'stdin'>): Promise<string[]> {
+  return await root.withStubs(['/usr/sbin/update-grub'], () => withNetwork(place, root, () => runCommand(root, command, { ...options, network: true })));
 }
 
 /** Runs a command of a recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */

@@ -12,6 +12,7 @@ import { basePackages } from './packages.ts';
 import { debianRecipe } from './recipe.ts';
 import { repositoryChanges } from './repositories.ts';
 import { systemChanges } from './system.ts';
+import { ubuntuProChanges } from './ubuntu-pro.ts';
 import { update } from './update.ts';
 
 /** Debian: ingot resolves its packages before the build, with apt, and puts them in with the image's dpkg. */
@@ -30,6 +31,7 @@ export const debian: Family = {
   system: systemChanges,
   network: networkChanges,
   snaps: snapsChanges,
+  ubuntuPro: ubuntuProChanges,
   openPorts,
   modules: modulesChanges,
   sysctl: sysctlChanges,

@@ -24,6 +24,8 @@ export interface GuestCommand {
   readonly argv: readonly [string, ...string[]];
   /** The value of this secret is the command's standard input; the plan and the key hold its name and keyed hash alone. */
   readonly secretStdin?: SecretUse;
+  /** It needs the network: its layer grows old, as that of a step with network does. */
+  readonly network?: boolean;
 }
 
 /**
