@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { IngotError, nearest } from '../../base/errors.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
+import { updateFailure } from './apt-failure.ts';
 import type { UpstreamOptions } from './upstream.ts';
 
 /*
@@ -53,38 +54,19 @@ export async function prepareApt(context: Dependencies, { release, arch, mirrors
 }
 
 /** Fetches and verifies the metadata. Throws `metadata-expired`, `signature-invalid`, `release-missing`, `mirror-unreachable`. */
-export async function aptUpdate(context: Dependencies, folder: string, options: readonly string[]): Promise<void> {
+export async function aptUpdate(
+  context: Dependencies,
+  folder: string,
+  { repositories }: Pick<UpstreamOptions, 'repositories'>,
+  options: readonly string[] = [],
+): Promise<void> {
   const result = await context.host.processes.run(['apt-get', 'update', '--error-on=any', ...options], {
     env: aptEnvironment(folder),
     timeout: 600,
     signal: context.signal,
     accept: [100],
   });
-  if (result.exitCode === 0) return;
-  const errors = result.stderr
-    .split('\n')
-    .filter((line) => /^[EW]:/.test(line))
-    .join('\n');
-  const fail = (errorClass: 'verification' | 'upstream', code: string, message: string, hint: string): IngotError =>
-    new IngotError(errorClass, code, message, { hint, detail: errors });
-  if (/is (?:expired|not valid anymore)|Release file .* is expired/i.test(errors))
-    throw fail('upstream', 'metadata-expired', 'The repository metadata is past its Valid-Until date', '');
-  if (/NO_PUBKEY|BADSIG|not signed|EXPKEYSIG|signatures were invalid|couldn't be verified|Signed file isn't valid|Clearsigned file isn't valid/i.test(errors)) {
-    throw fail(
-      'verification',
-      'signature-invalid',
-      'The repository metadata is not signed by a key that the catalog pins',
-      'Use another mirror. If the distribution has new keys, update ingot.',
-    );
-  }
-  if (/does not have a Release file|404\s+Not Found/i.test(errors))
-    throw fail('upstream', 'release-missing', 'The mirror does not have this release', 'Check --mirror: it is the folder above dists/.');
-  throw fail(
-    'upstream',
-    'mirror-unreachable',
-    'The repository metadata could not be read from the mirror',
-    'Check the network, or name another mirror with --mirror; --offline builds from what was last seen.',
-  );
+  if (result.exitCode !== 0) throw updateFailure(result.stderr, repositories);
 }
 
 /** A package file as apt names it. */

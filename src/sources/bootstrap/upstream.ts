@@ -85,12 +85,12 @@ export async function refreshUpstream(context: Dependencies, options: UpstreamOp
   // Expiry is checked first the strict way, so that allowing it is recorded only where it was needed.
   let expired = false;
   try {
-    await aptUpdate(context, folder, []);
+    await aptUpdate(context, folder, options);
   } catch (error) {
     if (!(error instanceof IngotError) || error.code !== 'metadata-expired') throw error;
     if (!options.allowExpired) throw expiredError(options.release);
     expired = true;
-    await aptUpdate(context, folder, ['-o', 'Acquire::Check-Valid-Until=false']);
+    await aptUpdate(context, folder, options, ['-o', 'Acquire::Check-Valid-Until=false']);
   }
   const indexes: Record<string, string> = {};
   for (const name of await context.host.files.list(join(folder, 'lists'))) {
