@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { IngotError } from '../base/errors.ts';
 import { loadCatalog, releases } from '../catalog/catalog.ts';
 import { loadPackages, nativePackage } from '../catalog/packages.ts';
 import { findRepository, repositoryWay } from '../catalog/repositories.ts';
@@ -44,7 +45,7 @@ export default defineOperation({
     const role = await roleNamed(context, catalog, input.role);
     const { head } = role;
     const { values, faults } = parameterValues(head, { ...placeholders(head.parameters), ...givenParameters(input.parameter, head.parameters) });
-    for (const { error } of faults) throw error;
+    for (const { error } of faults) throw error.code === 'parameter-missing' ? sayable(error) : error;
     chooseParts(role, undefined, values);
     const supported = releases(catalog).filter(({ id, family }) => head.families.includes(family) && head.except[id] === undefined);
     const packages = await loadPackages();
@@ -94,11 +95,17 @@ function factsOf({ id, family, distribution }: Release, arch: string): Parameter
   return { family, release: id, distribution, arch };
 }
 
-/** For parameters that have no default: something of the right kind, so that the rest can be checked. */
+function sayable(error: IngotError): IngotError {
+  return new IngotError('usage', error.code, error.message, { hint: 'It has no default, and has to match a pattern: say one with --parameter NAME=VALUE.' });
+}
+
+/** For parameters that have no default: something of the right kind, so that the rest can be checked. What a pattern takes is not to be guessed. */
 function placeholders(parameters: Role['head']['parameters']): Record<string, VariableValue> {
   const some: Readonly<Record<RoleParameter['type'], VariableValue>> = { string: 'x', number: 1, boolean: false, list: [] };
   return Object.fromEntries(
-    Object.entries(parameters).flatMap(([name, { default: value, values, type }]) => (value === undefined ? [[name, values?.[0] ?? some[type]]] : [])),
+    Object.entries(parameters).flatMap(([name, { default: value, values, type, pattern }]) =>
+      value !== undefined || (pattern !== undefined && values === undefined) ? [] : [[name, values?.[0] ?? some[type]]],
+    ),
   );
 }
 

@@ -161,6 +161,7 @@ export const DOCKER_PACKAGES: readonly StandInPackage[] = [
   {
     name: 'docker-ce-rootless-extras',
     version: '5:29.7.2-1~debian',
+    conflicts: ['rootlesskit'],
     files: { '/usr/bin/dockerd-rootless.sh': program('#!/bin/sh\nexec dockerd "$@"\n') },
   },
 ];
