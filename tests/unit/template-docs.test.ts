@@ -12,7 +12,7 @@ import { TEMPLATE_EXAMPLES } from '../../tools/template-examples.ts';
 import { templateFolder } from '../support/templates.ts';
 
 const guide = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'templates.md'), 'utf8');
-const [web = '', shop = ''] = [...guide.matchAll(/```yaml\n([^]*?)```/g)].map((match) => match[1] ?? '');
+const [web = '', shop = '', ...parts] = [...guide.matchAll(/```yaml\n([^]*?)```/g)].map((match) => match[1] ?? '');
 
 test('the template of the guide is right as it stands, and has ten layers', async () => {
   await using at = await templateFolder({ 'web.yaml': web, 'shop.yaml': shop });
@@ -31,6 +31,11 @@ test('the template of the guide is right as it stands, and has ten layers', asyn
     'the page',
   ]);
   expect((await at.load({}, 'shop.yaml')).template).toMatchObject({ name: 'shop', packages: ['nginx', 'curl', 'jq', 'redis-server'] });
+});
+
+test('the parts that the guide shows are right', () => {
+  expect(parts.length).toBeGreaterThan(2);
+  for (const part of parts) expect(templateSchema.safeParse(parse(part), { jitless: true }).error?.issues, part).toBeUndefined();
 });
 
 test('the starter is right, with everything in it that is commented out too', async () => {
