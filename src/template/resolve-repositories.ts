@@ -60,10 +60,22 @@ export async function neededRepository(
   return pinned === undefined ? undefined : await pinnedRepository(scope, pinned);
 }
 
+async function fetchKey(scope: Pick<Scope, 'context' | 'offline'>, { name, key: url }: PinnedRepository): Promise<Uint8Array> {
+  try {
+    return await fetchText(scope.context, { url }, scope.offline);
+  } catch (error) {
+    if (!(error instanceof IngotError) || error.code !== 'download-failed') throw error;
+    throw new IngotError('upstream', 'repository-key-missing', `The key of the package repository ${name} could not be had`, {
+      cause: error,
+      hint: `Check the network. A mirror of your own takes its place: name it ${name}, with its key, under \`system\`, \`repositories\`.`,
+    });
+  }
+}
+
 /** The repository with its key fetched and checked. Throws `repository-key-mismatch`, and what fetching throws. */
 async function pinnedRepository(scope: Pick<Scope, 'context' | 'reading' | 'offline'>, repository: PinnedRepository): Promise<PackageRepository> {
   const { key: url, fingerprints, ...rest } = repository;
-  const bytes = await scope.reading.texts.get(`${url} `, () => fetchText(scope.context, { url }, scope.offline));
+  const bytes = await scope.reading.texts.get(`${url} `, () => fetchKey(scope, repository));
   const found = keyFingerprints(bytes);
   const checked = repositoryKey(bytes);
   const strange = found.filter((fingerprint) => !fingerprints.includes(fingerprint));

@@ -17,8 +17,8 @@ import type { VariableValue } from './variables-schema.ts';
 /** A role that is wanted: where the template says so, and with which parameters. */
 interface Wanted {
   readonly path: Path;
-  /** Where a parameter of that name is written. */
-  readonly parameterPath: Path;
+  /** Where each parameter is written. */
+  readonly places: ReadonlyMap<string, Path>;
   readonly role: Role;
   readonly parameters: Readonly<Record<string, unknown>>;
 }
@@ -31,7 +31,8 @@ export async function resolveRoles(scope: Scope, more: readonly string[], found:
   const wanted = new Map<string, Wanted>();
   const add = (path: Path, parameterPath: Path, role: Role, parameters: Readonly<Record<string, unknown>>): void => {
     const known = wanted.get(role.head.role);
-    wanted.set(role.head.role, { path, parameterPath, role, parameters: { ...known?.parameters, ...parameters } });
+    const places = new Map([...(known?.places ?? []), ...Object.keys(parameters).map((name): [string, Path] => [name, [...parameterPath, name]])]);
+    wanted.set(role.head.role, { path, places, role, parameters: { ...known?.parameters, ...parameters } });
   };
   for (const [i, item] of scope.loaded.template.roles.entries()) {
     const { path, parameterPath, parameters } = wordsOf(item, i);
@@ -92,11 +93,11 @@ function checkTogether(scope: Scope, wanted: readonly Wanted[], { image }: Found
 }
 
 async function contentOf(scope: Scope, one: Wanted, release: Release, arch: string): Promise<RoleContent | undefined> {
-  const { role, path, parameters, parameterPath } = one;
+  const { role, path, parameters, places } = one;
   const { head } = role;
   const { values, faults } = parameterValues(head, parameters);
   for (const { name, error } of faults) {
-    await scope.attempt(name === undefined ? path : [...parameterPath, name], () => {
+    await scope.attempt((name === undefined ? undefined : places.get(name)) ?? path, () => {
       throw error;
     });
   }

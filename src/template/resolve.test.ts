@@ -398,7 +398,11 @@ system:
     ['a private key', 'users: [{ name: a, ssh-keys: ["-----BEGIN OPENSSH PRIVATE KEY-----"] }]', 'is a private key'],
     ['no certificate', 'system: { trusted-ca: [hello] }', 'holds no certificate'],
     ['a broken certificate', 'system: { trusted-ca: ["-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"] }', 'cut off or changed'],
-    ['no repository key', 'system: { repositories: [{ name: a, uri: "https://x.org", suites: [a], key: hello }] }', 'is neither a PGP public key nor an RSA public key in PEM'],
+    [
+      'no repository key',
+      'system: { repositories: [{ name: a, uri: "https://x.org", suites: [a], key: hello }] }',
+      'is neither a PGP public key nor an RSA public key in PEM',
+    ],
   ])('%s is refused, and its line not shown', async (_, text, message) => {
     await using at = await templateFolder({ 'web.yaml': `from: debian-12\n${text}\n` });
     const [problem] = (await failureOf(at.resolve())).problems;
