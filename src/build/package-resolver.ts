@@ -56,8 +56,9 @@ export class PackageResolver {
       const wanted = wantedBy(section);
       const update = section.kind === 'step' ? undefined : section.update;
       // What was just resolved from these very repositories is up to date.
-      if (wanted.length === 0 || (update !== undefined && base === undefined && repositories.length === 0)) {
-        resolutions.push(undefined);
+      const upToDate = update !== undefined && base === undefined && repositories.length === 0;
+      if (wanted.length === 0 || upToDate) {
+        resolutions.push(upToDate ? { packages: [], removed: [] } : undefined);
         continue;
       }
       const below = [...lower];

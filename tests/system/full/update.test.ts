@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import * as z from 'zod';
-import { lockContent } from '../../../src/build/lock-file.ts';
+import { lockContent, parseLock } from '../../../src/build/lock-file.ts';
 import { prepare } from '../../../src/build/prepare.ts';
 import { basePackages } from '../../../src/families/debian/packages.ts';
 import { refreshUpstream, resolvePackages } from '../../../src/sources/bootstrap/upstream.ts';
@@ -73,7 +73,15 @@ describe.skipIf(reason !== undefined)(`updates of an older image${reason === und
     const { images } = buildSchema.parse(await home.json(['build', updated, '--gate', 'quick', '--yes']));
     expect(images[0].gate.result).toBe('passed');
     expect(await updateOf(await template('again', 'from: { image: updated }\nupdate: all\n'))).toBeUndefined();
-    expect(await updateOf(await template('fresh', 'from: debian-12\nupdate: all\n'))).toBeUndefined();
+    const fresh = await template('fresh', 'from: debian-12\nupdate: all\n');
+    expect(await updateOf(fresh)).toBeUndefined();
+    // That there was nothing to do is locked, too.
+    const context = await home.context();
+    const request = { template: fresh, variables: {}, roles: [], packages: [] };
+    const prepared = await prepare(context, request, { offline: false, allowExpiredMetadata: false });
+    const lock = parseLock(lockContent([prepared]), 'ingot.lock');
+    const frozen = await prepare(context, request, { offline: true, allowExpiredMetadata: false, lock });
+    expect(frozen.plan.layers.map(({ key }) => key)).toEqual(prepared.plan.layers.map(({ key }) => key));
   });
 
   test('security updates are no more than all updates, and the lock file holds them', async ({ skip }) => {
