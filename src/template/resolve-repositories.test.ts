@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { failureOf, templateFolder } from '../../tests/support/templates.ts';
+import { failureOf, problemsOf, templateFolder } from '../../tests/support/templates.ts';
 import { readFileSync } from 'node:fs';
 import { findRelease, loadCatalog } from '../catalog/catalog.ts';
 import { resolveTemplate } from './resolve.ts';
@@ -54,4 +54,12 @@ test('a key with the pinned fingerprints is taken, and a repository of the templ
   const own = { name: 'x', uri: 'http://mirror.example', suites: ['all'], key: KEYS.toString() };
   await at.write({ 'web.yaml': JSON.stringify({ from: 'debian-13', roles: ['./r'], system: { repositories: [own] } }) });
   expect((await resolve()).system.repositories.map(({ uri }) => uri)).toEqual(['http://mirror.example']);
+});
+
+test('what is wrong in the template is told before a key that could not be had', async () => {
+  await using at = await templateFolder({ 'web.yaml': 'from: debian-13\nroles: [terraform, { docker: { mirrors: [x] } }]\n' }, (host) => ({
+    ...host,
+    fetch: () => Promise.resolve(new Response('', { status: 404 })),
+  }));
+  expect(await problemsOf(at.resolve())).toEqual([expect.stringMatching(/web\.yaml:2:\d+ roles\[1\]\.docker\.mirrors: /)]);
 });

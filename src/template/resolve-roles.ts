@@ -46,11 +46,15 @@ export async function resolveRoles(scope: Scope, more: readonly string[], found:
   const release = releaseOf(scope, found);
   if (found !== undefined) checkTogether(scope, [...wanted.values()], found);
   const resolved: ResolvedRole[] = [];
+  const failures: unknown[] = [];
   for (const name of inOrder([...wanted.values()].map(({ role }) => role.head))) {
     const one = wanted.get(name);
-    const content = one === undefined || release === undefined ? undefined : await contentOf(scope, one, release, arch);
+    // One that cannot be fetched hides nothing of what is wrong with the others.
+    const content =
+      one === undefined || release === undefined ? undefined : await contentOf(scope, one, release, arch).catch((error: unknown) => void failures.push(error));
     if (one !== undefined && content !== undefined) resolved.push({ name, version: one.role.head.version, content });
   }
+  if (failures.length > 0) throw failures[0];
   return resolved;
 }
 

@@ -64,13 +64,17 @@ export async function resolveTemplate(
   const { template } = scope.loaded;
   const found = overrides.from === undefined ? await resolveFrom(scope) : await findBase(context, catalog, overrides.from);
   const arch = await architecture(scope, found, overrides);
-  const [roles, packages, users, system, steps] = await Promise.all([
+  const reads = [
     resolveRoles(scope, overrides.roles, found, arch),
     resolvePackages(scope, overrides.packages, found, arch),
     resolveUsers(scope),
     resolveSystem(scope),
     resolveSteps(scope),
-  ]);
+  ] as const;
+  // What is wrong in the template is told before an address that did not answer: it can be mended without waiting for anybody.
+  const settled = await Promise.allSettled(reads);
+  if (settled.some(({ status }) => status === 'rejected')) scope.finish();
+  const [roles, packages, users, system, steps] = await Promise.all(reads);
   const kernel = overrides.kernel ?? template.kernel ?? kernelOf(found);
   const disk =
     found === undefined
