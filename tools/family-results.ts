@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { FAMILIES, type FamilyName } from '../src/catalog/schema.ts';
+import { FAMILIES, type FamilyName } from '../src/catalog/families.ts';
 
 const SOURCES = join(import.meta.dirname, '..', 'src', 'families');
 

@@ -1,6 +1,7 @@
 /* docs/reference/packages.md: every package and repository of the catalog, made from catalog/packages and catalog/repositories. */
 import { readCatalogFolder, readPackageFolder } from '../src/catalog/folder.ts';
-import { PACKAGE_FAMILIES, type FamilyName, type PackageCategory, type PackageFamily } from '../src/catalog/packages.ts';
+import { FAMILIES, type FamilyName } from '../src/catalog/families.ts';
+import { type NativeEntry, type PackageCategory } from '../src/catalog/packages.ts';
 import type { CatalogRepository } from '../src/catalog/repositories.ts';
 
 export async function packagesPage(note: string): Promise<string> {
@@ -38,11 +39,11 @@ function categoryBlocks({ category, summary, packages }: PackageCategory, source
     `## ${category}`,
     `${summary}.`,
     table(
-      ['Name', 'What it is', ...PACKAGE_FAMILIES.map((family) => TITLES[family]), 'Alternatives'],
+      ['Name', 'What it is', ...FAMILIES.map((family) => TITLES[family]), 'Alternatives'],
       packages.map((item) => [
         code(item.name),
         item.description,
-        ...PACKAGE_FAMILIES.map((family) => familyCell(item[family], sources)),
+        ...FAMILIES.map((family) => familyCell(item[family], sources)),
         item.instead.map(code).join(', '),
       ]),
     ),
@@ -50,9 +51,9 @@ function categoryBlocks({ category, summary, packages }: PackageCategory, source
   ];
 }
 
-const TITLES: Readonly<Record<PackageFamily, string>> = { debian: 'Debian', rhel: 'RHEL', suse: 'SUSE', arch: 'Arch', alpine: 'Alpine' };
+const TITLES: Readonly<Record<FamilyName, string>> = { debian: 'Debian', rhel: 'RHEL', suse: 'SUSE', arch: 'Arch', alpine: 'Alpine' };
 
-function familyCell({ name, repository, seen, without, only, releases, note }: FamilyName, sources: Map<string, number>): string {
+function familyCell({ name, repository, seen, without, only, releases, note }: NativeEntry, sources: Map<string, number>): string {
   const named = (native: string, from: string | undefined): string => `${code(native)}${from === undefined ? '' : ` of ${from}`}`;
   const details = [
     ...(without === undefined ? [] : [`not in ${without.join(', ')}`]),

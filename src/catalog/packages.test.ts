@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readCatalogFolder, readPackageFolder } from './folder.ts';
-import { matches, nativeOf, nativePackage, PACKAGE_FAMILIES, packageCatalog, packageCategorySchema, type NativePackage } from './packages.ts';
+import { FAMILIES } from './families.ts';
+import { matches, nativeOf, nativePackage, packageCatalog, packageCategorySchema, type NativePackage } from './packages.ts';
 
 const categories = await readPackageFolder();
 const packages = packageCatalog(categories);
@@ -16,7 +17,7 @@ function native(name: string, id: string, arch = 'amd64'): NativePackage {
 test('there are at least 200 packages in 16 categories, each in a file of its name', () => {
   expect(categories).toHaveLength(16);
   expect(packages.size).toBeGreaterThanOrEqual(200);
-  for (const family of PACKAGE_FAMILIES) expect([...packages.values()].filter((item) => item[family].name !== null).length).toBeGreaterThan(200);
+  for (const family of FAMILIES) expect([...packages.values()].filter((item) => item[family].name !== null).length).toBeGreaterThan(200);
 });
 
 test('what an entry names exists: repositories and packages', () => {
@@ -24,7 +25,7 @@ test('what an entry names exists: repositories and packages', () => {
   for (const item of packages.values()) {
     for (const other of item.instead) expect(packages.has(other), `${item.name} instead ${other}`).toBe(true);
     expect(item.instead).not.toContain(item.name);
-    const named = PACKAGE_FAMILIES.flatMap((family) => [item[family].repository, ...Object.values(item[family].releases ?? {}).map((one) => one.repository)]);
+    const named = FAMILIES.flatMap((family) => [item[family].repository, ...Object.values(item[family].releases ?? {}).map((one) => one.repository)]);
     for (const name of [...named, item.upstream]) if (name !== undefined) expect(known, `${item.name} names ${name}`).toContain(name);
     expect(item.debian.seen, `${item.name}: Debian names are tested, not cited`).toBeUndefined();
   }
@@ -32,7 +33,7 @@ test('what an entry names exists: repositories and packages', () => {
 
 test('a repository that a family needs is there for the family', () => {
   for (const item of packages.values()) {
-    for (const family of PACKAGE_FAMILIES) {
+    for (const family of FAMILIES) {
       const { repository } = item[family];
       if (repository !== undefined) expect(Object.keys(repositories.find((one) => one.repository === repository)?.families ?? {})).toContain(family);
     }

@@ -1,10 +1,7 @@
 import * as z from 'zod';
 import { IngotError, nearest } from '../base/errors.ts';
+import { FAMILIES, type FamilyName } from './families.ts';
 import type { Release } from './schema.ts';
-
-/** Families of distributions in the order in which tables show them. */
-export const PACKAGE_FAMILIES = ['debian', 'rhel', 'suse', 'arch', 'alpine'] as const;
-export type PackageFamily = (typeof PACKAGE_FAMILIES)[number];
 
 /** A release's id, in which `*` stands for anything: `debian-12`, `*-10`, `fedora-*`. */
 const releasePattern = z.string().regex(/^[a-z0-9.*-]+$/, "must be a release's name, in which * stands for anything");
@@ -18,7 +15,7 @@ const namedSchema = z.strictObject({
 const otherNameSchema = z.union([nativeName.transform((name) => ({ name })), namedSchema]);
 
 /** What a family calls a package; `name` is null where it lacks it. */
-const familyNameSchema = z.strictObject({
+const nativeEntrySchema = z.strictObject({
   name: z.string().nullable(),
   repository: z.string().optional(),
   seen: z.string().optional(),
@@ -30,7 +27,7 @@ const familyNameSchema = z.strictObject({
     .optional(),
   note: z.string().optional(),
 });
-export type FamilyName = z.output<typeof familyNameSchema>;
+export type NativeEntry = z.output<typeof nativeEntrySchema>;
 
 /** In the files: its name, null where it lacks it, or more about it. */
 const familySchema = z
@@ -46,7 +43,7 @@ const familySchema = z
     z.strictObject({ name: z.null(), note: z.string().optional().describe('What there is instead') }),
     z.null().transform(() => ({ name: null })),
   ])
-  .transform((entry): FamilyName => entry)
+  .transform((entry): NativeEntry => entry)
   .describe('Its name in a family');
 
 /** A package under the name that a template writes for every family. */
@@ -79,11 +76,11 @@ export const packageOutput = z.strictObject({
   name: z.string(),
   category: z.string(),
   description: z.string(),
-  debian: familyNameSchema,
-  rhel: familyNameSchema,
-  suse: familyNameSchema,
-  arch: familyNameSchema,
-  alpine: familyNameSchema,
+  debian: nativeEntrySchema,
+  rhel: nativeEntrySchema,
+  suse: nativeEntrySchema,
+  arch: nativeEntrySchema,
+  alpine: nativeEntrySchema,
   instead: z.array(z.string()),
   upstream: z.string().optional(),
   note: z.string().optional(),
@@ -145,7 +142,7 @@ export function nativePackage(packages: PackageCatalog, text: string, release: N
 export function findPackage(packages: PackageCatalog, name: string): CatalogPackage {
   const found = packages.get(name);
   if (found !== undefined) return found;
-  const meant = [...packages.values()].filter((item) => PACKAGE_FAMILIES.some((family) => item[family].name === name)).map((item) => item.name);
+  const meant = [...packages.values()].filter((item) => FAMILIES.some((family) => item[family].name === name)).map((item) => item.name);
   const near = meant.length > 0 ? meant : nearest(name, packages.keys());
   throw new IngotError('not-found', 'package-unlisted', `The catalog has no package "${name}"`, {
     hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'A template may name it all the same: it is passed on to the family as it is.',
@@ -153,7 +150,7 @@ export function findPackage(packages: PackageCatalog, name: string): CatalogPack
 }
 
 /** A family's name of a package; where it differs between releases, with a star. */
-export function nativeText({ name, releases }: Pick<FamilyName, 'name' | 'releases'>): string {
+export function nativeText({ name, releases }: Pick<NativeEntry, 'name' | 'releases'>): string {
   return `${name ?? '-'}${releases === undefined ? '' : ' *'}`;
 }
 
@@ -181,8 +178,8 @@ export function matches(pattern: string, id: string): boolean {
 }
 
 /** A family of the catalog of packages by its name. */
-export function packageFamily(name: string): PackageFamily | undefined {
-  return PACKAGE_FAMILIES.find((family) => family === name);
+export function packageFamily(name: string): FamilyName | undefined {
+  return FAMILIES.find((family) => family === name);
 }
 
 function noteOf(item: CatalogPackage, family: string): string | undefined {

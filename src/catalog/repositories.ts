@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { IngotError, nearest } from '../base/errors.ts';
+import { FAMILIES } from './families.ts';
 import type { CatalogData, Release } from './schema.ts';
 
 const fingerprint = z.string().regex(/^[0-9A-F]{40}$/, 'must be a fingerprint: 40 hexadecimal digits, capital letters, no blanks');
@@ -45,7 +46,7 @@ export const repositorySchema = z.strictObject({
   repository: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   summary: z.string(),
   parameters: z.record(z.string(), z.strictObject({ description: z.string(), default: z.string() })).default({}),
-  families: z.partialRecord(z.enum(['debian', 'rhel', 'suse', 'arch', 'alpine']), z.union([waySchema.transform((way) => [way]), z.array(waySchema).min(1)])),
+  families: z.partialRecord(z.enum(FAMILIES), z.union([waySchema.transform((way) => [way]), z.array(waySchema).min(1)])),
   note: z.string().optional().describe('What one should know before using it'),
   source: z.string().describe('Where its facts were seen'),
 });

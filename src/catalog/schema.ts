@@ -1,9 +1,6 @@
 import * as z from 'zod';
+import { FAMILIES } from './families.ts';
 import { repositorySchema } from './repositories.ts';
-
-/** What package manager, services, boot loader and cleaning look like. */
-export const FAMILIES = ['debian', 'rhel', 'suse', 'arch', 'alpine'] as const;
-export type FamilyName = (typeof FAMILIES)[number];
 
 /** One version of a distribution, as a file of catalog/distros describes it. */
 const releaseSchema = z.strictObject({

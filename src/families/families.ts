@@ -1,5 +1,6 @@
 import { IngotError } from '../base/errors.ts';
-import type { FamilyName, Release } from '../catalog/schema.ts';
+import type { FamilyName } from '../catalog/families.ts';
+import type { Release } from '../catalog/schema.ts';
 import { alpine } from './alpine/family.ts';
 import { arch } from './arch/family.ts';
 import { debian } from './debian/family.ts';

@@ -1,4 +1,5 @@
-import type { FamilyName, Release } from '../catalog/schema.ts';
+import type { FamilyName } from '../catalog/families.ts';
+import type { Release } from '../catalog/schema.ts';
 import type { DiskLayout, DiskRequest } from '../disk/layout.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { TemplateNetwork } from '../template/network-schema.ts';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { findPackage, loadPackages, nativeText, PACKAGE_FAMILIES, packageOutput } from '../catalog/packages.ts';
+import { FAMILIES } from '../catalog/families.ts';
+import { findPackage, loadPackages, nativeText, packageOutput } from '../catalog/packages.ts';
 import { defineOperation } from './operation.ts';
 import { renderTable, styled } from './table.ts';
 
@@ -24,7 +25,7 @@ export default defineOperation({
     ];
     const table = renderTable(
       [{ title: 'FAMILY' }, { title: 'NAME' }, { title: 'REPOSITORY' }, { title: 'RELEASES', shrink: true }, { title: 'SEEN', shrink: true }],
-      PACKAGE_FAMILIES.map((family) => {
+      FAMILIES.map((family) => {
         const entry = item[family];
         if (entry.name === null) return [family, { text: '-', style: 'yellow' }, '', entry.note ?? ''];
         return [

@@ -1,14 +1,7 @@
 import * as z from 'zod';
 import { IngotError, nearest } from '../base/errors.ts';
-import {
-  loadPackages,
-  nativeText,
-  PACKAGE_FAMILIES,
-  packageOutput,
-  type CatalogPackage,
-  type PackageCatalog,
-  type PackageFamily,
-} from '../catalog/packages.ts';
+import { FAMILIES, type FamilyName } from '../catalog/families.ts';
+import { loadPackages, nativeText, packageOutput, type CatalogPackage, type PackageCatalog } from '../catalog/packages.ts';
 import { countOf } from './image-text.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 import { renderTable, styled, type Cell } from './table.ts';
@@ -27,10 +20,10 @@ export default defineOperation({
       .optional()
       .describe('Only packages with this text in their names, in any family, or their descriptions')
       .meta({ placeholder: 'TEXT' }),
-    family: z.enum(PACKAGE_FAMILIES).optional().describe('Show the names of this family'),
+    family: z.enum(FAMILIES).optional().describe('Show the names of this family'),
   }),
   output: z.strictObject({
-    family: z.enum(PACKAGE_FAMILIES).nullable(),
+    family: z.enum(FAMILIES).nullable(),
     categories: z.array(z.strictObject({ category: z.string(), packages: z.array(packageOutput) })),
   }),
   examples: [
@@ -72,11 +65,11 @@ function overview(packages: readonly CatalogPackage[], options: RenderOptions): 
 }
 
 function lackingCell(item: CatalogPackage): Cell {
-  const lacking = PACKAGE_FAMILIES.filter((family) => item[family].name === null);
-  return { text: lacking.length === PACKAGE_FAMILIES.length ? 'any family' : lacking.join(', '), style: 'yellow' };
+  const lacking = FAMILIES.filter((family) => item[family].name === null);
+  return { text: lacking.length === FAMILIES.length ? 'any family' : lacking.join(', '), style: 'yellow' };
 }
 
-function namesOfFamily(packages: readonly CatalogPackage[], family: PackageFamily, options: RenderOptions): string {
+function namesOfFamily(packages: readonly CatalogPackage[], family: FamilyName, options: RenderOptions): string {
   return renderTable(
     [{ title: 'NAME' }, { title: family.toUpperCase() }, { title: 'REPOSITORY' }, { title: 'DESCRIPTION', shrink: true }, { title: 'SEEN', shrink: true }],
     packages.map((item) => {
@@ -88,7 +81,7 @@ function namesOfFamily(packages: readonly CatalogPackage[], family: PackageFamil
   );
 }
 
-function seenText(family: PackageFamily, name: string | null, seen: string | undefined): string {
+function seenText(family: FamilyName, name: string | null, seen: string | undefined): string {
   if (name === null) return '';
   return family === 'debian' ? 'tested' : (seen ?? 'not checked');
 }
@@ -98,7 +91,7 @@ function categoriesOf(packages: PackageCatalog): string[] {
 }
 
 function textsOf(item: CatalogPackage): string[] {
-  return [item.name, item.description, ...PACKAGE_FAMILIES.flatMap((family) => item[family].name ?? [])];
+  return [item.name, item.description, ...FAMILIES.flatMap((family) => item[family].name ?? [])];
 }
 
 function categoryUnknown(name: string, names: readonly string[]): IngotError {

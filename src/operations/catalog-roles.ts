@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { toIngotError } from '../base/errors.ts';
 import { loadCatalog } from '../catalog/catalog.ts';
+import { FAMILIES } from '../catalog/families.ts';
 import { testedRows } from '../catalog/tested.ts';
 import { catalogRole, findRole, ownRoles } from '../roles/find.ts';
 import { defineOperation } from './operation.ts';
@@ -52,7 +53,7 @@ export default defineOperation({
       [
         { title: 'NAME' },
         { title: 'VERSION' },
-        { title: 'FAMILIES', shrink: true },
+        { title: 'FAMILIES' },
         ...(yours ? [{ title: 'FROM' }] : []),
         { title: 'TESTED', shrink: true },
         { title: 'WHAT IT IS', shrink: true },
@@ -60,7 +61,7 @@ export default defineOperation({
       roles.map(({ name, version, families, origin, tested, summary, problem }) => [
         name,
         version,
-        families.join(', '),
+        families.length === FAMILIES.length ? 'all' : families.join(', '),
         ...(yours ? [origin === 'own' ? 'your folder' : 'catalog'] : []),
         tested.join(', '),
         problem === null ? summary : { text: problem, style: 'red' as const },

@@ -26,9 +26,6 @@ export default defineOperation({
   async run({ name, folder }, context) {
     await checkName(name, folder === undefined);
     const parent = folderOf(context, folder);
-    if (folder !== undefined && (await context.host.files.status(parent))?.kind !== 'directory') {
-      throw new IngotError('not-found', 'folder-missing', `There is no folder ${parent}`, { hint: 'Make it first.' });
-    }
     const target = hostPath(join(parent, name));
     if ((await context.host.files.status(target)) !== undefined) {
       throw new IngotError('conflict', 'file-exists', `${target} exists already`, { hint: 'It stays as it is. Give another name, or edit what is there.' });

@@ -14,7 +14,7 @@ async function run<I extends z.core.$ZodObject, O extends z.core.$ZodType>(opera
   const output = await operation.run(z.parse(operation.input, input), at.context);
   const checked = z.parse(operation.output, output);
   expect(JSON.parse(JSON.stringify(checked))).toEqual(JSON.parse(JSON.stringify(output)));
-  return { output: checked, text: operation.render?.(checked, { color: false, width: 100 }) ?? '' };
+  return { output: checked, text: operation.render?.(checked, { color: false, width: Infinity }) ?? '' };
 }
 
 test('what new writes is a role: it is right, listed and shown, templates can use it, and it is never replaced', async () => {
@@ -43,18 +43,17 @@ test('what new writes is a role: it is right, listed and shown, templates can us
 });
 
 test('a role elsewhere is used by its path', async () => {
-  await using at = await templateFolder({ 'web.yaml': 'from: debian-13\nroles: [./hello]\n' });
-  const { output } = await run(roleNew, at, { name: 'hello', folder: '.' });
-  expect(output).toMatchObject({ folder: join(at.folder, 'hello'), use: 'roles: [./hello]', validate: 'ingot role validate ./hello' });
-  expect((await run(roleValidate, at, { role: './hello' })).output.releases.length).toBeGreaterThan(2);
+  await using at = await templateFolder({ 'web.yaml': 'from: debian-13\nroles: [./roles/hello]\n' });
+  const { output } = await run(roleNew, at, { name: 'hello', folder: 'roles' });
+  expect(output).toMatchObject({ folder: join(at.folder, 'roles', 'hello'), use: 'roles: [./roles/hello]', validate: 'ingot role validate ./roles/hello' });
+  expect((await run(roleValidate, at, { role: './roles/hello' })).output.releases.length).toBeGreaterThan(2);
   expect((await at.resolve()).roles.map(({ name }) => name)).toEqual(['hello']);
 });
 
-test('a name that cannot be, one of the catalog, and a folder that is not there are refused before anything is written', async () => {
+test('a name that cannot be, and one of the catalog, are refused before anything is written', async () => {
   await using at = await templateFolder({});
   for (const name of ['Hello!', '../x', '-x', 'a b']) expect(await failureOf(run(roleNew, at, { name }))).toMatchObject({ code: 'name-invalid' });
   expect(await failureOf(run(roleNew, at, { name: 'docker' }))).toMatchObject({ code: 'role-in-catalog', hint: expect.stringContaining('--folder .') });
-  expect(await failureOf(run(roleNew, at, { name: 'x', folder: 'nowhere' }))).toMatchObject({ code: 'folder-missing' });
   expect((await run(catalogRoles, at, {})).output.roles.every(({ origin }) => origin === 'catalog')).toBe(true);
 });
 

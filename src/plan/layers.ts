@@ -1,5 +1,5 @@
 import type { Digest, Key } from '../base/types.ts';
-import type { FamilyName } from '../catalog/schema.ts';
+import type { FamilyName } from '../catalog/families.ts';
 import type { BootMenu, ChangeRecipe, Seal } from '../families/recipe.ts';
 import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { InstalledPackage } from '../store/model.ts';

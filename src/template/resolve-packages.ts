@@ -30,11 +30,26 @@ export async function resolvePackages(scope: Scope, more: readonly string[], fou
     const native = nameOf(scope, catalog, text, release, arch);
     packages.add(native.name);
     const { repository } = native;
-    if (repository !== undefined && !repositories.has(repository)) repositories.set(repository, await neededRepository(scope, repository, release, arch));
+    if (repository !== undefined && !repositories.has(repository)) repositories.set(repository, await repositoryFor(scope, text, repository, release, arch));
   };
   for (const [i, text] of written.entries()) await scope.attempt(['packages', i], () => add(text));
   for (const text of more) await add(text);
   return { packages: [...packages], repositories: [...repositories.values()].filter((each) => each !== undefined) };
+}
+
+/** Whatever is wrong with a repository is told with the package that needs it. */
+async function repositoryFor(scope: Scope, text: string, name: string, release: Release, arch: string): Promise<PackageRepository | undefined> {
+  try {
+    return await neededRepository(scope, name, release, arch);
+  } catch (error) {
+    if (!(error instanceof IngotError)) throw error;
+    const own = `A mirror of it can be named under \`system\`, \`repositories\` as ${name}.`;
+    throw new IngotError(error.class, error.code, `${text} comes from the repository ${name}: ${error.message}`, {
+      hint: error.class === 'upstream' ? own : (error.hint ?? own),
+      cause: error.cause,
+      ...(error.detail === undefined ? {} : { detail: error.detail }),
+    });
+  }
 }
 
 function nameOf(scope: Scope, catalog: PackageCatalog, text: string, release: Release, arch: string): ReturnType<typeof nativePackage> {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { problemsOf, templateFolder } from '../../tests/support/templates.ts';
 import { openSecrets } from '../base/secrets.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
-import type { FamilyName } from '../catalog/schema.ts';
+import type { FamilyName } from '../catalog/families.ts';
 
 async function problems(text: string): Promise<string[]> {
   await using at = await templateFolder({ 'web.yaml': text });

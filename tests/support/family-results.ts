@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { FamilyName } from '../../src/catalog/schema.ts';
+import type { FamilyName } from '../../src/catalog/families.ts';
 import { codeOf, readResults, resultsFile, type FamilyOperation, type FamilyResults } from '../../tools/family-results.ts';
 
 /**

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { IngotError } from '../../base/errors.ts';
 import type { Argv, CommandResult } from '../../base/process.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
-import type { FamilyName } from '../../catalog/schema.ts';
+import type { FamilyName } from '../../catalog/families.ts';
 import { requireTools } from '../../doctor/install.ts';
 import { familyOf } from '../../families/families.ts';
 import type { ProgramRecipe } from '../../plan/layers.ts';
