@@ -1,9 +1,8 @@
 #!/bin/sh
+# redis-machine GROUP
 # The password of this machine, made once: in a file that root alone reads, and in one that the server reads besides.
 set -eu
 umask 077
-group=redis
-if getent group valkey >/dev/null; then group=valkey; fi
 mkdir -p /root/redis
 if [ ! -s /root/redis/password ]; then
   head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >/root/redis/password.new
@@ -11,6 +10,6 @@ if [ ! -s /root/redis/password ]; then
 fi
 # printf is of the shell: the password is in no command line.
 printf 'requirepass %s\n' "$(cat /root/redis/password)" >/etc/redis-role/password.new
-chown "root:$group" /etc/redis-role/password.new
+chown "root:$1" /etc/redis-role/password.new
 chmod 0640 /etc/redis-role/password.new
 mv /etc/redis-role/password.new /etc/redis-role/password.conf
