@@ -131,4 +131,27 @@ describe('ingot-hardened', () => {
       's\tthe kernel has 1 audit rules for identity, not 2',
     ]);
   });
+
+  /** Ids of the rules that a selection takes. */
+  const selected = async (selection: string): Promise<string[]> => {
+    const run = 'file=$(mktemp) && trap \'rm -f "$file"\' EXIT && printf %s "$SELECTION" >"$file" && INGOT_HARDENED_SELECTION=$file sh "$PROGRAM" list';
+    const { stdout } = await hostProcesses.run(['sh', '-c', run], {
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', SELECTION: selection, PROGRAM: `${FOLDER}files/ingot-hardened`, INGOT_HARDENED: `${FOLDER}files` },
+    });
+    return stdout.split('\n').flatMap((line) => /^(\S+) +\d +yes /.exec(line)?.[1] ?? []);
+  };
+
+  test('takes the rules of a level, what is named, and nothing that is skipped or needs what is', async () => {
+    const rules = (await hardenedRules()).filter(({ families }) => families.length === 0);
+    const takes = async (selection: string): Promise<string[]> => {
+      const taken = await selected(selection);
+      return rules.map(({ id }) => id).filter((id) => taken.includes(id));
+    };
+    const first = rules.filter(({ level }) => level === 1).map(({ id }) => id);
+    expect(await takes('level: 1\nrules:\n  - all\nskip: []\n')).toEqual(first);
+    expect(await takes('level: 2\nrules: [ all ]\nskip: []\n')).toEqual(rules.map(({ id }) => id));
+    expect(await takes('level: 1\nrules:\n  - all\nskip:\n  - audit\n  - firewall\n')).toEqual(first.filter((id) => !/^(audit|firewall)/.test(id)));
+    expect(await takes('level: 1\nrules:\n  - sshd-no-passwords\n  - kernel-replace\nskip: []\n')).toEqual(['kernel-replace', 'sshd-no-passwords']);
+    expect(await takes('level: 1\nrules:\n  - audit-time\nskip: []\n')).toEqual([]);
+  });
 });
