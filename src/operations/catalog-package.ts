@@ -24,7 +24,7 @@ export default defineOperation({
       ['Note', item.note],
     ];
     const table = renderTable(
-      [{ title: 'FAMILY' }, { title: 'NAME' }, { title: 'REPOSITORY' }, { title: 'RELEASES', shrink: true }, { title: 'SEEN', shrink: true }],
+      [{ title: 'FAMILY' }, { title: 'NAME' }, { title: 'REPOSITORY' }, { title: 'RELEASES', shrink: 'wrap' }, { title: 'SEEN', shrink: true }],
       FAMILIES.map((family) => {
         const entry = item[family];
         if (entry.name === null) return [family, { text: '-', style: 'yellow' }, '', entry.note ?? ''];

@@ -50,7 +50,7 @@ export default defineOperation({
     const [only] = repositories;
     if (repositories.length === 1 && only !== undefined) return detail(only, options);
     return renderTable(
-      [{ title: 'NAME' }, { title: 'FAMILIES' }, { title: 'WHAT IT HAS', shrink: true }],
+      [{ title: 'NAME' }, { title: 'FAMILIES' }, { title: 'WHAT IT HAS', shrink: 'wrap' }],
       repositories.map(({ name, families, summary }) => [name, Object.keys(families).join(', '), summary]),
       options,
     );

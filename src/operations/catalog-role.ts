@@ -99,7 +99,7 @@ export default defineOperation({
 function parametersText(parameters: readonly z.output<typeof parameter>[], options: RenderOptions): string {
   if (parameters.length === 0) return 'It takes no parameters.';
   return renderTable(
-    [{ title: 'PARAMETER' }, { title: 'TYPE' }, { title: 'DEFAULT', shrink: true }, { title: 'MEANING', shrink: true }],
+    [{ title: 'PARAMETER' }, { title: 'TYPE' }, { title: 'DEFAULT', shrink: 'wrap' }, { title: 'MEANING', shrink: 'wrap' }],
     parameters.map((one) => [one.name, one.type, one.default === undefined ? { text: 'to be set', style: 'yellow' } : valueText(one.default), meaningOf(one)]),
     options,
   );

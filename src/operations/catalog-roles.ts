@@ -49,21 +49,20 @@ export default defineOperation({
   },
   render({ roles }, options) {
     const yours = roles.some(({ origin }) => origin === 'own');
+    const known = roles.some(({ tested }) => tested.length > 0);
     return renderTable(
       [
         { title: 'NAME' },
-        { title: 'VERSION' },
         { title: 'FAMILIES' },
         ...(yours ? [{ title: 'FROM' }] : []),
-        { title: 'TESTED', shrink: true },
-        { title: 'WHAT IT IS', shrink: true },
+        ...(known ? [{ title: 'TESTED', shrink: 'wrap' as const }] : []),
+        { title: 'WHAT IT IS', shrink: 'wrap' },
       ],
-      roles.map(({ name, version, families, origin, tested, summary, problem }) => [
+      roles.map(({ name, families, origin, tested, summary, problem }) => [
         name,
-        version,
-        families.length === FAMILIES.length ? 'all' : families.join(', '),
+        familiesText(families),
         ...(yours ? [origin === 'own' ? 'your folder' : 'catalog'] : []),
-        tested.join(', '),
+        ...(known ? [tested.join(', ')] : []),
         problem === null ? summary : { text: problem, style: 'red' as const },
       ]),
       options,
@@ -80,4 +79,10 @@ function headOf({ head, folder }: Known): { version: string; summary: string; fa
     return own.length > 0 && own.every(({ standing }) => standing === 'tested');
   });
   return { version: head.version, summary: head.summary, families: [...head.families], tested: good, problem: null };
+}
+
+function familiesText(families: readonly string[]): string {
+  const lacking = FAMILIES.filter((family) => !families.includes(family));
+  if (lacking.length === 0) return 'all';
+  return lacking.length === 1 ? `all but ${lacking.join(', ')}` : families.join(', ');
 }

@@ -25,7 +25,7 @@ test('what new writes is a role: it is right, listed and shown, templates can us
   expect((await run(roleValidate, at, { role: 'hello' })).text).toMatch(
     /^hello \(version 1\) is right, in \d releases\.\n\nRELEASE.*\ndebian-11 +3 +4 +curl nginx +nginx\n/,
   );
-  expect((await run(catalogRoles, at, {})).text).toMatch(/\nhello +1 +debian +your folder +A we/);
+  expect((await run(catalogRoles, at, {})).text).toMatch(/\nhello +debian +your folder +A we/);
   expect((await run(catalogRole, at, { role: 'hello' })).text).toMatch(/\nstatus +boolean +false +Serve its state at \/status/);
   const { roles } = await at.resolve();
   const content = roles[0]?.content;
@@ -95,6 +95,16 @@ test('parameters are given by their types', async () => {
   expect(await packages(['size=7'])).toEqual(['curl']);
   expect(await failureOf(packages(['size=x']))).toMatchObject({ code: 'parameter-wrong' });
   expect(await failureOf(packages(['sise=7']))).toMatchObject({ code: 'parameter-unknown', hint: 'Did you mean size?' });
+});
+
+test('what is said of roles is broken into lines, and no word of it is lost', async () => {
+  await using at = await templateFolder({});
+  const words = (text: string): string[] => text.split(/\s+/).toSorted();
+  const { output } = await run(catalogRole, at, { role: 'registry' });
+  const narrow = catalogRole.render?.(output, { color: false, width: 80 }) ?? '';
+  const table = narrow.slice(narrow.indexOf('PARAMETER'));
+  expect(Math.max(...table.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(words(narrow)).toEqual(words(catalogRole.render?.(output, { color: false, width: Infinity }) ?? ''));
 });
 
 test('one of yours that is broken is listed with what is wrong', async () => {

@@ -10,8 +10,8 @@ export interface Column {
   readonly title: string;
   /** Numbers and sizes stand to the right. */
   readonly right?: boolean;
-  /** Its texts are cut where the table is wider than the terminal. */
-  readonly shrink?: boolean;
+  /** Where the table is wider than the terminal, its texts are cut, or broken into lines. */
+  readonly shrink?: boolean | 'wrap';
 }
 
 /** How much of a column stays at least, where it is cut. */
@@ -35,7 +35,7 @@ export function renderTable(
   shrink(widths, columns, options.width ?? Number.POSITIVE_INFINITY);
   // Plain loops: a listing of a thousand rows is part of what a command's start costs.
   let table = '';
-  for (const row of [heading, ...rows]) {
+  for (const row of [heading, ...rows].flatMap((whole) => linesOf(whole, columns, widths))) {
     let line = '';
     for (let i = 0; i < columns.length; i++) {
       const cell = row[i] ?? '';
@@ -54,10 +54,37 @@ function shrink(widths: number[], columns: readonly Column[], width: number): vo
   let excess = widths.reduce((sum, one) => sum + one + 2, -2) - width;
   for (let i = columns.length - 1; i >= 0 && excess > 0; i--) {
     const now = widths[i] ?? 0;
-    if (columns[i]?.shrink !== true || now <= SHORTEST) continue;
+    if ((columns[i]?.shrink ?? false) === false || now <= SHORTEST) continue;
     widths[i] = Math.max(SHORTEST, now - excess);
     excess -= now - (widths[i] ?? 0);
   }
+}
+
+/** A row as it is, or where texts are broken, as many rows as the longest of them needs. */
+function linesOf(row: readonly Cell[], columns: readonly Column[], widths: readonly number[]): (readonly Cell[])[] {
+  const broken = columns.map((column, i) =>
+    column.shrink === 'wrap' && textOf(row[i]).length > (widths[i] ?? 0) ? wrap(textOf(row[i]), widths[i] ?? 0) : undefined,
+  );
+  if (broken.every((lines) => lines === undefined)) return [row];
+  const height = Math.max(...broken.map((lines) => lines?.length ?? 1));
+  return Array.from({ length: height }, (_, line) =>
+    columns.map((_column, i) => restyled(row[i], broken[i] === undefined ? (line === 0 ? undefined : '') : (broken[i][line] ?? ''))),
+  );
+}
+
+function restyled(cell: Cell | undefined, text: string | undefined): Cell {
+  if (cell === undefined || text === undefined) return cell ?? '';
+  return typeof cell === 'string' ? text : { ...cell, text };
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function cut(text: string, width: number): string {
