@@ -9,7 +9,7 @@ import { suse } from './suse/family.ts';
 import type { Family, PlannedPackages } from './family.ts';
 
 /** Every family that ingot can build images of. */
-const BY_NAME: Readonly<Partial<Record<FamilyName, Family>>> = { debian, rhel, suse, arch, alpine };
+const BY_NAME: Readonly<Record<FamilyName, Family>> = { debian, rhel, suse, arch, alpine };
 
 /** A family by its name, which a release or an image's config says; throws `family-unknown`. */
 export function familyOf(name: string): Family {

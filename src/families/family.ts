@@ -64,7 +64,7 @@ export interface Family {
   readonly kernelArguments: readonly string[];
   /** Packages are chosen before the build; without it the image's own package manager chooses while it installs them. */
   readonly planned?: PlannedPackages;
-  /** There while programs of the user or a package manager run: keeps services from starting. The seal takes it away. */
+  /** There while programs of the user or a package manager run: what they need to work in a workspace, where nothing may start. The seal takes it away. */
   readonly quiet: readonly RootFile[];
 
   /** Installs packages, by the image's own package manager, with signatures checked. Run with network. */

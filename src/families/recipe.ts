@@ -30,6 +30,8 @@ export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 
 export interface ChangeRecipe {
   readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'ubuntu-pro' | 'users' | 'system' | 'network' | 'file' | 'service';
   readonly install?: PackageInstallation;
+  /** Written before anything runs; the seal takes it away. */
+  readonly quiet?: readonly RootFile[];
   /** Run first, with network: the image's own package manager, where packages are not chosen before the build. */
   readonly online?: readonly GuestCommand[];
   readonly downloads?: readonly Download[];

@@ -1,5 +1,6 @@
 import type { Digest, Key } from '../base/types.ts';
 import type { FamilyName } from '../catalog/families.ts';
+import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe, Seal } from '../families/recipe.ts';
 import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { InstalledPackage } from '../store/model.ts';
@@ -11,6 +12,8 @@ export interface ProgramRecipe {
   readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' }>;
   /** What family of distributions the image is of. */
   readonly family: FamilyName;
+  /** Written before anything runs; the seal takes it away. */
+  readonly quiet?: Family['quiet'];
   readonly menu: BootMenu;
   readonly seal: Seal;
   /** Run before the layer is sealed. */

@@ -149,7 +149,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const online = insidePackages(section, family);
   const recipe: ChangeRecipe = {
     kind,
-    ...(online.length === 0 ? {} : { online }),
+    ...(online.length === 0 ? {} : { quiet: family.quiet, online }),
     ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
     ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
     ...(changes.downloads === undefined ? {} : { downloads: changes.downloads }),
@@ -203,8 +203,10 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
   }
   const seal = step.booted ? common.family.seal.booted : common.family.seal.layer;
   const machine = step.booted ? { machine: { arch: common.about.arch, firmware: common.firmware } } : {};
-  const last = lastCommands(common.family, common.family.boot([]));
-  const recipe: LayerRecipe = { kind: step.kind, step, family: common.family.name, menu, seal, ...machine, ...last };
+  const { family } = common;
+  // Where packages are chosen before the build, nobody's package manager runs but in a playbook, which sees to it itself.
+  const around = { ...(family.planned === undefined ? { quiet: family.quiet } : {}), ...lastCommands(family, family.boot([])) };
+  const recipe: LayerRecipe = { kind: step.kind, step, family: family.name, menu, seal, ...machine, ...around };
   // What it is called, and how long it may take, does not change what it makes.
   const { env, secrets, network, maxAge, label: _label, timeout: _timeout, ...what } = step;
   const parts = {
@@ -215,7 +217,7 @@ function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: Boo
     secrets,
     // What a step with network sees is as new as the repositories, and no older than its maximum age.
     network: network ? { indexes, maxAge } : false,
-    method: { menu, seal, ...last },
+    method: { menu, seal, ...around },
   };
   return { ...layer(name, recipe, parts, common), ...(network ? { maxAge } : {}) };
 }

@@ -23,9 +23,16 @@ export function whyNot(): string | undefined {
 /** A home of a test's own, removed with it. */
 export class TestHome implements AsyncDisposable {
   readonly root: HostPath;
+  readonly #kept: boolean;
 
-  private constructor(root: HostPath) {
+  private constructor(root: HostPath, kept = false) {
     this.root = root;
+    this.#kept = kept;
+  }
+
+  /** A home that stays, for those who run a test again and again. */
+  static kept(root: HostPath): TestHome {
+    return new TestHome(root, true);
   }
 
   /** In /var/tmp, since images are too large for a /tmp in memory. */
@@ -85,7 +92,7 @@ export class TestHome implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.root, { recursive: true, force: true });
+    if (!this.#kept) await rm(this.root, { recursive: true, force: true });
   }
 }
 

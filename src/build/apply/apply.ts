@@ -82,6 +82,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
     try {
       const folder = await packages.folder;
       if (folder !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(folder));
+      if ('quiet' in layer.recipe) await workspace.root.writeFiles(layer.recipe.quiet ?? []);
       await applyRecipe(apply, workspace, layer);
       for (const command of layer.recipe.last ?? []) await runCommand(workspace.root, command);
       const { remove, truncate, emptyFolders } = layer.recipe.seal;

@@ -81,7 +81,7 @@ for entry in /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf; do
   if [ -n "$ours" ]; then change "$entry" 'options[[:space:]]+'; fi
 done
 if [ -n "$ours" ]; then
-  if [ -f /etc/kernel/cmdline ]; then change /etc/kernel/cmdline ''; fi
+  if [ -f /etc/kernel/cmdline ]; then more "$(cat /etc/kernel/cmdline)" >/tmp/changed; cat /tmp/changed >/etc/kernel/cmdline; fi
   if [ -f /etc/default/grub ]; then change /etc/default/grub 'GRUB_CMDLINE_LINUX="'; fi
   saved=$(grub2-editenv - list 2>/dev/null | sed -n 's/^kernelopts=//p')
   if [ -n "$saved" ]; then grub2-editenv - set "kernelopts=$(more "$saved")"; fi

@@ -18,6 +18,7 @@ const COMMON = [
   'var/lib/dhcp/*',
   'var/lib/NetworkManager/*',
   'var/lib/cloud/*',
+  'etc/rpm/macros.ingot-workspace',
   // The database itself stays; what programs that are gone kept beside it does not.
   'var/lib/rpm/__db.*',
   'var/lib/rpm/.rpm.lock',

@@ -25,8 +25,8 @@ export function selinuxChanges(mode: SelinuxMode | undefined, packages: readonly
 }
 
 /**
- * Labels of all files as the image's own policy wants them (setfiles(8)). Where labels cannot be written, which takes a right that steps do not have
- * unless the kernel itself runs SELinux, the first boot writes them (selinux-autorelabel), and starts again.
+ * Labels of all files as the image's own policy wants them (setfiles(8)). Not every kernel lets a step write labels: where it cannot,
+ * the first boot does (selinux-autorelabel), and starts again.
  */
 const LABELS = String.raw`
 setting() { sed -n "s/^$1=//p" /etc/selinux/config 2>/dev/null | tail -n 1; }

@@ -1,5 +1,6 @@
 import { openPorts } from '../common/firewalld.ts';
 import { modulesChanges, sysctlChanges } from '../common/kernel.ts';
+import { QUIET } from '../common/rpm-quiet.ts';
 import { labels } from '../common/selinux.ts';
 import { serviceChanges } from '../common/systemd.ts';
 import { usersChanges } from '../common/users.ts';
@@ -20,7 +21,7 @@ export const rhel: Family = {
   traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none' },
   kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
   // Scripts of rpm packages leave services alone where systemd is not running.
-  quiet: [],
+  quiet: [QUIET],
   install,
   remove,
   update,

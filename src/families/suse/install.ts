@@ -17,8 +17,11 @@ fi
  */
 const ZYPPER = String.raw`
 for attempt in 1 2; do
-  code=0
-  { zypper --non-interactive "$@" 2>&1; echo "$?" >/tmp/zypper-code; } | tee /tmp/zypper
+  {
+    code=0
+    zypper --non-interactive "$@" 2>&1 || code=$?
+    echo "$code" >/tmp/zypper-code
+  } | tee /tmp/zypper
   read -r code </tmp/zypper-code
   case "$code" in
     0 | 102) exit 0 ;;
