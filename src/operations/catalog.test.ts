@@ -54,7 +54,7 @@ test('a mistyped category is answered with the nearest, or those with that word'
 test('one package with all that is known; a native name leads to it', async () => {
   const { text } = await run(catalogPackage, { name: 'incus' });
   expect(text).toMatch(/debian +incus \* +debian-11: incus of zabbly; debian-12: incus of zabbly +tested/);
-  expect(text).toMatch(/rhel +- +COPR neelc\/incus/);
+  expect(text).toMatch(/rhel +incus +in fedora alone; Enterprise Linux: COPR neelc\/incus +lxc\/incus/);
   expect(await failureOf(run(catalogPackage, { name: 'docker.io' }))).toMatchObject({ code: 'package-unlisted', hint: 'Did you mean docker?' });
 });
 

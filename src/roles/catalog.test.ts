@@ -26,7 +26,10 @@ const STANDING_IN: readonly RepositoryRelease[] = [
 const known: readonly RepositoryRelease[] = releases(catalog);
 const everywhere = [...known, ...STANDING_IN.filter(({ family }) => !known.some((release) => release.family === family))];
 /** Where a role has to be told something before it fits, and says so itself. */
-const TO_BE_TOLD: Readonly<Record<string, string>> = { 'redis arch': 'Arch has Valkey alone: server: valkey' };
+const TO_BE_TOLD: Readonly<Record<string, string>> = {
+  'redis arch': 'Arch has Valkey alone: server: valkey',
+  'lxd rocky-9': 'Of this family, Fedora alone has Incus',
+};
 
 function roleOf(name: string): Role {
   const role = catalogRole(catalog, name);
