@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import * as z from 'zod';
 import { FAMILIES, type FamilyName } from '../src/catalog/families.ts';
+import { familyOf } from '../src/families/families.ts';
 
 const SOURCES = join(import.meta.dirname, '..', 'src', 'families');
 
@@ -75,7 +76,9 @@ export function familiesPage(note: string): string {
   // Debian's code is run by all other system tests.
   const families = FAMILIES.filter((family) => family !== 'debian');
   const results = families.map((family) => ({ family, results: readResults(family), code: codeOf(family) }));
-  const cell = (operation: FamilyOperation, { results: found, code }: (typeof results)[number]): string => {
+  const cell = (operation: FamilyOperation, { family, results: found, code }: (typeof results)[number]): string => {
+    const { selinux, securityUpdates } = familyOf(family).traits;
+    if ((operation === 'labels' && !selinux) || (operation === 'security-updates' && !securityUpdates)) return 'not there';
     const ran = found?.ran[operation];
     if (ran === undefined) return 'static';
     return found?.code === code ? `**ran**: ${ran}` : `ran before a change: ${ran}`;
