@@ -121,9 +121,19 @@ export function fromText(text: string, type: VariableType): VariableValue | unde
 /** Why a value of the right type may not be; undefined where it may. */
 export function refusal(value: VariableValue, { values, pattern }: Pick<Declaration, 'values' | 'pattern'>): string | undefined {
   const items = Array.isArray(value) ? value : [value];
-  if (values !== undefined && items.some((item) => !values.includes(item))) return `is none of ${values.map(String).join(', ')}`;
+  const strange = values === undefined ? undefined : items.find((item) => !values.includes(item));
+  if (values !== undefined && strange !== undefined)
+    return values.length > MANY_VALUES ? notOneOfMany(strange, values) : `is none of ${values.map(String).join(', ')}`;
   if (pattern !== undefined && items.some((item) => !new RegExp(`^(?:${pattern})$`, 'u').test(String(item)))) return `does not match ${pattern}`;
   return undefined;
+}
+
+/** More values than these are not listed where one is wrong. */
+const MANY_VALUES = 12;
+
+function notOneOfMany(strange: unknown, values: readonly VariableValue[]): string {
+  const near = nearest(String(strange), values.map(String));
+  return `cannot be ${JSON.stringify(strange)}${near.length > 0 ? ` (the nearest is ${near.join(' or ')})` : ''}`;
 }
 
 /** A reference to a variable, or, after a backslash, what only looks like one. */
