@@ -60,19 +60,32 @@ const S3_CHECKED = `
 set -eu
 for try in $(seq 60); do curl -sf -o /dev/null http://127.0.0.1:9000/?list-type=2 && break; sleep 1; done
 /usr/local/lib/registry/check 5000
+export CURL_CA_BUNDLE=/etc/docker/registry/tls/ca.crt
+test "$(curl -s -o /dev/null -w '%{http_code}' https://localhost/)" = 401
+printf 'machine localhost login registry password %s\\n' "$(cat /etc/docker/registry/first-password)" > /run/netrc
+curl -fsS --netrc-file /run/netrc https://localhost/ | grep -q web.js
+curl -fsS --netrc-file /run/netrc https://localhost/v2/_catalog | grep -q check/hello
 curl -s 'http://127.0.0.1:9000/images?list-type=2&prefix=here/' | grep -o 'here/docker/registry/v2/blobs/[^<]*' | head -n 1
 `;
 
 /** A second registry is the one that the first copies from. */
+const UPSTREAM = `version: 0.1
+storage: { filesystem: { rootdirectory: /var/lib/upstream } }
+http: { addr: '127.0.0.1:5001' }
+`;
+
+const UPSTREAM_UNIT = `[Unit]
+Before=docker-registry.service
+[Service]
+ExecStart=/usr/bin/docker-registry serve /etc/upstream.yml
+DynamicUser=yes
+StateDirectory=upstream
+[Install]
+WantedBy=multi-user.target
+`;
+
 const PULLED_THROUGH = `
 set -eu
-mkdir -p /tmp/upstream
-cat > /tmp/upstream.yml <<'YAML'
-version: 0.1
-storage: { filesystem: { rootdirectory: /tmp/upstream } }
-http: { addr: '127.0.0.1:5001' }
-YAML
-docker-registry serve /tmp/upstream.yml > /tmp/upstream.log 2>&1 &
 up=http://127.0.0.1:5001
 for try in $(seq 60); do curl -s -o /dev/null $up/v2/ && break; sleep 1; done
 cd /tmp
@@ -130,6 +143,13 @@ export const cases: readonly RoleCase[] = [
     role: 'registry',
     variant: 'pull-through',
     parameters: { proxy: 'http://127.0.0.1:5001', auth: 'none', gc: '' },
-    template: { tests: [{ name: 'what is pulled through is kept, and nothing can be pushed', command: PULLED_THROUGH, contains: '/data' }] },
+    template: {
+      steps: [
+        { file: '/etc/upstream.yml', content: UPSTREAM },
+        { file: '/etc/systemd/system/upstream.service', content: UPSTREAM_UNIT },
+        { service: 'upstream' },
+      ],
+      tests: [{ name: 'what is pulled through is kept, and nothing can be pushed', command: PULLED_THROUGH, contains: '/data' }],
+    },
   },
 ];

@@ -16,6 +16,7 @@ put() { # file, mode, group: moved to its place in one step
 }
 
 make_user() {
+  grep -q htpasswd "$etc/config.yml" || return 0
   [ -e "$etc/htpasswd" ] && [ ! -s "$etc/htpasswd" ] || return 0
   # 18 bytes make 24 characters without padding.
   head -c 18 /dev/urandom | base64 | tr '+/' '-_' > "$work/first-password"
