@@ -10,6 +10,8 @@ import { sampleHome } from '../support/sample-images.ts';
 import { standIn, type StandInPackage } from '../support/stand-in.ts';
 
 const missing = ['apt-get', 'dpkg-deb', 'gpg'].filter((program) => !existsSync(`/usr/bin/${program}`));
+/** Each makes two signed repositories and asks apt, which takes its time on a busy host. */
+const LIMIT = { timeout: 60_000 };
 const real = test.skipIf(missing.length > 0);
 const why = missing.length === 0 ? '' : ` (skipped: no ${missing.join(', ')})`;
 
@@ -66,24 +68,24 @@ async function updates(scope: 'security' | 'all', status: string, change: Partia
   return { packages: answer.packages.map((item) => `${item.name} ${item.version} ${item.archive}`).toSorted(), removed: answer.removed };
 }
 
-real(`every update: newer versions, and what they need now${why}`, async () => {
+real(`every update: newer versions, and what they need now${why}`, LIMIT, async () => {
   expect(await updates('all', statusOf(OLD))).toEqual({
     packages: ['editor 2.0 archive', 'kernel 2 archive', 'kernel-image-2 2 archive', 'tls 3.0-1+fix2 security', 'tls-common 1.0 archive'],
     removed: [],
   });
 });
 
-real(`security updates: what the security suite has, and what that needs, from wherever${why}`, async () => {
+real(`security updates: what the security suite has, and what that needs, from wherever${why}`, LIMIT, async () => {
   expect(await updates('security', statusOf(OLD))).toEqual({ packages: ['tls 3.0-1+fix2 security', 'tls-common 1.0 archive'], removed: [] });
 });
 
-real(`what is on hold, and what is up to date, stays${why}`, async () => {
+real(`what is on hold, and what is up to date, stays${why}`, LIMIT, async () => {
   const newest = [...ARCHIVE, ...SECURITY].filter(({ name, version }) => name !== 'tls' || version === '3.0-1+fix2');
   expect(await updates('all', statusOf(newest))).toEqual({ packages: [], removed: [] });
   const held = statusOf(OLD).replace(/(Package: editor\n(?:.+\n)*)Status: install ok/, '$1Status: hold ok');
   expect((await updates('all', held)).packages).not.toContain('editor 2.0 archive');
 });
 
-real(`a release without a security suite has no security updates${why}`, async () => {
+real(`a release without a security suite has no security updates${why}`, LIMIT, async () => {
   await expect(updates('security', '', { securitySuite: undefined, suites: ['stable'] })).rejects.toMatchObject({ code: 'update-unsupported' });
 });
