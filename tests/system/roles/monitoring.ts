@@ -13,7 +13,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(('127.0.0.1', 8088), Hook).serve_forever()
 PYTHON
-python3 /tmp/hook.py 2>/dev/null &
+python3 /tmp/hook.py > /dev/null 2>&1 &
 amtool --alertmanager.url=http://localhost:9093 alert add alertname=Burning severity=critical instance=web1
 amtool --alertmanager.url=http://localhost:9093 alert add alertname=Warm severity=warning instance=web1
 for try in $(seq 60); do grep -q Burning /tmp/hook-all && grep -q Warm /tmp/hook-all && grep -q Burning /tmp/hook-critical && break; sleep 2; done 2>/dev/null
