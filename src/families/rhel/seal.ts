@@ -10,6 +10,7 @@ export const seal: Family['seal'] = {
   ...rpmSeal(
     [
       'var/cache/dnf/*',
+      'var/cache/dnf/.[!.]*',
       'var/cache/libdnf5/*',
       'var/cache/yum/*',
       'etc/pki/consumer/*',

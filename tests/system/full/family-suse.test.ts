@@ -3,7 +3,7 @@ import type { HostPath } from '../../../src/base/types.ts';
 import { suse } from '../../../src/families/suse/family.ts';
 import { errorOf, FamilyLab, runAll, said } from '../../support/family-lab.ts';
 import { FamilyRecord } from '../../support/family-results.ts';
-import { bootTests, packageTests, systemOf, systemTests, type RpmFamily } from '../../support/rpm-family-tests.ts';
+import { bootTests, otherPrograms, packageTests, systemOf, systemTests, type RpmFamily } from '../../support/rpm-family-tests.ts';
 import { MANAGERS, PREPARED, serveRpms, type RpmLab } from '../../support/rpm-lab.ts';
 import { whyNoRpm } from '../../support/rpm-repository.ts';
 import { whyNot } from '../support.ts';
@@ -15,6 +15,7 @@ describe.skipIf(why !== undefined)(`the family suse, by the real zypper and rpm$
   let lab: FamilyLab;
   let rpms: RpmLab;
   let zypper = '';
+  let programs: Readonly<Record<string, string>> = {};
   let ready: readonly HostPath[] = [];
 
   beforeAll(async () => {
@@ -23,6 +24,7 @@ describe.skipIf(why !== undefined)(`the family suse, by the real zypper and rpm$
     await lab.prepare({ steps: PREPARED });
     ready = await lab.build({ system: systemOf({ repositories: ['distribution', 'hello'].map((name) => rpms.repository(name)) }) });
     await using workspace = await lab.open();
+    programs = await otherPrograms(workspace);
     zypper = await said(workspace, 'zypper --version');
   });
 
@@ -37,7 +39,7 @@ describe.skipIf(why !== undefined)(`the family suse, by the real zypper and rpm$
     lab: () => lab,
     rpms: () => rpms,
     ready: () => ready,
-    ran: (operation) => record.ran(operation, WITH[operation] ?? zypper),
+    ran: (operation) => record.ran(operation, programs[operation] ?? zypper),
     faults: {
       unknown: /hello-servce.*not found|No provider of 'hello-servce'/,
       unsigned: /unsigned/,
@@ -84,20 +86,3 @@ describe.skipIf(why !== undefined)(`the family suse, by the real zypper and rpm$
     expect(await errorOf(runAll(workspace, suse.install(['hello-data'])))).toContain('updated as a whole');
   });
 });
-
-/** What is not zypper's work. */
-const WITH: Readonly<Record<string, string>> = {
-  services: 'systemd 257',
-  users: 'shadow 4.17, sudo 1.9',
-  hostname: 'files alone',
-  localization: 'stand-ins for locales and keymaps',
-  sshd: 'OpenSSH 10.0; a stand-in for semanage',
-  ntp: 'chrony 4.6',
-  'automatic-updates': 'systemd 257',
-  proxy: 'files alone',
-  network: 'systemd 257; a stand-in for wicked',
-  firewall: 'firewalld 2.3',
-  kernel: 'systemd 257',
-  boot: 'dracut 106',
-  labels: 'setfiles 3.8, with a policy of two lines',
-};
