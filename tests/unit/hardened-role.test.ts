@@ -153,5 +153,5 @@ describe('ingot-hardened', () => {
     expect(await takes('level: 1\nrules:\n  - all\nskip:\n  - audit\n  - firewall\n')).toEqual(first.filter((id) => !/^(audit|firewall)/.test(id)));
     expect(await takes('level: 1\nrules:\n  - sshd-no-passwords\n  - kernel-replace\nskip: []\n')).toEqual(['kernel-replace', 'sshd-no-passwords']);
     expect(await takes('level: 1\nrules:\n  - audit-time\nskip: []\n')).toEqual([]);
-  });
+  }, 60_000);
 });
