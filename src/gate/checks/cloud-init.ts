@@ -5,7 +5,8 @@ export const cloudInit: GateCheck = {
   holds: 'cloud-init ran to its end from the seed, without an error.',
   where: 'guest',
   script: `
-status=$(cloud-init status --wait --long 2>/dev/null)
+# While it waits it prints dots, which Debian 13's puts before the status in the same line.
+status=$(cloud-init status --wait --long 2>/dev/null | sed 's/^\\.*//')
 echo "$status" | grep -q '^status: done' || echo "$status" | grep -E '^(status|detail):' | tr '\\n' ' '
 python3 - <<'END'
 import json
