@@ -57,7 +57,8 @@ export function packageTests(given: RpmFamily): void {
   const { family, lab, rpms, ready, ran, faults, cache } = given;
 
   test('packages come with what they need, and run their scripts; the layer is sealed, and they go again', async () => {
-    await using workspace = await lab().open(await lab().build({ packages: ['hello-service'] }, ready()));
+    // The shell stays: zypper cannot read a database that has become empty.
+    await using workspace = await lab().open(await lab().build({ packages: ['hello-service', 'shell'] }, ready()));
     expect(await said(workspace, 'rpm -q hello-service hello-data')).toBe('hello-service-1-1.noarch\nhello-data-1-1.noarch');
     expect(await said(workspace, 'cat /var/lib/hello-scripts; hello; id -nu hello')).toBe('1 installed\nhello from 1\nhello');
     ran('repositories');

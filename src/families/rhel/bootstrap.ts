@@ -1,7 +1,7 @@
 import type { BootstrapRequest, ManagerBootstrap } from '../family.ts';
 import { rootFile } from '../changes.ts';
 import { rpmDatabase } from '../common/rpm-database.ts';
-import { importKeys, repositoryFiles } from '../common/rpm-repositories.ts';
+import { importKeys, keyPath, repositoryFiles } from '../common/rpm-repositories.ts';
 import { STYLE } from './repositories.ts';
 
 /**
@@ -18,6 +18,8 @@ export function bootstrap({ root, packages, repositories, arch, version }: Boots
       ...files,
       rootFile(config, '[main]\ngpgcheck=1\ninstall_weak_deps=0\nplugins=0\nskip_if_unavailable=0\n'),
       ...repositories.flatMap((repository) => repositoryFiles(repository, STYLE, root)),
+      // dnf looks for the keys that a repository's file names outside the root; without them it does not say which key is wrong.
+      ...repositories.map(({ name, key }) => rootFile(keyPath(name), `${key.trim()}\n`)),
     ],
     commands: [
       ...commands,
