@@ -1,13 +1,16 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { replaceFile } from '../../../src/base/files.ts';
 import { realHost } from '../../../src/base/host.ts';
+import { homeAt } from '../../../src/base/home.ts';
+import type { CommandResult } from '../../../src/base/process.ts';
 import { hostPath } from '../../../src/base/types.ts';
 import { readCatalogFolder } from '../../../src/catalog/folder.ts';
 import { roleHash, testedSchema, type TestedRow } from '../../../src/catalog/tested.ts';
-import { builtImageSchema, type BuiltImage } from '../../../src/operations/build-result.ts';
+import { builtImageSchema } from '../../../src/operations/build-result.ts';
+import { keySchema, layerRecordSchema, type GateStatement, type LayerRecord } from '../../../src/store/model.ts';
 import { standIn, type StandIn } from '../../support/stand-in.ts';
 import { DEFAULT_RELEASES, type RoleCase } from '../roles/case.ts';
 import { allCases } from '../roles/cases.ts';
@@ -54,27 +57,53 @@ async function run(home: TestHome, release: string, one: RoleCase): Promise<{ ro
   const variant = one.variant ?? 'default';
   const file = join(home.root, `${one.role}-${variant}-${release}.yaml`);
   await writeFile(file, JSON.stringify(templateOf(one, release, served), undefined, 2));
-  const { stdout, stderr } = await home.ingot(['build', file, '--gate', 'quick', '--json'], { timeout: 3000 });
-  const image = imageOf(stdout);
-  const layer = image?.layers.find(({ name }) => name === one.role);
-  const checks = image?.gate?.checks ?? [];
+  // Before the build: what is changed meanwhile is not what was tested.
+  const hash = roleHash((await readCatalogFolder()).roles[one.role] ?? {});
+  const build = await home.ingot(['build', file, '--gate', 'quick', '--json'], { timeout: 3000 });
+  const { checks, error } = outcomeOf(build);
+  const layer = await layerOf(home, file, one.role);
   const ours = checks.filter(({ name }) => name.startsWith('role ') || name.startsWith('test: '));
-  const failed = checks.filter(({ result }) => result !== 'passed');
-  const { roles } = await readCatalogFolder();
+  const failed = checks.filter(({ result }) => result === 'failed');
   const row: TestedRow = {
     release,
     variant,
     standIn: served !== undefined,
     built: layer !== undefined,
-    booted: ours.length > 0,
+    booted: checks.length > 0,
     passed: ours.filter(({ result }) => result === 'passed').length,
     failed: failed.map(({ name }) => name),
-    bytes: layer === undefined ? 0 : (await stat(join(home.root, 'store', 'blobs', 'sha256', layer.digest.replace('sha256:', '')))).size,
+    bytes: layer?.size ?? 0,
     seconds: Math.round((layer?.seconds ?? 0) * 10) / 10,
-    role: roleHash(roles[one.role] ?? {}),
+    role: hash,
   };
   const report = failed.map(({ name, detail = '' }) => `${name}: ${detail}`);
-  return { row, report: image?.gate?.result === 'passed' || report.length > 0 ? report : [stderr.slice(-4000)] };
+  return { row, report: build.exitCode === 0 || report.length > 0 ? report : [error] };
+}
+
+const imagesSchema = z.object({ images: z.array(builtImageSchema) });
+const errorSchema = z.object({ error: z.object({ code: z.string(), problems: z.array(z.object({ path: z.string(), message: z.string() })).default([]) }) });
+
+type Check = Pick<GateStatement['checks'][number], 'name' | 'result' | 'detail'>;
+
+/** What the gate found: all of its checks, or of an image that failed those that did. */
+function outcomeOf({ exitCode, stdout, stderr }: CommandResult): { readonly checks: readonly Check[]; readonly error: string } {
+  if (exitCode === 0) return { checks: imagesSchema.parse(JSON.parse(stdout)).images[0]?.gate?.checks ?? [], error: '' };
+  const line = stderr.trimEnd().split('\n').at(-1) ?? '';
+  const error = line.startsWith('{"error"') ? errorSchema.parse(JSON.parse(line)).error : undefined;
+  const failed = error?.code === 'gate-failed' ? error.problems : [];
+  return { checks: failed.map(({ path, message }) => ({ name: path, result: 'failed', detail: message })), error: stderr.slice(-4000) };
+}
+
+/** What the layer cache knows of the role's layer; undefined where it was not made. */
+async function layerOf(home: TestHome, file: string, role: string): Promise<LayerRecord | undefined> {
+  const plan = await home.ingot(['plan', file, '--offline', '--json']);
+  if (plan.exitCode !== 0) return undefined;
+  const { images } = z
+    .object({ images: z.array(z.object({ layers: z.array(z.object({ name: z.string(), key: keySchema })) })) })
+    .parse(JSON.parse(plan.stdout));
+  const key = images[0]?.layers.find(({ name }) => name === role)?.key;
+  const text = key === undefined ? undefined : await readFile(homeAt(home.root).layer(key), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : layerRecordSchema.parse(JSON.parse(text));
 }
 
 function templateOf(one: RoleCase, release: string, served: StandIn | undefined): object {
@@ -87,11 +116,6 @@ function templateOf(one: RoleCase, release: string, served: StandIn | undefined)
     ...more,
     system: { ...(typeof system === 'object' ? system : {}), ...repositories },
   };
-}
-
-function imageOf(stdout: string): BuiltImage | undefined {
-  if (!stdout.startsWith('{')) return undefined;
-  return z.object({ images: z.array(builtImageSchema) }).parse(JSON.parse(stdout)).images[0];
 }
 
 /** Puts the row in the place of what was known of this release and variant. */
