@@ -7,6 +7,8 @@ import { takeLock } from '../../base/lock.ts';
 /** Below the range that Linux and macOS give to outgoing connections, so that none of those takes a VM's port while it is stopped. */
 const FIRST = 22_200;
 const LAST = 29_999;
+/** Ports that somebody else may take in the moment between finding one free and using it. */
+const TRIES = 5;
 
 export interface PortRequest {
   /** Ports of VMs, running or not. */
@@ -19,7 +21,8 @@ export interface PortRequest {
 }
 
 /**
- * Finds a free port on 127.0.0.1 and calls `use` with it while no other ingot of this home can choose one: until `use` has bound or recorded it.
+ * Finds a free port on 127.0.0.1 and calls `use` with it while no other ingot of this home can choose one: until `use` has bound or recorded it. Where
+ * `use` throws `port-taken`, since somebody else was faster, the next one is tried.
  * Throws `port-taken`, `ports-exhausted`.
  */
 export async function withFreePort<T>(host: Host, home: Home, request: PortRequest, use: (port: number) => Promise<T>): Promise<T> {
@@ -34,8 +37,15 @@ export async function withFreePort<T>(host: Host, home: Home, request: PortReque
       });
     }
   }
+  let lost = 0;
   for (let port = FIRST; port <= LAST; port++) {
-    if (!recorded.has(port) && (await isFree(port))) return await use(port);
+    if (recorded.has(port) || !(await isFree(port))) continue;
+    try {
+      return await use(port);
+    } catch (error) {
+      // Another program, or an ingot of another home, took it after it was found free.
+      if (!(error instanceof IngotError) || error.code !== 'port-taken' || (lost += 1) >= TRIES) throw error;
+    }
   }
   throw new IngotError('conflict', 'ports-exhausted', `No port between ${FIRST} and ${LAST} is free`, { hint: 'Delete VMs that are no longer needed.' });
 }
