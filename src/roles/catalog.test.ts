@@ -28,6 +28,8 @@ const everywhere = [...known, ...STANDING_IN.filter(({ family }) => !known.some(
 /** Where a role has to be told something before it fits, and says so itself. */
 const TO_BE_TOLD: Readonly<Record<string, string>> = {
   'redis arch': 'Arch has Valkey alone: server: valkey',
+  'terraform opensuse-leap-16.0': 'SUSE has OpenTofu alone: flavour: opentofu',
+  'terraform alpine-3.22': 'Alpine has OpenTofu alone: flavour: opentofu',
   'lxd rocky-9': 'Of this family, Fedora alone has Incus',
 };
 
