@@ -80,7 +80,9 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
       // What a stream or a terminal session showed is its result.
       if (operation.kind === 'query' || operation.kind === 'job') stdout.write(`${JSON.stringify(output, undefined, 2)}\n`);
     } else {
-      const text = operation.render?.(output, { color: stdout.color, width: stdout.isTerminal ? stdout.width() : Number.POSITIVE_INFINITY }) ?? rawResult(operation.kind, output);
+      const text =
+        operation.render?.(output, { color: stdout.color, width: stdout.isTerminal ? stdout.width() : Number.POSITIVE_INFINITY }) ??
+        rawResult(operation.kind, output);
       if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     }
     const exitCode = operation.exitCode?.(output) ?? 0;
