@@ -6,7 +6,7 @@ import { hostPath, type HostPath } from '../../src/base/types.ts';
 import { accelerator } from '../../src/platforms/local/accelerator.ts';
 import { startGuest, type GuestSpec } from '../../src/platforms/local/guest.ts';
 import { makeOverlay } from '../../src/platforms/local/overlay.ts';
-import { recordedPorts } from '../../src/platforms/local/vms.ts';
+import { recordedPorts, ROOT_DISK } from '../../src/platforms/local/vms.ts';
 import { withFreePort } from '../../src/platforms/local/ports.ts';
 import { makeSeed, seedContent } from '../../src/platforms/local/seed.ts';
 import { ensureSshKey } from '../../src/platforms/local/ssh.ts';
@@ -34,8 +34,7 @@ export async function bootToSsh(host: Host, home: Home, folder: HostPath, disk: 
     accelerator: runner,
     cpus: 2,
     memory: 2 ** 30,
-    chain: [disk],
-    disk: overlay,
+    disks: [{ name: ROOT_DISK, chain: [disk], file: overlay }],
     seed,
     mac: '52:54:00:00:00:01',
     ssh: { port, user: 'debian', key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },

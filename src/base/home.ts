@@ -34,7 +34,9 @@ export const HOME_VERSION = 1;
  *     queue.db                builds that wait, run or ran, and how long layers took (SQLite)
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
- *     vms/<name>/             a VM: vm.json, disk, seed, console log, sockets
+ *     vms/<name>/             a VM: vm.json, disks, seed, console log, sockets
+ *     frozen/<id>.qcow2       a disk that no VM writes to any more, since snapshots, clones or VMs stand on it
+ *     frozen/<id>.ram         the memory of a machine: of a snapshot, or of a suspended VM
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
@@ -64,6 +66,7 @@ export interface Home {
   readonly locks: HostPath;
   readonly run: HostPath;
   readonly vms: HostPath;
+  readonly frozen: HostPath;
   readonly logs: HostPath;
   /** ingot's own log; older parts are beside it, compressed. */
   readonly log: HostPath;
@@ -71,6 +74,8 @@ export interface Home {
   blob(digest: Digest): HostPath;
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
+  frozenDisk(id: string): HostPath;
+  frozenRam(id: string): HostPath;
 }
 
 /** The names below a root folder; touches nothing. */
@@ -103,12 +108,15 @@ export function homeAt(root: HostPath): Home {
     locks: at('locks'),
     run: at('run'),
     vms: at('vms'),
+    frozen: at('frozen'),
     logs: at('logs'),
     log: at('logs', 'ingot.log'),
     buildLogs: at('logs', 'builds'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),
+    frozenDisk: (id) => at('frozen', `${id}.qcow2`),
+    frozenRam: (id) => at('frozen', `${id}.ram`),
   };
 }
 

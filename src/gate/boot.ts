@@ -13,7 +13,7 @@ import { randomMac, sshPortOf } from '../platforms/local/create.ts';
 import { withFreePort } from '../platforms/local/ports.ts';
 import { makeSeed, seedContent } from '../platforms/local/seed.ts';
 import { ensureSshKey } from '../platforms/local/ssh.ts';
-import { recordedPorts } from '../platforms/local/vms.ts';
+import { recordedPorts, ROOT_DISK } from '../platforms/local/vms.ts';
 import type { Image } from '../store/model.ts';
 import { layerPaths } from '../store/store.ts';
 import type { ResolvedTest } from '../template/template.ts';
@@ -85,8 +85,7 @@ async function guestSpec(context: Context, image: Image, { arch, firmware }: Boo
     accelerator: await accelerator({ host, home }, arch),
     cpus: Math.min(2, host.machine.cpus),
     memory: MEMORY,
-    chain,
-    disk,
+    disks: [{ name: ROOT_DISK, chain, file: disk }],
     seed,
     mac: randomMac(host),
     ssh: { port: 0, ...sshPortOf(image), user: details.defaultUser, key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },

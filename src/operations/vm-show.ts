@@ -4,7 +4,7 @@ import { formatSize, parseName } from '../base/types.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { QmpClient } from '../platforms/local/qmp.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
-import { loadVm, vmDisks } from '../platforms/local/vms.ts';
+import { diskUsed, loadVm } from '../platforms/local/vms.ts';
 import { defineOperation } from './operation.ts';
 import { vmNameInput } from './vm-input.ts';
 
@@ -18,7 +18,7 @@ export default defineOperation({
   output: vmViewSchema.extend({
     /** QEMU's own word: `running`, `paused`, `io-error` where the host's disk is full. */
     guest: z.string().optional(),
-    diskUsed: z.number().describe('Bytes that its disk takes on the host'),
+    diskUsed: z.number().describe('Bytes that its own disks take on the host, without its image and what it shares with others'),
     folder: z.string(),
     consoleLog: z.string(),
   }),
@@ -26,11 +26,11 @@ export default defineOperation({
   async run(input, context) {
     const name = parseName(input.name, 'a VM');
     const { host, home } = context;
-    const view = await viewVm(context, await loadVm(host, home, name));
+    const vm = await loadVm(host, home, name);
+    const view = await viewVm(context, vm);
     const folder = home.vm(name);
     const guest = view.state === 'running' ? await guestStatus(guestFiles(folder).qmp) : undefined;
-    const disk = await host.files.status(vmDisks(folder).disk);
-    return { ...view, ...(guest === undefined ? {} : { guest }), diskUsed: disk?.allocated ?? 0, folder, consoleLog: guestFiles(folder).console };
+    return { ...view, ...(guest === undefined ? {} : { guest }), diskUsed: await diskUsed(host, home, vm), folder, consoleLog: guestFiles(folder).console };
   },
   render(vm) {
     const state = vm.pid === undefined ? vm.state : `${vm.guest ?? vm.state} (process ${vm.pid})`;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { parseName } from '../base/types.ts';
-import { lockVm, startLocked } from '../platforms/local/power.ts';
+import { holdVm, startLocked } from '../platforms/local/power.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { loadVm } from '../platforms/local/vms.ts';
 import { defineOperation } from './operation.ts';
@@ -19,8 +19,8 @@ export default defineOperation({
   examples: [{ command: 'ingot vm start web', does: 'starts the VM web' }],
   async run(input, context) {
     const name = parseName(input.name, 'a VM');
-    await using _lock = await lockVm(context, name, `vm start ${name}`);
-    await startLocked(context, await loadVm(context.host, context.home, name), { force: input.force });
+    await using held = await holdVm(context, name, `vm start ${name}`);
+    await startLocked(context, held.vm, { force: input.force });
     return viewVm(context, await loadVm(context.host, context.home, name));
   },
   render: (vm) => `${vm.name} is running. \`ingot vm ssh ${vm.name}\` logs in as soon as it can.`,

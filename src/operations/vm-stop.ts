@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { parseName } from '../base/types.ts';
-import { lockVm, stopLocked } from '../platforms/local/power.ts';
-import { loadVm } from '../platforms/local/vms.ts';
+import { holdVm, stopLocked } from '../platforms/local/power.ts';
 import { defineOperation } from './operation.ts';
 import { vmNameInput } from './vm-input.ts';
 
@@ -27,10 +26,9 @@ export default defineOperation({
   async run(input, context) {
     const name = parseName(input.name, 'a VM');
     const { clock } = context.host;
-    await using _lock = await lockVm(context, name, `vm stop ${name}`);
-    const vm = await loadVm(context.host, context.home, name);
+    await using held = await holdVm(context, name, `vm stop ${name}`);
     const start = clock.monotonic();
-    const result = await stopLocked(context, vm, input);
+    const result = await stopLocked(context, held.vm, input);
     return { name, result, seconds: (clock.monotonic() - start) / 1000 };
   },
   render: ({ name, result }) => `${name} ${SENTENCES[result]}.`,

@@ -12,7 +12,7 @@ import { architectureSchema } from '../../platforms/local/guest-spec.ts';
 import { withFreePort } from '../../platforms/local/ports.ts';
 import { makeSeed } from '../../platforms/local/seed.ts';
 import { ANY_EXIT_CODE, ensureSshKey, sshArguments, sshCommand } from '../../platforms/local/ssh.ts';
-import { recordedPorts } from '../../platforms/local/vms.ts';
+import { recordedPorts, ROOT_DISK } from '../../platforms/local/vms.ts';
 import { GUEST_ENVIRONMENT } from '../../workspace/sandbox.ts';
 import { runPlaybook } from './ansible.ts';
 import type { ApplyContext } from './apply.ts';
@@ -91,8 +91,7 @@ async function guestSpec({ context, scratch }: ApplyContext, step: Step, machine
     accelerator: await accelerator({ host, home, events, signal }, arch),
     cpus: Math.min(2, host.machine.cpus),
     memory: MEMORY,
-    chain,
-    disk: overlay,
+    disks: [{ name: ROOT_DISK, chain, file: overlay }],
     seed,
     mac: randomMac(host),
     ssh: { port: 0, guestPort: BOOTED_PORT, user: 'root', key: key.path, knownHosts: hostPath(join(folder, 'known_hosts')) },

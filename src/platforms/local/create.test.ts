@@ -9,7 +9,7 @@ import { newVm, sampleLab } from '../../../tests/support/lab.ts';
 import { SAMPLE_DISK } from '../../../tests/support/sample-images.ts';
 import { createVm, randomMac, randomUuid } from './create.ts';
 import { deleteVm } from './remove.ts';
-import { findVm, imageUsers, loadVm, loadVms, recordPath, vmDisks } from './vms.ts';
+import { activePath, findVm, imageUsers, loadVm, loadVms, recordPath, rootDisk, seedPath } from './vms.ts';
 
 const web = parseName('web', 'a VM');
 
@@ -20,7 +20,7 @@ describe('making a VM', () => {
     const { home } = lab.home;
     const vm = await createVm(lab.context(), newVm('web', { disk: 5 * SAMPLE_DISK }));
     expect(await loadVm(lab.host, home, web)).toEqual(vm);
-    const { disk, seed } = vmDisks(home.vm(web));
+    const [disk, seed] = [activePath(home.vm(web), rootDisk(vm).active), seedPath(home.vm(web))];
     const header = await readQcow2Header(lab.host.files, disk);
     const top = image.layers.at(-1);
     expect(header).toMatchObject({ virtualSize: 5 * SAMPLE_DISK, backing: { name: top === undefined ? '' : home.blob(top.digest), format: 'qcow2' } });
@@ -119,7 +119,8 @@ describe.each<Fault>(['kill', 'torn', 'full'])('%s at every effect', { timeout: 
         expect(await lab.host.files.list(home.vms), faulty.log.at(at - 1)).toEqual([]);
         await createVm(lab.context(), newVm('web'));
       } else {
-        for (const disk of Object.values(vmDisks(home.vm(web)))) expect(await lab.host.files.status(disk), faulty.log.at(at - 1)).toBeDefined();
+        for (const disk of [activePath(home.vm(web), rootDisk(after).active), seedPath(home.vm(web))])
+          expect(await lab.host.files.status(disk), faulty.log.at(at - 1)).toBeDefined();
       }
       await sweepScratch(lab.host, home);
       expect(await lab.host.files.list(home.run), faulty.log.at(at - 1)).toEqual([]);

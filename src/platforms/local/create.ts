@@ -7,6 +7,7 @@ import { hostPath, type HostPath, type Name } from '../../base/types.ts';
 import type { Image } from '../../store/model.ts';
 import { layerPaths, openStore } from '../../store/store.ts';
 import { accelerator } from './accelerator.ts';
+import { newFileId } from './frozen.ts';
 import { defaultFirmware, findFirmware } from './firmware.ts';
 import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
 import { checkDiskSize, makeOverlay } from './overlay.ts';
@@ -16,7 +17,7 @@ import { removeLocked } from './remove.ts';
 import { makeSeed, seedContent } from './seed.ts';
 import { ensureSshKey } from './ssh.ts';
 import type { LabContext } from './view.ts';
-import { recordPath, recordedPorts, VM_VERSION, vmDisks, vmNames, type VmRecord } from './vms.ts';
+import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type VmRecord } from './vms.ts';
 
 /** What a VM is made from. */
 export interface NewVm {
@@ -61,7 +62,8 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   await using scratch = await makeScratch(host, home, `vm create ${name}`);
   const folder = hostPath(join(scratch.path, 'vm'));
   const id = randomUuid(host);
-  await fillFolder(host, home, folder, { request, image, disk, id });
+  const active = newFileId(host);
+  await fillFolder(host, home, folder, { request, image, disk, active, id });
   const vm = await withFreePort(
     host,
     home,
@@ -80,9 +82,13 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         firmware,
         cpus: request.cpus,
         memory: request.memory,
-        disk,
+        disks: [{ name: ROOT_DISK, size: disk, frozen: [], active }],
         mac: randomMac(host),
         ssh: { user: image.config['dev.ingot.image'].defaultUser, port, ...sshPortOf(image), fixed: request.sshPort !== undefined },
+        forwards: [],
+        snapshots: [],
+        protected: false,
+        autostart: false,
         created: host.clock.now().toISOString(),
       };
       await host.files.write(recordPath(folder), JSON.stringify(record, undefined, 2), { mode: 0o600 });
@@ -93,7 +99,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
     },
   );
   await using undo = new AsyncDisposableStack();
-  undo.defer(() => removeLocked(host, home, name));
+  undo.defer(() => removeLocked(context, name));
   // From here on the store knows that the image is used; it may have been removed just before.
   await checkLayers(context, vm);
   if (request.start) await startLocked(context, vm, { force: request.force, ...(chosen === undefined ? {} : { accelerator: chosen }) });
@@ -126,15 +132,19 @@ function architectureOf(image: Image): Architecture {
 }
 
 /** Makes the disk and the seed. */
-async function fillFolder(host: Host, home: Home, folder: HostPath, what: { request: NewVm; image: Image; disk: number; id: string }): Promise<void> {
-  const { request, image, disk, id } = what;
+async function fillFolder(
+  host: Host,
+  home: Home,
+  folder: HostPath,
+  what: { request: NewVm; image: Image; disk: number; active: string; id: string },
+): Promise<void> {
+  const { request, image, disk, active, id } = what;
   await host.files.makeDirectory(folder, 0o700);
   const top = layerPaths(home, image).at(-1);
   if (top === undefined) throw new IngotError('verification', 'image-empty', `The image ${request.image} has no layers`);
-  const disks = vmDisks(folder);
-  await makeOverlay(host, disks.disk, top, disk);
+  await makeOverlay(host, activePath(folder, active), top, disk);
   const key = await ensureSshKey(host, home);
-  await makeSeed(host, disks.seed, seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, request.userData));
+  await makeSeed(host, seedPath(folder), seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, request.userData));
 }
 
 /** A random UUID (RFC 9562, version 4) from the host's randomness. */

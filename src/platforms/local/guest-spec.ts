@@ -31,6 +31,24 @@ export interface SshAccess {
   readonly knownHosts: HostPath;
 }
 
+/** A disk of a guest. */
+export interface GuestDisk {
+  /** The guest finds it as /dev/disk/by-id/virtio-<name>. */
+  readonly name: string;
+  /** What it stands on, bottom first; opened read-only. */
+  readonly chain: readonly HostPath[];
+  /** What the guest writes to: a qcow2 overlay on the last of the chain. */
+  readonly file: HostPath;
+}
+
+/** A port of an address of the host that leads to one of the guest's. */
+export interface GuestForward {
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: string;
+  readonly host: number;
+  readonly guest: number;
+}
+
 /** Everything that a guest is started from. Plain data; the sockets and logs go into its folder. */
 export interface GuestSpec {
   readonly name: string;
@@ -43,15 +61,15 @@ export interface GuestSpec {
   readonly cpus: number;
   /** Bytes. */
   readonly memory: number;
-  /** The image's layers, bottom first; opened read-only. */
-  readonly chain: readonly HostPath[];
-  /** The guest's own disk, a qcow2 overlay on the last of the chain. */
-  readonly disk: HostPath;
+  /** The first is the one that it boots from. */
+  readonly disks: readonly GuestDisk[];
   /** NoCloud seed, or undefined for none. */
   readonly seed: HostPath | undefined;
   /** Address of the network card. */
   readonly mac: string;
   readonly ssh: SshAccess;
+  /** More ports of the host that lead to the guest's. */
+  readonly forwards?: readonly GuestForward[];
   /** The guest reaches nothing: neither the host nor what lies behind it. One can still log in. */
   readonly isolated?: boolean;
   /** Boots this kernel instead of the disk's own boot loader. */

@@ -35,7 +35,7 @@ function qemu(mode: 'good' | 'deaf' | 'fails'): Argv {
 async function attached() {
   const ssh = { port: 1, user: 'debian', key: files.pid, knownHosts: files.pid };
   const accelerator = { kind: 'tcg', proven: true, reason: 'a test' } as const;
-  const shape = { arch: 'amd64', firmware: 'bios', accelerator, cpus: 1, memory: 2 ** 20, chain: [], disk: files.pid, seed: undefined, mac: '', ssh } as const;
+  const shape = { arch: 'amd64', firmware: 'bios', accelerator, cpus: 1, memory: 2 ** 20, disks: [], seed: undefined, mac: '', ssh } as const;
   const guest = await attachGuest(host, { name: 'web', id: '', folder: hostPath(folder), ...shape });
   if (guest === undefined) throw new Error('it does not run');
   return guest;

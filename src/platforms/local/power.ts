@@ -1,13 +1,13 @@
 import { IngotError } from '../../base/errors.ts';
-import { replaceFile } from '../../base/files.ts';
 import { takeLock } from '../../base/lock.ts';
 import { formatSize, parseName, type Name } from '../../base/types.ts';
 import { accelerator } from './accelerator.ts';
+import { settleDisks } from './frozen.ts';
 import { attachGuest, startGuest, type Guest } from './guest.ts';
 import type { Accelerator } from './guest-spec.ts';
 import { withFreePort } from './ports.ts';
 import type { LabContext } from './view.ts';
-import { loadVm, loadVms, recordPath, recordedPorts, vmPid, vmSpec, type VmRecord } from './vms.ts';
+import { loadVm, loadVms, recordedPorts, saveVm, vmPid, vmSpec, type VmRecord } from './vms.ts';
 
 /** Holds a VM: one command at a time changes it. Says so where it has to wait. */
 export function lockVm(context: LabContext, name: Name, what: string): Promise<AsyncDisposable> {
@@ -17,6 +17,20 @@ export function lockVm(context: LabContext, name: Name, what: string): Promise<A
     onWait: (owner) =>
       context.events.message('info', `Waiting for ${owner === undefined ? 'another command' : `${owner.what} (process ${owner.pid})`} to be done with ${name}`),
   });
+}
+
+/** A VM that this command alone may change. */
+export interface HeldVm extends AsyncDisposable {
+  readonly vm: VmRecord;
+}
+
+/** Locks a VM, reads its record, and mends what a killed command left half done. Throws `vm-unknown`, `vm-damaged`. */
+export async function holdVm(context: LabContext, name: Name, what: string): Promise<HeldVm> {
+  await using stack = new AsyncDisposableStack();
+  stack.use(await lockVm(context, name, what));
+  const vm = await settleDisks(context, await loadVm(context.host, context.home, name));
+  const held = stack.move();
+  return { vm, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /**
@@ -40,7 +54,7 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: { 
     async (port) => {
       const current = { ...vm, ssh: { ...vm.ssh, port } };
       if (port !== vm.ssh.port) {
-        await replaceFile(host.files, recordPath(home.vm(name)), JSON.stringify(current, undefined, 2), 0o600);
+        await saveVm(host, home, current);
         context.events.message('info', `Port ${vm.ssh.port} is taken by another program: ${name} now has ${port}`);
       }
       await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
@@ -83,8 +97,14 @@ async function attach(context: LabContext, vm: VmRecord): Promise<Guest | undefi
   return attachGuest(host, vmSpec(home, vm, await accelerator({ host, home, signal }, vm.arch)));
 }
 
-/** Makes sure that the store still has what the VM stands on; throws `image-gone`. */
+/** Makes sure that what the VM stands on is there: its image in the store, and frozen disks. Throws `image-gone`, `frozen-disk-gone`. */
 export async function checkLayers({ host, home }: LabContext, vm: VmRecord): Promise<void> {
+  for (const id of vm.disks.flatMap(({ frozen }) => frozen)) {
+    if ((await host.files.status(home.frozenDisk(id))) !== undefined) continue;
+    throw new IngotError('verification', 'frozen-disk-gone', `A file that ${vm.name}'s disk stands on is gone: ${home.frozenDisk(id)}`, {
+      hint: 'Bring it back from a backup, or delete the VM; a snapshot that does not stand on it can be restored.',
+    });
+  }
   for (const digest of vm.image.layers) {
     if ((await host.files.status(home.blob(digest))) !== undefined) continue;
     throw new IngotError('verification', 'image-gone', `A layer of ${vm.name}'s image ${vm.image.reference} is not in the store any more: ${digest}`, {

@@ -3,13 +3,17 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { hostPath } from '../../base/types.ts';
+import { hostPath, type HostPath } from '../../base/types.ts';
 import type { FirmwareFiles } from './firmware.ts';
-import type { Accelerator, Architecture, Firmware, GuestSpec } from './guest-spec.ts';
+import type { Accelerator, Architecture, Firmware, GuestDisk, GuestSpec } from './guest-spec.ts';
 import { qemuArguments } from './qemu-arguments.ts';
 
 const GOLDEN = fileURLToPath(new URL('../../../tests/golden/qemu', import.meta.url));
 const FIRMWARE: FirmwareFiles = { code: hostPath('/firmware/CODE.fd'), variables: hostPath('/firmware/VARS.fd') };
+
+function diskOf(chain: readonly HostPath[], name = 'root'): GuestDisk {
+  return { name, chain, file: hostPath(`/home/vms/web/${name}file.qcow2`) };
+}
 
 function specOf(arch: Architecture, firmware: Firmware, kind: Accelerator['kind'], more: Partial<GuestSpec> = {}): GuestSpec {
   return {
@@ -21,8 +25,7 @@ function specOf(arch: Architecture, firmware: Firmware, kind: Accelerator['kind'
     accelerator: { kind, proven: true, reason: 'a test' },
     cpus: 2,
     memory: 2 ** 30,
-    chain: [hostPath('/home/blobs/base'), hostPath('/home/blobs/role')],
-    disk: hostPath('/home/vms/web/disk.qcow2'),
+    disks: [diskOf([hostPath('/home/blobs/base'), hostPath('/home/blobs/role')])],
     seed: hostPath('/home/vms/web/seed.img'),
     mac: '52:54:00:12:34:56',
     ssh: { port: 22_200, user: 'debian', key: hostPath('/home/keys/id_ed25519'), knownHosts: hostPath('/home/vms/web/known_hosts') },
@@ -60,6 +63,8 @@ describe('the command line', () => {
     const network = (more: Partial<GuestSpec>): string | undefined =>
       qemuArguments(specOf('amd64', 'bios', 'tcg', more), { firmware: undefined, disposable: true, sandbox: true }).find((word) => word.startsWith('user,'));
     expect(network({ isolated: true })).toBe('user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:22200-:22');
+    const forwards = [{ protocol: 'udp', address: '0.0.0.0', host: 5300, guest: 53 }] as const;
+    expect(network({ forwards })).toBe('user,id=net0,hostfwd=tcp:127.0.0.1:22200-:22,hostfwd=udp:0.0.0.0:5300-:53');
     expect(network({})).toBe('user,id=net0,hostfwd=tcp:127.0.0.1:22200-:22');
   });
 });
@@ -87,9 +92,11 @@ describe('the block device graph', () => {
           { maxLength: 30 },
         ),
         (chain) => {
-          const graph = graphOf(qemuArguments(specOf('amd64', 'bios', 'tcg', { chain }), { firmware: undefined, disposable: false, sandbox: true }));
+          const graph = graphOf(
+            qemuArguments(specOf('amd64', 'bios', 'tcg', { disks: [diskOf(chain)] }), { firmware: undefined, disposable: false, sandbox: true }),
+          );
           const walked: string[] = [];
-          let node = graph.get('disk');
+          let node = graph.get('root-rootfile');
           expect(node?.['read-only']).toBeUndefined();
           while (node?.backing !== null) {
             expect(node?.backing).toBeTypeOf('string');
@@ -103,11 +110,22 @@ describe('the block device graph', () => {
     );
   });
 
+  test('a disk that stands on nothing has a device and nodes of its own', () => {
+    const disks = [diskOf([hostPath('/blobs/base')]), diskOf([], 'data')];
+    const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { disks }), { firmware: undefined, disposable: false, sandbox: true });
+    expect(graphOf(words).get('data-datafile')).toMatchObject({ backing: null });
+    const devices = words.filter((word) => word.startsWith('virtio-blk-pci,id='));
+    expect(devices).toEqual([
+      'virtio-blk-pci,id=disk-root,drive=root-rootfile,bootindex=1,serial=root',
+      'virtio-blk-pci,id=disk-data,drive=data-datafile,serial=data',
+    ]);
+  });
+
   test('nodes are named before they are referred to', () => {
     const words = qemuArguments(specOf('amd64', 'bios', 'tcg'), { firmware: undefined, disposable: false, sandbox: true });
     const at = (text: string): number => words.findIndex((word) => word.includes(text));
-    expect(at('"node-name":"layer0"')).toBeLessThan(at('"backing":"layer0"'));
-    expect(at('"node-name":"layer1"')).toBeLessThan(at('"backing":"layer1"'));
+    expect(at('"node-name":"root-layer0"')).toBeLessThan(at('"backing":"root-layer0"'));
+    expect(at('"node-name":"root-layer1"')).toBeLessThan(at('"backing":"root-layer1"'));
   });
 });
 

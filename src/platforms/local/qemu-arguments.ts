@@ -1,6 +1,8 @@
+import { basename } from 'node:path';
 import type { Argv } from '../../base/process.ts';
+import type { HostPath } from '../../base/types.ts';
 import type { FirmwareFiles } from './firmware.ts';
-import { guestFiles, type Accelerator, type Architecture, type GuestSpec } from './guest-spec.ts';
+import { guestFiles, type Accelerator, type Architecture, type GuestDisk, type GuestSpec } from './guest-spec.ts';
 
 /** QEMU's name of an architecture. */
 const PROGRAMS: Readonly<Record<Architecture, string>> = { amd64: 'qemu-system-x86_64', arm64: 'qemu-system-aarch64' };
@@ -32,8 +34,9 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...['-machine', machine(spec), ...acceleratorArguments(spec.accelerator)],
     ...['-smp', String(spec.cpus), '-m', `${Math.ceil(spec.memory / 2 ** 20)}M`, '-rtc', 'base=utc'],
     ...firmwareArguments(spec, options.firmware),
-    ...diskArguments(spec, options.disposable),
-    ...['-netdev', `user,id=net0,${spec.isolated === true ? 'restrict=on,' : ''}hostfwd=tcp:127.0.0.1:${spec.ssh.port}-:${spec.ssh.guestPort ?? 22}`],
+    ...spec.disks.flatMap((disk, index) => diskArguments(disk, index === 0, options.disposable)),
+    ...seedArguments(spec.seed),
+    ...['-netdev', userNetwork(spec)],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
     ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],
@@ -73,34 +76,54 @@ function firmwareArguments(spec: GuestSpec, firmware: FirmwareFiles | undefined)
   ];
 }
 
-/** The whole chain as an explicit graph: QEMU never follows a name in a header. */
-function diskArguments(spec: GuestSpec, disposable: boolean): string[] {
-  const words: string[] = [];
-  const node = (description: Readonly<Record<string, unknown>>): void => void words.push('-blockdev', JSON.stringify(description));
-  const fileOf = (filename: string, readOnly: boolean) => ({
-    driver: 'file',
-    filename,
-    ...(readOnly ? { 'read-only': true } : { discard: 'unmap', cache: { direct: false, 'no-flush': disposable } }),
-  });
-  for (const [index, path] of spec.chain.entries()) {
-    node({ driver: 'qcow2', 'node-name': `layer${index}`, 'read-only': true, file: fileOf(path, true), backing: index === 0 ? null : `layer${index - 1}` });
-  }
+/** QEMU's own network for a guest: it reaches what the host reaches, and is reached through the ports that are forwarded. */
+function userNetwork(spec: GuestSpec): string {
+  const ssh = { protocol: 'tcp', address: '127.0.0.1', host: spec.ssh.port, guest: spec.ssh.guestPort ?? 22 } as const;
+  const forwards = [ssh, ...(spec.forwards ?? [])].map(({ protocol, address, host, guest }) => `hostfwd=${protocol}:${address}:${host}-:${guest}`);
+  return ['user', 'id=net0', ...(spec.isolated === true ? ['restrict=on'] : []), ...forwards].join(',');
+}
+
+const node = (description: Readonly<Record<string, unknown>>): string[] => ['-blockdev', JSON.stringify(description)];
+
+/** A disk with its whole chain as an explicit graph: QEMU never follows a name in a header. */
+function diskArguments(disk: GuestDisk, boot: boolean, disposable: boolean): string[] {
+  const layer = (index: number): string => `${disk.name}-layer${index}`;
+  const layers = disk.chain.flatMap((filename, index) =>
+    node({
+      driver: 'qcow2',
+      'node-name': layer(index),
+      'read-only': true,
+      file: { driver: 'file', filename, 'read-only': true },
+      backing: index === 0 ? null : layer(index - 1),
+    }),
+  );
+  const top = { ...writableNode(disk, disposable), backing: disk.chain.length === 0 ? null : layer(disk.chain.length - 1) };
+  // Index 0 belongs to a kernel given to QEMU.
+  const device = `virtio-blk-pci,id=${diskDevice(disk.name)},drive=${top['node-name']}${boot ? ',bootindex=1' : ''},serial=${disk.name}`;
+  return [...layers, ...node(top), '-device', device];
+}
+
+/** The block node of the file that a disk writes to, without what it stands on. (QEMU: qapi/block-core.json, BlockdevOptions.) */
+export function writableNode(disk: Pick<GuestDisk, 'name' | 'file'>, disposable: boolean) {
   const cache = { direct: false, 'no-flush': disposable };
-  node({
+  return {
     driver: 'qcow2',
-    'node-name': 'disk',
+    'node-name': `${disk.name}-${basename(disk.file, '.qcow2')}`,
     discard: 'unmap',
     cache,
-    file: fileOf(spec.disk, false),
-    backing: spec.chain.length === 0 ? null : `layer${spec.chain.length - 1}`,
-  });
-  // Index 0 belongs to a kernel given to QEMU.
-  words.push('-device', 'virtio-blk-pci,drive=disk,bootindex=1,serial=disk');
-  if (spec.seed !== undefined) {
-    node({ driver: 'raw', 'node-name': 'seed', 'read-only': true, file: fileOf(spec.seed, true) });
-    words.push('-device', 'virtio-blk-pci,drive=seed,serial=seed');
-  }
-  return words;
+    file: { driver: 'file', filename: disk.file, discard: 'unmap', cache },
+  };
+}
+
+/** What QEMU calls the device of a disk. */
+export function diskDevice(name: string): string {
+  return `disk-${name}`;
+}
+
+function seedArguments(seed: HostPath | undefined): string[] {
+  if (seed === undefined) return [];
+  const file = { driver: 'file', filename: seed, 'read-only': true };
+  return [...node({ driver: 'raw', 'node-name': 'seed', 'read-only': true, file }), '-device', 'virtio-blk-pci,drive=seed,serial=seed'];
 }
 
 function kernelArguments({ kernel }: GuestSpec): string[] {

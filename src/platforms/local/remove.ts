@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
-import type { Home } from '../../base/home.ts';
-import type { Host } from '../../base/host.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import type { Name } from '../../base/types.ts';
+import { sweepFrozen } from './frozen.ts';
 import { guestFiles } from './guest-spec.ts';
 import { lockVm } from './power.ts';
 import { endQemu, runningQemu } from './qemu-process.ts';
@@ -25,12 +24,14 @@ export async function deleteVm(context: LabContext, name: Name, options: { reado
       throw new IngotError('conflict', 'vm-running', `${name} is running`, { hint: `Stop it with \`ingot vm stop ${name}\`, or delete it with --force.` });
     await endQemu(host, guestFiles(folder).pid, pid);
   }
-  await removeLocked(host, home, name);
+  await removeLocked(context, name);
 }
 
-/** Takes a VM's folder out of sight in one step, then removes it. The caller holds the VM's lock, and it does not run. */
-export async function removeLocked(host: Host, home: Home, name: Name): Promise<void> {
+/** Takes a VM's folder out of sight in one step, then removes it, with the frozen disks that only it stood on. The caller holds the VM's lock, and it does not run. */
+export async function removeLocked(context: LabContext, name: Name): Promise<void> {
+  const { host, home } = context;
   await using scratch = await makeScratch(host, home, `vm delete ${name}`);
   await host.files.rename(home.vm(name), join(scratch.path, 'vm'));
   await host.files.sync(home.vms);
+  await sweepFrozen(context);
 }

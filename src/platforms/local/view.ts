@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Context } from '../../operations/operation.ts';
 import { parseName } from '../../base/types.ts';
 import { architectureSchema, firmwareSchema } from './guest-spec.ts';
-import { vmPid, type VmRecord } from './vms.ts';
+import { rootDisk, vmPid, type VmRecord } from './vms.ts';
 
 /** What the lab's functions need of an operation's context. */
 export type LabContext = Pick<Context, 'host' | 'home' | 'events' | 'signal'>;
@@ -27,7 +27,7 @@ export type VmView = z.output<typeof vmViewSchema>;
 /** Looks whether the VM runs, and puts that with its record. */
 export async function viewVm(context: Pick<LabContext, 'host' | 'home'>, vm: VmRecord): Promise<VmView> {
   const pid = await vmPid(context.host, context.home, parseName(vm.name, 'a VM'));
-  const { name, arch, firmware, cpus, memory, disk, created } = vm;
+  const { name, arch, firmware, cpus, memory, created } = vm;
   return {
     name,
     state: pid === undefined ? 'stopped' : 'running',
@@ -37,7 +37,7 @@ export async function viewVm(context: Pick<LabContext, 'host' | 'home'>, vm: VmR
     firmware,
     cpus,
     memory,
-    disk,
+    disk: rootDisk(vm).size,
     ssh: { user: vm.ssh.user, port: vm.ssh.port },
     created,
   };

@@ -1,50 +1,16 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { IngotError, nearest } from '../../base/errors.ts';
-import { readTextIfThere } from '../../base/files.ts';
+import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import type { Home } from '../../base/home.ts';
 import type { Host } from '../../base/host.ts';
 import { hostPath, parseName, type Digest, type HostPath, type Name } from '../../base/types.ts';
-import { digestSchema } from '../../store/model.ts';
-import { architectureSchema, firmwareSchema, guestFiles, type Accelerator, type GuestSpec } from './guest-spec.ts';
+import { guestFiles, type Accelerator, type GuestDisk, type GuestSpec } from './guest-spec.ts';
 import { runningQemu } from './qemu-process.ts';
+import { migrateVm } from './vm-migrate.ts';
+import { ROOT_DISK, VM_VERSION, vmRecordSchema, type VmDisk, type VmRecord } from './vm-record.ts';
 
-/** Version of vm.json; newer ones are refused. */
-export const VM_VERSION = 1;
-
-/** What ingot knows of a VM: vm.json in its folder. Whether it runs is never stored, it is looked at. */
-export const vmRecordSchema = z.object({
-  v: z.literal(VM_VERSION),
-  name: z.string(),
-  /** UUID: of the machine, for SMBIOS, and of the instance, for cloud-init. */
-  id: z.uuid(),
-  image: z.object({
-    /** As the user wrote it. */
-    reference: z.string(),
-    /** The manifest. */
-    digest: digestSchema,
-    /** The blobs of its layers, bottom first. */
-    layers: z.array(digestSchema).min(1),
-  }),
-  arch: architectureSchema,
-  firmware: firmwareSchema,
-  cpus: z.int().positive(),
-  /** Bytes. */
-  memory: z.int().positive(),
-  /** Bytes. */
-  disk: z.int().positive(),
-  mac: z.string(),
-  ssh: z.object({
-    user: z.string(),
-    port: z.int().positive(),
-    /** Where the guest's sshd listens; default 22. */
-    guestPort: z.int().positive().optional(),
-    /** The user chose the port: where it is taken, the VM does not start with another. */
-    fixed: z.boolean(),
-  }),
-  created: z.iso.datetime(),
-});
-export type VmRecord = z.output<typeof vmRecordSchema>;
+export { ROOT_DISK, VM_VERSION, type VmDisk, type VmRecord } from './vm-record.ts';
 
 /** The file that makes a folder in vms/ a VM. */
 export function recordPath(folder: HostPath): HostPath {
@@ -66,7 +32,7 @@ export async function findVm(host: Pick<Host, 'files'>, home: Home, name: Name):
   if (version.success && version.data.v > VM_VERSION) {
     throw new IngotError('host', 'vm-newer', `The VM ${name} was made by a newer ingot`, { hint: 'Update ingot.' });
   }
-  const parsed = vmRecordSchema.safeParse(value);
+  const parsed = vmRecordSchema.safeParse(migrateVm(value));
   if (parsed.success) return parsed.data;
   throw new IngotError('verification', 'vm-damaged', `${path} is damaged`, {
     hint: `Delete the VM with \`ingot vm delete ${name} --force\`; its disk is lost then.`,
@@ -109,7 +75,13 @@ export async function imageUsers(host: Pick<Host, 'files'>, home: Home): Promise
 
 /** The ports that VMs have, running or not, but for one of them. */
 export async function recordedPorts(host: Pick<Host, 'files'>, home: Home, except?: string): Promise<Set<number>> {
-  return new Set((await loadVms(host, home)).filter(({ name }) => name !== except).map(({ ssh }) => ssh.port));
+  const others = (await loadVms(host, home)).filter(({ name }) => name !== except);
+  return new Set(others.flatMap(({ ssh, forwards }) => [ssh.port, ...forwards.map((forward) => forward.host)]));
+}
+
+/** Writes a VM's record, whole. */
+export async function saveVm(host: Pick<Host, 'files'>, home: Home, vm: VmRecord): Promise<void> {
+  await replaceFile(host.files, recordPath(home.vm(parseName(vm.name, 'a VM'))), JSON.stringify(vm, undefined, 2), 0o600);
 }
 
 /** Whether the VM's QEMU runs, and as which process. */
@@ -129,9 +101,10 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
     accelerator,
     cpus: vm.cpus,
     memory: vm.memory,
-    chain: vm.image.layers.map((digest) => home.blob(digest)),
-    ...vmDisks(folder),
+    disks: vm.disks.map((disk) => guestDisk(home, vm, disk)),
+    seed: seedPath(folder),
     mac: vm.mac,
+    forwards: vm.forwards,
     ssh: {
       port: vm.ssh.port,
       ...(vm.ssh.guestPort === undefined ? {} : { guestPort: vm.ssh.guestPort }),
@@ -142,9 +115,40 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
   };
 }
 
-/** The files of a VM's disks in its folder. */
-export function vmDisks(folder: HostPath): { readonly disk: HostPath; readonly seed: HostPath } {
-  return { disk: hostPath(join(folder, 'disk.qcow2')), seed: hostPath(join(folder, 'seed.img')) };
+/** Bytes that the disks of a VM alone take on the host. */
+export async function diskUsed(host: Pick<Host, 'files'>, home: Home, vm: VmRecord): Promise<number> {
+  const folder = home.vm(parseName(vm.name, 'a VM'));
+  const found = await Promise.all(vm.disks.map(({ active }) => host.files.status(activePath(folder, active))));
+  return found.reduce((sum, status) => sum + (status?.allocated ?? 0), 0);
+}
+
+/** The files of a disk: what it stands on, and what it writes to. */
+export function guestDisk(home: Home, vm: Pick<VmRecord, 'name' | 'image'>, disk: VmDisk): GuestDisk {
+  const folder = home.vm(parseName(vm.name, 'a VM'));
+  return { name: disk.name, chain: diskChain(home, vm, disk), file: activePath(folder, disk.active) };
+}
+
+/** The read-only files that a disk, or a snapshot of it, stands on, bottom first. */
+export function diskChain(home: Home, vm: Pick<VmRecord, 'image'>, disk: Pick<VmDisk, 'name' | 'frozen'>): HostPath[] {
+  const image = disk.name === ROOT_DISK ? vm.image.layers.map((digest) => home.blob(digest)) : [];
+  return [...image, ...disk.frozen.map((id) => home.frozenDisk(id))];
+}
+
+/** The disk that a VM boots from. */
+export function rootDisk(vm: Pick<VmRecord, 'name' | 'disks'>): VmDisk {
+  const [root] = vm.disks;
+  if (root === undefined) throw new IngotError('internal', 'vm-without-disk', `${vm.name} has no disk`);
+  return root;
+}
+
+/** The file that a disk writes to. */
+export function activePath(folder: HostPath, active: string): HostPath {
+  return hostPath(join(folder, `${active}.qcow2`));
+}
+
+/** A VM's NoCloud seed. */
+export function seedPath(folder: HostPath): HostPath {
+  return hostPath(join(folder, 'seed.img'));
 }
 
 function parseJson(text: string): unknown {

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { parseName } from '../../base/types.ts';
+import { readQcow2Header } from '../../disk/qcow2.ts';
+import { faultyHost, type Fault } from '../../../tests/support/faulty-host.ts';
+import { newVm, sampleLab } from '../../../tests/support/lab.ts';
+import { createVm } from './create.ts';
+import { freezeDisks, sweepFrozen } from './frozen.ts';
+import { deleteVm } from './remove.ts';
+import { activePath, findVm, loadVm, recordPath, rootDisk, VM_VERSION } from './vms.ts';
+
+const web = parseName('web', 'a VM');
+
+test('what was written before is frozen, and the VM goes on above it', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  const vm = await createVm(lab.context(), newVm('web'));
+  const before = await lab.host.files.status(activePath(home.vm(web), rootDisk(vm).active));
+  const next = await freezeDisks(lab.context(), vm, (record) => ({ ...record, protected: true }));
+  expect(await loadVm(lab.host, home, web)).toEqual(next);
+  expect(next).toMatchObject({ protected: true, disks: [{ name: 'root', frozen: [expect.any(String)] }] });
+  const { frozen, active } = rootDisk(next);
+  const below = home.frozenDisk(frozen[0] ?? '');
+  expect((await lab.host.files.status(below))?.inode).toBe(before?.inode);
+  expect((await readQcow2Header(lab.host.files, activePath(home.vm(web), active))).backing).toEqual({ name: below, format: 'qcow2' });
+  expect((await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2'))).toEqual([`${active}.qcow2`]);
+});
+
+test('frozen files stay while a record names them, and go with the last one', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  const vm = await freezeDisks(lab.context(), await createVm(lab.context(), newVm('web')), (record) => record);
+  const { name: _, ...other } = await createVm(lab.context(), newVm('db'));
+  const db = { ...other, name: 'db', disks: other.disks.map((disk) => ({ ...disk, frozen: rootDisk(vm).frozen })) };
+  await lab.host.files.write(recordPath(home.vm(parseName('db', 'a VM'))), JSON.stringify(db));
+  expect(await sweepFrozen(lab.context())).toBe(0);
+  await deleteVm(lab.context(), web, { force: false });
+  expect(await lab.host.files.list(home.frozen)).toHaveLength(1);
+  await deleteVm(lab.context(), parseName('db', 'a VM'), { force: false });
+  expect(await lab.host.files.list(home.frozen)).toEqual([]);
+});
+
+test('a record that cannot be read keeps everything', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  await freezeDisks(lab.context(), await createVm(lab.context(), newVm('web')), (record) => record);
+  await lab.host.files.write(recordPath(home.vm(web)), '{');
+  await expect(sweepFrozen(lab.context())).rejects.toMatchObject({ code: 'vm-damaged' });
+  expect(await lab.host.files.list(home.frozen)).toHaveLength(1);
+});
+
+describe('a freeze that ends at any of its effects', () => {
+  test.each(['kill', 'torn', 'full'] satisfies Fault[])('%s: loses nothing that the VM has, and leaves nothing that stays', async (fault) => {
+    for (let at = 1; ; at++) {
+      await using lab = await sampleLab();
+      const { home } = lab.home;
+      const vm = await createVm(lab.context(), newVm('web'));
+      const content = (await lab.host.files.status(activePath(home.vm(web), rootDisk(vm).active)))?.inode;
+      const faulty = faultyHost(lab.host, at, fault);
+      await freezeDisks(lab.context(faulty.host), vm, (record) => record).catch(() => undefined);
+      if (!faulty.hit()) {
+        if (at > faulty.log.length) break;
+        continue;
+      }
+      const after = await loadVm(lab.host, home, web);
+      const { frozen, active } = rootDisk(after);
+      const holder = frozen.length === 0 ? activePath(home.vm(web), active) : home.frozenDisk(frozen[0] ?? '');
+      expect((await lab.host.files.status(holder))?.inode, faulty.log.at(at - 1)).toBe(content);
+      expect(await lab.host.files.status(activePath(home.vm(web), active)), faulty.log.at(at - 1)).toBeDefined();
+      const settled = await freezeDisks(lab.context(), after, (record) => record);
+      await sweepFrozen(lab.context());
+      expect(await lab.host.files.list(home.frozen), faulty.log.at(at - 1)).toHaveLength(rootDisk(settled).frozen.length);
+      expect(
+        (await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2')),
+        faulty.log.at(at - 1),
+      ).toHaveLength(1);
+    }
+  });
+});
+
+test('a VM of an older ingot has its disk, and nothing that it did not know', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  const { disks, forwards: _forwards, snapshots: _snapshots, protected: _protected, autostart, ...rest } = await createVm(lab.context(), newVm('web'));
+  await lab.host.files.write(recordPath(home.vm(web)), JSON.stringify({ ...rest, v: 1, disk: disks[0]?.size }));
+  const vm = await findVm(lab.host, home, web);
+  expect(vm).toMatchObject({
+    v: VM_VERSION,
+    disks: [{ name: 'root', size: disks[0]?.size, frozen: [], active: 'disk' }],
+    forwards: [],
+    snapshots: [],
+    autostart,
+  });
+});

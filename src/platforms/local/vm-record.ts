@@ -1,0 +1,105 @@
+import * as z from 'zod';
+import { digestSchema } from '../../store/model.ts';
+import { architectureSchema, firmwareSchema } from './guest-spec.ts';
+
+/** Names a disk or RAM file; older VMs call their only disk `disk`. */
+const fileIdSchema = z.string().regex(/^[a-z0-9]{4,16}$/);
+
+/** Version of vm.json; newer ones are refused, older ones migrated when they are read. */
+export const VM_VERSION = 2;
+
+/** Name of the disk that stands on the image. */
+export const ROOT_DISK = 'root';
+
+/** A disk of a VM: the file that it writes to, on frozen ones that nobody writes to any more. */
+export const vmDiskSchema = z.object({
+  /** `root` stands on the image; the others on nothing. */
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,14}$/),
+  /** Bytes. */
+  size: z.int().positive(),
+  /** Files in frozen/, bottom first. */
+  frozen: z.array(fileIdSchema),
+  /** The file in the VM's folder, without its ending. */
+  active: fileIdSchema,
+});
+export type VmDisk = z.output<typeof vmDiskSchema>;
+
+/** The state of a running machine without its disks, in frozen/. */
+export const ramFileSchema = z.object({
+  file: fileIdSchema,
+  /** Which QEMU and machine can restore it: see ramStateKey. */
+  key: z.string(),
+  bytes: z.int(),
+});
+export type RamFile = z.output<typeof ramFileSchema>;
+
+/** A moment of a VM that it can go back to. */
+export const vmSnapshotSchema = z.object({
+  name: z.string(),
+  created: z.iso.datetime(),
+  description: z.string().optional(),
+  /** The snapshot that the VM stood on when this one was made. */
+  parent: z.string().optional(),
+  disks: z.array(vmDiskSchema.omit({ active: true })).min(1),
+  /** The machine as it was, since a RAM state fits no other. */
+  cpus: z.int().positive(),
+  memory: z.int().positive(),
+  ram: ramFileSchema.optional(),
+});
+export type VmSnapshot = z.output<typeof vmSnapshotSchema>;
+
+/** A port of the host that leads to one of the guest's. */
+export const forwardSchema = z.object({
+  protocol: z.enum(['tcp', 'udp']),
+  /** Address of the host; 127.0.0.1 unless others may come in. */
+  address: z.ipv4(),
+  host: z.int().min(1).max(65_535),
+  guest: z.int().min(1).max(65_535),
+});
+export type Forward = z.output<typeof forwardSchema>;
+
+/** What ingot knows of a VM: vm.json in its folder. Whether it runs is never stored, it is looked at. */
+export const vmRecordSchema = z.object({
+  v: z.literal(VM_VERSION),
+  name: z.string(),
+  /** UUID: of the machine, for SMBIOS, and of the instance, for cloud-init. */
+  id: z.uuid(),
+  image: z.object({
+    /** As the user wrote it. */
+    reference: z.string(),
+    /** The manifest. */
+    digest: digestSchema,
+    /** The blobs of its layers, bottom first. */
+    layers: z.array(digestSchema).min(1),
+  }),
+  arch: architectureSchema,
+  firmware: firmwareSchema,
+  cpus: z.int().positive(),
+  /** Bytes. */
+  memory: z.int().positive(),
+  /** The first is the one that it boots from. */
+  disks: z.array(vmDiskSchema).min(1),
+  mac: z.string(),
+  ssh: z.object({
+    user: z.string(),
+    port: z.int().positive(),
+    /** Where the guest's sshd listens; default 22. */
+    guestPort: z.int().positive().optional(),
+    /** The user chose the port: where it is taken, the VM does not start with another. */
+    fixed: z.boolean(),
+  }),
+  forwards: z.array(forwardSchema),
+  snapshots: z.array(vmSnapshotSchema),
+  /** The snapshot that its disks stand on: the one made or restored last. */
+  standsOn: z.string().optional(),
+  /** It was suspended: its next start goes on from here. */
+  suspended: ramFileSchema.optional(),
+  /** It is not deleted while this is set. */
+  protected: z.boolean(),
+  /** It is started with the host. */
+  autostart: z.boolean(),
+  /** Its disks were frozen while it ran, and the running QEMU may not have followed yet: see settleDisks. */
+  unsettled: z.literal(true).optional(),
+  created: z.iso.datetime(),
+});
+export type VmRecord = z.output<typeof vmRecordSchema>;
