@@ -105,15 +105,16 @@ function errorsPage(): string {
 
 function settingsPage(): string {
   const rows = Object.entries(settingsSchema.shape).map(([name, schema]) => {
-    const values = schema instanceof z.ZodDefault && schema.unwrap() instanceof z.ZodEnum ? schema.unwrap().options : [];
-    const builtIn: Readonly<Record<string, string>> = BUILT_IN;
+    const inner = schema instanceof z.ZodDefault ? schema.unwrap() : schema;
+    const values = inner instanceof z.ZodEnum ? inner.options : [];
+    const builtIn: Readonly<Record<string, string | number>> = BUILT_IN;
     const project = PROJECT_MAY_SET[name];
     const allowed = project === undefined ? 'no' : values.every(project) ? 'yes' : values.filter(project).join(', ');
     return [
       code(name),
       code(variableOf(name)),
       `${schema.description ?? ''}${values.length === 0 ? '' : `: ${values.join(', ')}`}`,
-      builtIn[name] ?? '',
+      String(builtIn[name] ?? ''),
       allowed,
     ];
   });

@@ -1,4 +1,4 @@
-import { arch, cpus, freemem, totalmem, userInfo } from 'node:os';
+import { arch, cpus, freemem, hostname, totalmem, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostFiles, type Files } from './files.ts';
 import { hostProcesses, type Processes } from './process.ts';
@@ -26,6 +26,7 @@ export interface Machine {
   readonly uid: number;
   readonly gid: number;
   readonly user: string;
+  readonly hostname: string;
 }
 
 /**
@@ -69,6 +70,7 @@ export function realHost(): Host {
       uid: user.uid,
       gid: user.gid,
       user: user.username,
+      hostname: hostname(),
     },
   };
 }

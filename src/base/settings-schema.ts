@@ -3,6 +3,8 @@ import { BUILT_IN } from './settings.ts';
 
 const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
 
+const path = z.string().regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' });
+
 /** Every setting, once: what it may be, what it means, what it is where nobody sets it. Each has an environment variable INGOT_<NAME>. */
 export const settingsSchema = z.strictObject({
   mirror: mirror.optional().describe('Package mirror that builds download from; the image itself keeps a public one'),
@@ -18,11 +20,24 @@ export const settingsSchema = z.strictObject({
     .default(BUILT_IN.workspace)
     .describe('Where disks are opened: on this host, in a helper VM, or whichever of them the host can do'),
   gate: z.enum(['quick', 'full', 'none']).default(BUILT_IN.gate).describe('What a build has to pass before its tag moves'),
-  templates: z
-    .string()
-    .regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' })
+  templates: path.optional().describe('Folder of your templates; default: templates in the home'),
+  'image-prune': z
+    .enum(['never', 'after-build'])
+    .default(BUILT_IN['image-prune'])
+    .describe('Whether each build that was done removes images that have no tag and that no VM uses, as `ingot image prune` does'),
+  'alert-command': path.optional().describe('Program that is started, with the event as JSON on its standard input, when a long job has ended or failed'),
+  'alert-webhook': z
+    .union([mirror, z.string().regex(/^secret:[A-Za-z][A-Za-z0-9_-]{0,63}$/)], {
+      error: 'is not an http or https address, nor secret: and the name of a secret',
+    })
     .optional()
-    .describe('Folder of your templates; default: templates in the home'),
+    .describe('Address that the same event is posted to; secret:NAME takes the address from the secret store'),
+  'alert-after': z
+    .int({ error: 'is not a whole number' })
+    .min(0, { error: 'is less than 0' })
+    .max(86_400, { error: 'is more than 86400' })
+    .default(BUILT_IN['alert-after'])
+    .describe('How many seconds a job must have taken for an alert'),
   'log-level': z
     .enum(['debug', 'info', 'warn', 'error', 'fatal'])
     .default(BUILT_IN['log-level'])
@@ -34,8 +49,9 @@ export type SettingName = keyof Settings;
 
 /**
  * What the file of a project may set, and to what. It comes with a repository that somebody else may have written, so it
- * decides how much and how thoroughly is worked, never where data comes from or goes to, and never that the host or an
- * image is protected less: no mirrors, no folders, no workspace on the host, no build without a gate.
+ * decides how much and how thoroughly is worked, never where data comes from or goes to, what else is started or
+ * removed, and never that the host or an image is protected less: no mirrors, no folders, no alerts, no workspace on the host, no build without
+ * a gate.
  */
 export const PROJECT_MAY_SET: Readonly<Record<string, (value: unknown) => boolean>> = {
   jobs: () => true,

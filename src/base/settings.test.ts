@@ -31,7 +31,14 @@ const project = (text: string) => readSettingsText(text, '/s.yaml', 'project');
 describe('levels', () => {
   test('without any setting, what is built in holds', async () => {
     await using at = await sampleHome();
-    expect(await loadSettings(placeOf(at))).toEqual({ workspace: 'auto', gate: 'quick', 'log-level': 'info', templates: at.home.templates });
+    expect(await loadSettings(placeOf(at))).toEqual({
+      workspace: 'auto',
+      gate: 'quick',
+      'image-prune': 'never',
+      'alert-after': 60,
+      'log-level': 'info',
+      templates: at.home.templates,
+    });
   });
 
   test('the environment wins over the project, that over the user, that over what is built in', async () => {
@@ -42,7 +49,7 @@ describe('levels', () => {
     await writeFile(at.home.settings, 'jobs: 2\nlog-level: warn\ngate: full\ntemplates: ~/t\n');
     const place = placeOf(at, { INGOT_JOBS: '4', INGOT_SECRET_X: 'jobs', INGOT_GATE: '', HOME: '/home/me' }, folder);
     const settings = await loadSettings(place);
-    expect(settings).toEqual({ jobs: 4, 'log-level': 'debug', gate: 'full', workspace: 'auto', templates: '/home/me/t' });
+    expect(settings).toMatchObject({ jobs: 4, 'log-level': 'debug', gate: 'full', workspace: 'auto', templates: '/home/me/t' });
     const states = explainSettings(await readLevels(place), place);
     expect(Object.fromEntries(states.map(({ name, origin }) => [name, origin]))).toEqual({
       mirror: 'built-in',
@@ -51,6 +58,10 @@ describe('levels', () => {
       workspace: 'built-in',
       gate: 'user',
       templates: 'user',
+      'image-prune': 'built-in',
+      'alert-command': 'built-in',
+      'alert-webhook': 'built-in',
+      'alert-after': 'built-in',
       'log-level': 'project',
     });
     expect(states.find(({ name }) => name === 'jobs')?.where).toBe('INGOT_JOBS');

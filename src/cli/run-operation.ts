@@ -1,3 +1,4 @@
+import type { JobEnd } from '../base/alerts.ts';
 import { toIngotError } from '../base/errors.ts';
 import { Events, type Event } from '../base/events.ts';
 import { homeAt, homeFolder, openHome, type Home } from '../base/home.ts';
@@ -73,8 +74,18 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
     attach: makeAttach(user),
     write: (text) => stdout.write(text),
   };
+  const alert = async (end: Pick<JobEnd, 'error' | 'exitCode'>): Promise<void> => {
+    if (operation.kind !== 'job') return;
+    const { alertOfEnd } = await import('../base/alerts.ts');
+    await alertOfEnd(context, { operation: operation.name, seconds: secondsSince(start), ...end });
+  };
   try {
-    const output = await operation.run(input, context);
+    const output = await operation.run(input, context).catch(async (error: unknown) => {
+      await alert({ error });
+      throw error;
+    });
+    const exitCode = operation.exitCode?.(output) ?? 0;
+    await alert({ exitCode });
     progress.close();
     if (globals.json) {
       // What a stream or a terminal session showed is its result.
@@ -85,7 +96,6 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
         rawResult(operation.kind, output);
       if (text !== '') stdout.write(text.endsWith('\n') ? text : `${text}\n`);
     }
-    const exitCode = operation.exitCode?.(output) ?? 0;
     log.write('info', 'ended', { exitCode, seconds: secondsSince(start) });
     return exitCode;
   } catch (error) {
