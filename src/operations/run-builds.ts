@@ -5,6 +5,7 @@ import { openSecrets } from '../base/secrets.ts';
 import { buildImages, type ImageBuild, type ImageResult } from '../build/build.ts';
 import { imageGates } from '../build/image-gate.ts';
 import { refuseGone } from '../build/gone.ts';
+import { pruneAfterBuild } from '../build/prune-after.ts';
 import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
 import type { NewJob } from '../queue/job.ts';
@@ -42,7 +43,7 @@ export interface RunOptions {
   readonly recorder: Pick<BuildRecorder, 'observer' | 'times' | 'signalOf'>;
 }
 
-/** Builds what was prepared. One result for each image, in the same order. */
+/** Builds what was prepared, and then prunes where the user set that. One result for each image, in the same order. */
 export async function runBuilds(context: Context, builds: readonly PreparedBuild[], options: RunOptions): Promise<ImageResult[]> {
   const { flags, recorder } = options;
   const { settings } = context;
@@ -61,7 +62,7 @@ export async function runBuilds(context: Context, builds: readonly PreparedBuild
       ...(outputs.length === 0 ? {} : { finish: (own, image) => writeOutputs(own, outputs, image) }),
     };
   });
-  return await buildImages(context, images, {
+  const results = await buildImages(context, images, {
     jobs: options.jobs ?? settings.jobs,
     offline: flags.offline,
     debugShell: options.debugShell,
@@ -74,6 +75,8 @@ export async function runBuilds(context: Context, builds: readonly PreparedBuild
     times: recorder.times,
     observer: recorder.observer,
   });
+  await pruneAfterBuild(context, results);
+  return results;
 }
 
 async function writeOutputs(

@@ -36,7 +36,7 @@ export interface Inventory {
   readonly records: readonly LayerRecord[];
   /** Paths of records that cannot be read. */
   readonly invalid: readonly string[];
-  /** Blobs that files in the making stand on. */
+  /** Blobs that disks of VMs and files in the making stand on. */
   readonly standing: ReadonlySet<Digest>;
   /** Paths of blobs and records -> bytes on the disk. */
   readonly files: ReadonlyMap<string, number>;
@@ -125,11 +125,15 @@ function heldBlobs({ manifests, standing }: Inventory, { entries, inUse }: Garba
   return held;
 }
 
-/** The blobs that files in the making stand on, whole chains: the header of each qcow2 in `run/` names its parent, and that its own. */
+/**
+ * The blobs that disks of VMs and files in the making stand on, whole chains: the header of each qcow2 in `vms/` and `run/` names its parent, and
+ * that its own. What a VM stands on stays so even where its image's manifest is lost, and the list of its layers with it.
+ */
 async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
   const found = new Set<Digest>();
-  for (const id of await host.files.list(home.run)) {
-    for (const file of await disksIn(host, join(home.run, id))) {
+  const folders = await Promise.all([home.vms, home.run].map(async (folder) => (await host.files.list(folder)).map((name) => join(folder, name))));
+  for (const folder of folders.flat()) {
+    for (const file of await disksIn(host, folder)) {
       let parent = await parentOf(host, file);
       while (parent !== undefined && !found.has(parent)) {
         found.add(parent);
@@ -140,12 +144,12 @@ async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
   return found;
 }
 
-/** The qcow2 files in a scratch folder and in the folders of it, where a VM in the making or under test has its own. */
-async function disksIn(host: Host, scratch: string): Promise<string[]> {
-  const list = (folder: string): Promise<string[]> => host.files.list(folder).catch(() => []); // no folder, or not ours to look into
-  const names = await list(scratch);
-  const inside = await Promise.all(names.map(async (name) => (await list(join(scratch, name))).map((one) => join(name, one))));
-  return [...names, ...inside.flat()].filter((name) => name.endsWith('.qcow2')).map((name) => join(scratch, name));
+/** The qcow2 files in the folder of a VM or of scratch and in the folders of it, where a VM in the making or under test has its own. */
+async function disksIn(host: Host, folder: string): Promise<string[]> {
+  const list = (path: string): Promise<string[]> => host.files.list(path).catch(() => []); // no folder, or not ours to look into
+  const names = await list(folder);
+  const inside = await Promise.all(names.map(async (name) => (await list(join(folder, name))).map((one) => join(name, one))));
+  return [...names, ...inside.flat()].filter((name) => name.endsWith('.qcow2')).map((name) => join(folder, name));
 }
 
 /** The blob that a file's header names; undefined where it names none, or is not a layer yet, or gone meanwhile. */
