@@ -15,6 +15,7 @@ const output = z.strictObject({
       digest: z.string(),
       id: z.string(),
       release: z.string(),
+      roles: z.array(z.string()),
       virtualSize: z.int(),
       storedSize: z.int(),
       created: z.string(),
@@ -22,6 +23,8 @@ const output = z.strictObject({
       age: z.int(),
       gate: z.enum(['passed', 'failed', 'not-run']),
       damaged: z.optional(z.string()),
+      /** The VMs that use it, as far as their records can be read. */
+      vms: z.array(z.string()),
     }),
   ),
 });
@@ -29,7 +32,8 @@ const output = z.strictObject({
 export default defineOperation({
   name: 'image list',
   summary: 'List the images in the store',
-  description: 'SIZE is what an image takes in the store, layers that others share included; DISK is the size of the disk that a VM sees.',
+  description:
+    'SIZE is what an image takes in the store, layers that others share included; DISK is the size of the disk that a VM sees; VMS is how many use it; HOLDS names the release that it stands on, and its roles.',
   kind: 'query',
   input: z.strictObject({
     name: z.optional(z.string()).check(z.meta({ positional: true, complete: 'image', description: 'Only images of this name' })),
@@ -43,10 +47,18 @@ export default defineOperation({
   async run(input, { host, home }) {
     const now = host.clock.now().getTime();
     const images = await openStore(host, home).list({ untagged: input.all });
+    // Where there is no VM, what reads them is not loaded.
+    const users =
+      (await host.files.list(home.vms)).length === 0 ? undefined : await (await import('../platforms/local/vm-folders.ts')).shownImageUsers(host, home);
     return {
       images: images
         .filter((image) => input.name === undefined || image.name === input.name)
-        .map((image) => ({ ...image, age: Math.max(0, Math.floor((now - (Date.parse(image.created) || now)) / 1000)) })),
+        .map((image) => ({
+          ...image,
+          roles: [...image.roles],
+          vms: users?.get(image.digest) ?? [],
+          age: Math.max(0, Math.floor((now - (Date.parse(image.created) || now)) / 1000)),
+        })),
     };
   },
   render({ images }, options) {
@@ -59,6 +71,8 @@ export default defineOperation({
       { title: 'DISK', right: true },
       { title: 'GATE' },
       { title: 'AGE' },
+      { title: 'VMS', right: true },
+      { title: 'HOLDS', shrink: true },
     ];
     return renderTable(
       columns,
@@ -70,6 +84,8 @@ export default defineOperation({
         formatSize(image.virtualSize),
         gateCell(image.damaged === undefined ? image.gate : 'damaged'),
         formatAge(image.age),
+        image.vms.length === 0 ? '' : String(image.vms.length),
+        [image.release, ...image.roles].join(' + '),
       ]),
       options,
     );

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { formatDuration, formatSize } from '../base/types.ts';
-import { gateStatementSchema, imageConfigSchema } from '../store/model.ts';
+import { shownImageUsers } from '../platforms/local/vm-folders.ts';
+import { gateStatementSchema, imageConfigSchema, rolesOf } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { countOf, gateCell, shortDigest } from './image-text.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
@@ -14,6 +15,9 @@ const output = z.strictObject({
   id: z.string(),
   created: z.string(),
   storedSize: z.int(),
+  roles: z.array(z.string()),
+  /** The VMs that use it, as far as their records can be read. */
+  vms: z.array(z.string()),
   layers: z.array(z.strictObject({ name: z.string(), key: z.string(), digest: z.string(), size: z.int(), packages: z.int() })),
   config: imageConfigSchema,
   gate: gateStatementSchema.optional(),
@@ -21,7 +25,7 @@ const output = z.strictObject({
 
 export default defineOperation({
   name: 'image show',
-  summary: 'Show an image: its layers, what is in it, and what its gate found',
+  summary: 'Show an image: its layers, what is in it, what its gate found, and which VMs use it',
   kind: 'query',
   input: z.strictObject({
     image: z.string().meta({ positional: true, complete: 'image' }).describe('name, name:tag or name@sha256:…'),
@@ -39,6 +43,8 @@ export default defineOperation({
       id: image.id,
       created: image.created,
       storedSize: layers.reduce((sum, layer) => sum + layer.size, 0),
+      roles: rolesOf(image.config['dev.ingot.image']),
+      vms: (await shownImageUsers(host, home)).get(image.digest) ?? [],
       layers: layers.map((layer, i) => {
         const told = image.config['dev.ingot.image'].layers[i];
         return { name: told?.name ?? '', key: told?.key ?? '', digest: layer.digest, size: layer.size, packages: told?.packages.length ?? 0 };
@@ -55,10 +61,14 @@ export default defineOperation({
       ['Digest', image.digest],
       ['ID', image.id],
       ['Created', image.created],
+      ['Template', details.template],
+      ...(details.from === undefined ? [] : [['From', `${details.from.reference} (${details.from.digest})`] as const]),
       ['Release', `${details.release}, ${image.config.architecture}, kernel ${details.kernel}`],
+      ['Roles', image.roles.join(', ') || 'none'],
       ['Disk', `${formatSize(details.disk.size)}, ${details.disk.filesystem}`],
       ['Stored', `${formatSize(image.storedSize)} in ${countOf(image.layers.length, 'layer')}`],
       ['User', details.defaultUser],
+      ['VMs', image.vms.join(', ') || 'none'],
       ...details.repositories.map((repository, i) => [i === 0 ? 'Repositories' : '', repository] as const),
       ...(details.expiredMetadata ? [['Warning', 'made from repository metadata past its Valid-Until'] as const] : []),
       ...labels.map((label, i) => [i === 0 ? 'Labels' : '', label] as const),

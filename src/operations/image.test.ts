@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Events } from '../base/events.ts';
 import { builtInSettings } from '../base/settings.ts';
-import { putSampleImage, recordsOf, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
+import { newVm, sampleLab } from '../../tests/support/lab.ts';
+import { commitSampleLayers, putSampleImage, recordsOf, sampleConfig, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
+import { IngotError } from '../base/errors.ts';
+import { parseName } from '../base/types.ts';
+import { createVm } from '../platforms/local/create.ts';
 import diffOperation from './image-diff.ts';
 import { renderDifference } from './image-diff-text.ts';
 import exportOperation from './image-export.ts';
@@ -57,7 +61,7 @@ test('image list shows a line for every tag, and says what to do when there is n
   await at.store.addGate(image, sampleGate('passed'));
   const { text } = await run(listOperation, at, {});
   const lines = text.split('\n').map((line) => line.split(/ {2,}/));
-  expect(lines[0]).toEqual(['NAME', 'TAG', 'DIGEST', 'SIZE', 'DISK', 'GATE', 'AGE']);
+  expect(lines[0]).toEqual(['NAME', 'TAG', 'DIGEST', 'SIZE', 'DISK', 'GATE', 'AGE', 'VMS', 'HOLDS']);
   expect(lines.slice(1).map(([name, tag, , , disk, gate, age]) => [name, tag, disk, gate, age])).toEqual([
     ['debian-12', 'latest', '1.0 MiB', 'passed', 'just now'],
     ['debian-12', 'v1', '1.0 MiB', 'passed', 'just now'],
@@ -87,6 +91,34 @@ test('image show tells layers, labels and each check of the gate', async () => {
   ])
     expect(text).toContain(part);
   await expect(run(showOperation, at, { image: 'debian-13' })).rejects.toMatchObject({ code: 'image-unknown' });
+});
+
+test('image list and image show name roles, and the VMs that use an image, also where the record of one is damaged', async () => {
+  await using lab = await sampleLab();
+  const { home: at } = lab;
+  const base = await at.store.resolve('debian-12');
+  const layers = await commitSampleLayers(at.store, at.home, ['docker', 'observer', 'site'], await recordsOf(at.store, base));
+  const config = sampleConfig(layers, 'web');
+  const details = config['dev.ingot.image'];
+  const kinds = ['bootstrap', 'packages', 'role', 'role', 'copy'];
+  const told = { ...details, layers: details.layers.map((layer, i) => ({ ...layer, kind: kinds[i] })) };
+  await at.store.putImage({ ...config, 'dev.ingot.image': told }, layers, parseName('web', 'an image'), ['latest']);
+  for (const name of ['a', 'b', 'broken']) await createVm(lab.context(), newVm(name, { image: 'web' }));
+  await writeFile(join(at.home.vms, 'broken', 'vm.json'), '{');
+  await mkdir(join(at.home.vms, 'Not A Name'));
+
+  const { output, text } = await run(listOperation, at, {});
+  expect(output.images.map(({ name, roles, vms, release }) => [name, roles, vms, release])).toEqual([
+    ['debian-12', [], [], 'debian-12'],
+    ['web', ['docker', 'observer'], ['a', 'b'], 'debian-12'],
+  ]);
+  expect(text.split('\n').at(-1)).toMatch(/ {2}2 {2}debian-12 \+ docker \+ obs/);
+  const shown = await run(showOperation, at, { image: 'web' });
+  expect(shown.output).toMatchObject({ roles: ['docker', 'observer'], vms: ['a', 'b'] });
+  expect(shown.text).toMatch(/Roles +docker, observer\n/);
+  expect(shown.text).toMatch(/VMs +a, b\n/);
+  // What removes images trusts no such list.
+  await expect(run(pruneOperation, at, {})).rejects.toThrow(IngotError);
 });
 
 test('image tag, remove and prune', async () => {

@@ -24,6 +24,7 @@ export function summarise(entry: IndexEntry): ImageSummary {
     digest: entry.digest,
     id: isDigest(id) ? id : entry.digest,
     release: annotations[ANNOTATIONS.release] ?? '',
+    roles: (annotations[ANNOTATIONS.roles] ?? '').split(' ').filter((role) => role !== ''),
     virtualSize: Number(annotations[ANNOTATIONS.virtualSize] ?? 0),
     storedSize: Number(annotations[ANNOTATIONS.storedSize] ?? 0),
     created: annotations[ANNOTATIONS.created] ?? '',

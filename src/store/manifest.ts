@@ -5,7 +5,7 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { hexOf, type Digest, type Name } from '../base/types.ts';
 import type { IndexEntry } from './index-file.ts';
-import { ANNOTATIONS, descriptorSchema, MEDIA_TYPES, type Descriptor, type ImageConfig, type LayerRecord } from './model.ts';
+import { ANNOTATIONS, descriptorSchema, MEDIA_TYPES, rolesOf, type Descriptor, type ImageConfig, type LayerRecord } from './model.ts';
 import { digestOf } from './writing.ts';
 
 /** An image's manifest (image-spec v1.1); a statement's manifest has a subject besides. */
@@ -58,6 +58,7 @@ export function imageEntry(
   told: { readonly name: string; readonly created: string },
 ): IndexEntry {
   const details = config['dev.ingot.image'];
+  const roles = rolesOf(details);
   return {
     mediaType: MEDIA_TYPES.manifest,
     digest: manifest.digest,
@@ -67,6 +68,7 @@ export function imageEntry(
       [ANNOTATIONS.created]: told.created,
       [ANNOTATIONS.config]: id,
       [ANNOTATIONS.release]: details.release,
+      ...(roles.length === 0 ? {} : { [ANNOTATIONS.roles]: roles.join(' ') }),
       [ANNOTATIONS.virtualSize]: String(details.disk.size),
       [ANNOTATIONS.storedSize]: String(layers.reduce((sum, layer) => sum + layer.size, 0)),
       [ANNOTATIONS.gate]: 'not-run',

@@ -26,6 +26,8 @@ export const ANNOTATIONS = {
   virtualSize: 'dev.ingot.virtual-size',
   storedSize: 'dev.ingot.stored-size',
   release: 'dev.ingot.release',
+  /** Names of the roles in it, with spaces between them; absent where there is none, and on images that older versions stored. */
+  roles: 'dev.ingot.roles',
   config: 'dev.ingot.config',
   gate: 'dev.ingot.gate',
   /** Why an image cannot be used, as `image verify --repair` found it. */

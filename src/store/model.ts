@@ -90,6 +90,11 @@ export const imageDetailsSchema = z.object({
 });
 export type ImageDetails = z.output<typeof imageDetailsSchema>;
 
+/** The names of the roles in an image, in the order in which they were built; those of the image that it stands on are among them. */
+export function rolesOf({ layers }: Pick<ImageDetails, 'layers'>): string[] {
+  return [...new Set(layers.flatMap(({ kind, name }) => (kind === 'role' ? [name] : [])))];
+}
+
 /** Whether an image with these layers stands on a disk that came from elsewhere, which no signature vouches for. */
 export function isForeign(layers: readonly { readonly kind?: string | undefined }[]): boolean {
   return layers[0]?.kind === 'disk';
@@ -154,6 +159,7 @@ export interface ImageSummary {
   /** Digest of the config: the image's ID. */
   readonly id: Digest;
   readonly release: string;
+  readonly roles: readonly string[];
   readonly virtualSize: number;
   /** Bytes of all its layers, shared ones included. */
   readonly storedSize: number;

@@ -59,6 +59,7 @@ function chainOf(numbers: readonly number[], i: number): ImageChain {
     digest: digestOfText(`image ${i}`),
     id: digestOfText(`config ${i}`),
     release: 'debian-12',
+    roles: [],
     virtualSize: 1,
     storedSize: 1,
     created: new Date(1000 * i).toISOString(),
