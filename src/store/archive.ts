@@ -15,7 +15,7 @@ import {
   type LayerRecord,
 } from './model.ts';
 import { parseNameTag } from './reference.ts';
-import { RECORDS_FILE } from './save.ts';
+import { BACKUP_FILE, RECORDS_FILE } from './save.ts';
 import { archiveInvalid, readTar, type TarEntry } from './tar.ts';
 import { digestOf } from './writing.ts';
 
@@ -32,21 +32,25 @@ export interface ArchiveImage {
 export interface ArchiveStatement {
   readonly entry: IndexEntry;
   readonly subject: Digest;
+  /** What it is made of, its own manifest first. */
+  readonly blobs: readonly Digest[];
 }
 
 export interface ArchiveContent {
   readonly images: readonly ArchiveImage[];
   readonly statements: readonly ArchiveStatement[];
   readonly records: readonly LayerRecord[];
-  /** Every blob that these need: digest -> where it is in the file. Layers are not read yet. */
+  /** Every blob that these need: digest -> where it is in the file. Layers are not read yet, and are not in a backup. */
   readonly blobs: ReadonlyMap<Digest, TarEntry>;
 }
 
 /** Bytes of the largest JSON file that is read: many times what a fleet of images needs. */
-const LARGEST = { index: 16 * 2 ** 20, manifest: 4 * 2 ** 20, other: 64 * 2 ** 20 } as const;
+const LARGEST = { index: 16 * 2 ** 20, manifest: 4 * 2 ** 20, other: 64 * 2 ** 20, records: 256 * 2 ** 20 } as const;
 
 const recordsSchema = z.object({ v: z.literal(1), records: z.array(layerRecordSchema) });
 const layoutSchema = z.object({ imageLayoutVersion: z.literal('1.0.0') });
+/** What {@link BACKUP_FILE} holds. */
+const backupSchema = z.object({ v: z.literal(1), created: z.iso.datetime() });
 
 /**
  * Reads what an archive says that it holds: an OCI image layout in a tar file, of ingot or of a tool that copies images (`oci-archive`). Manifests,
@@ -54,7 +58,25 @@ const layoutSchema = z.object({ imageLayoutVersion: z.literal('1.0.0') });
  * `archive-invalid`.
  */
 export async function readArchive(host: Host, path: string, now: string): Promise<ArchiveContent> {
-  return await new Reader(host, path, await readTar(host.files, path)).content(now);
+  const entries = await readTar(host.files, path);
+  if (entries.has(BACKUP_FILE)) throw archiveInvalid('it is a backup, which holds no layers: `ingot image restore` reads it');
+  const content = await new Reader(host, path, entries, { layers: true }).content(now);
+  return { ...content, images: content.images.map(named) };
+}
+
+/** A backup: the same without layers; images may have no reference, and records may be of layers that no image has. */
+export interface BackupContent extends ArchiveContent {
+  /** When the backup was made. */
+  readonly created: string;
+}
+
+/** Reads a backup of the registry as {@link readArchive} reads an archive. Throws `archive-invalid`. */
+export async function readBackup(host: Host, path: string, now: string): Promise<BackupContent> {
+  const entries = await readTar(host.files, path);
+  if (!entries.has(BACKUP_FILE)) throw archiveInvalid('it is no backup: `ingot image load` reads archives of images');
+  const reader = new Reader(host, path, entries, { layers: false });
+  const { created } = await reader.json(BACKUP_FILE, backupSchema, LARGEST.manifest);
+  return { ...(await reader.content(now)), created };
 }
 
 class Reader {
@@ -62,15 +84,18 @@ class Reader {
   readonly #path: string;
   readonly #entries: ReadonlyMap<string, TarEntry>;
   readonly #blobs = new Map<Digest, TarEntry>();
+  /** Whether the images' layers have to be in it. */
+  readonly #layers: boolean;
 
-  constructor(host: Host, path: string, entries: ReadonlyMap<string, TarEntry>) {
+  constructor(host: Host, path: string, entries: ReadonlyMap<string, TarEntry>, { layers }: { readonly layers: boolean }) {
     this.#host = host;
     this.#path = path;
     this.#entries = entries;
+    this.#layers = layers;
   }
 
   async content(now: string): Promise<ArchiveContent> {
-    await this.#json('oci-layout', layoutSchema, LARGEST.manifest);
+    await this.json('oci-layout', layoutSchema, LARGEST.manifest);
     const descriptors = await this.#index();
     const images = new Map<Digest, ArchiveImage>();
     const statements: IndexEntry[] = [];
@@ -84,9 +109,9 @@ class Reader {
         images.set(entry.digest, { ...image, references: [...image.references, ...(reference === undefined ? [] : [reference])] });
       }
     }
-    if (images.size === 0) throw archiveInvalid('it holds no image');
+    if (this.#layers && images.size === 0) throw archiveInvalid('it holds no image');
     const proven = await Promise.all(statements.map((entry) => this.#statement(entry, images)));
-    return { images: [...images.values()].map(named), statements: proven, records: await this.#records([...images.values()]), blobs: this.#blobs };
+    return { images: [...images.values()], statements: proven, records: await this.#records([...images.values()]), blobs: this.#blobs };
   }
 
   async #index(): Promise<IndexEntry[]> {
@@ -105,7 +130,7 @@ class Reader {
     const details = config['dev.ingot.image'];
     const fits = config.rootfs.diff_ids.join() === manifest.layers.map(({ digest }) => digest).join() && details.layers.length === manifest.layers.length;
     if (!fits) throw archiveInvalid(`the config of ${entry.digest} names other layers than its manifest`);
-    for (const layer of manifest.layers) this.#find(layer);
+    if (this.#layers) for (const layer of manifest.layers) this.#find(layer);
     const told = entry.annotations[ANNOTATIONS.created] ?? '';
     const created = Number.isNaN(Date.parse(told)) ? now : new Date(told).toISOString();
     const name = nameIn(entry.annotations[ANNOTATIONS.name]) ?? nameIn(details.template);
@@ -129,13 +154,19 @@ class Reader {
       [ANNOTATIONS.created]: gate.finished,
       [ANNOTATIONS.gate]: gate.result,
     };
-    return { subject, entry: { mediaType: MEDIA_TYPES.manifest, artifactType: MEDIA_TYPES.statement, digest: entry.digest, size: entry.size, annotations } };
+    const blobs = [entry.digest, manifest.config.digest, content.digest];
+    return {
+      subject,
+      blobs,
+      entry: { mediaType: MEDIA_TYPES.manifest, artifactType: MEDIA_TYPES.statement, digest: entry.digest, size: entry.size, annotations },
+    };
   }
 
-  /** The records of layers; each must be of a layer in the archive, under its key, on the layer below it. */
+  /** The records of layers; each must be of a layer in the archive, under its key, on the layer below it. Of a backup, only the store can tell. */
   async #records(images: readonly ArchiveImage[]): Promise<LayerRecord[]> {
     if (!this.#entries.has(RECORDS_FILE)) return [];
-    const { records } = await this.#json(RECORDS_FILE, recordsSchema, LARGEST.other);
+    const { records } = await this.json(RECORDS_FILE, recordsSchema, LARGEST.records);
+    if (!this.#layers) return records;
     const places = new Set(
       images.flatMap(({ manifest, config }) =>
         manifest.layers.map(({ digest, size }, i) => placeOf(config['dev.ingot.image'].layers[i]?.key, digest, size, manifest.layers[i - 1]?.digest)),
@@ -157,10 +188,11 @@ class Reader {
   }
 
   async #blobJson<S extends z.ZodType>(blob: Pick<Descriptor, 'digest' | 'size'>, schema: S, limit: number): Promise<z.output<S>> {
-    return await this.#json(this.#find(blob).name, schema, limit, blob.digest);
+    return await this.json(this.#find(blob).name, schema, limit, blob.digest);
   }
 
-  async #json<S extends z.ZodType>(name: string, schema: S, limit: number, digest?: Digest): Promise<z.output<S>> {
+  /** A JSON file of the archive, checked. */
+  async json<S extends z.ZodType>(name: string, schema: S, limit: number, digest?: Digest): Promise<z.output<S>> {
     const bytes = await this.#read(name, limit, digest);
     let value: unknown;
     try {

@@ -70,7 +70,7 @@ function refuseConflicts(images: readonly ArchiveImage[], entries: readonly Inde
 }
 
 /** Copies what the store does not have, or has damaged, into the scratch folder; every blob is read and its digest proven, here or there. */
-async function copyMissing(
+export async function copyMissing(
   host: Host,
   home: Home,
   archive: string,
@@ -135,7 +135,8 @@ async function checkRecord(host: Host, record: LayerRecord, path: string): Promi
     throw archiveInvalid(`the record of the layer ${record.name} says ${record.virtualSize} bytes of disk, and the layer ${virtualSize}`);
 }
 
-async function headerOf(host: Host, path: string, digest: Digest) {
+/** The header of a layer; throws `archive-invalid` where it is none. */
+export async function headerOf(host: Host, path: string, digest: Digest) {
   try {
     return await readQcow2Header(host.files, path);
   } catch (error) {
@@ -144,7 +145,8 @@ async function headerOf(host: Host, path: string, digest: Digest) {
   }
 }
 
-async function takeBlobs(
+/** Moves copied blobs to their places. The caller holds the store's lock. Throws `layer-gone` where one that was there is not any more. */
+export async function takeBlobs(
   host: Host,
   home: Home,
   blobs: ReadonlyMap<Digest, TarEntry>,
@@ -159,8 +161,8 @@ async function takeBlobs(
   await writeOrFull(host, home.blobs, 0, () => host.files.sync(home.blobs));
 }
 
-/** Adds records of layers that the cache does not know; what it knows stays. Returns how many were added. */
-async function writeRecords(host: Host, home: Home, records: readonly LayerRecord[]): Promise<number> {
+/** Adds records of layers that the cache does not know; what it knows stays. Returns how many were added. The caller holds the store's lock. */
+export async function writeRecords(host: Host, home: Home, records: readonly LayerRecord[]): Promise<number> {
   let added = 0;
   for (const record of records) {
     if ((await readLayer(host, home, record.key)) !== undefined) continue;

@@ -17,15 +17,29 @@ import { LAYOUT_MARKER, writeOrFull } from './writing.ts';
 /** The file in an archive that holds the layer cache's records; the rest is an OCI image layout. */
 export const RECORDS_FILE = 'ingot-layers.json';
 
+/** The file that makes an archive a backup of the registry: all but the layers. */
+export const BACKUP_FILE = 'ingot-backup.json';
+
 /** Read and written at once: large enough that opening the file each time costs nothing beside it. */
 export const PIECE = 4 * 2 ** 20;
 
 /** {@link Store.save} */
 export async function saveImages(host: Host, home: Home, references: readonly string[], target: HostPath, options: SaveOptions): Promise<SaveResult> {
   const content = await contentOf(host, home, references);
-  const sizes = [...content.blobs.values()];
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
-  await writeOutFile(host, home, target, { force: options.force === true, what: `saving images to ${target}` }, (part) =>
+  const size = await writeArchive(host, home, target, content, { ...options, what: `saving images to ${target}` });
+  return { images: content.images, blobs: content.blobs.size, size };
+}
+
+/** Writes an archive of small files and blobs, each blob proven by its digest on the way. Returns its bytes. Throws `file-exists`, `layer-gone`, `image-damaged`. */
+export async function writeArchive(
+  host: Host,
+  home: Home,
+  target: HostPath,
+  content: Pick<Content, 'texts' | 'blobs'>,
+  options: SaveOptions & { readonly what: string },
+): Promise<number> {
+  const bytes = [...content.blobs.values()].reduce((sum, size) => sum + size, 0);
+  await writeOutFile(host, home, target, { force: options.force === true, what: options.what }, (part) =>
     writeOrFull(host, target, bytes, async () => {
       await host.files.write(part, '');
       for (const [name, text] of Object.entries(content.texts)) {
@@ -44,7 +58,7 @@ export async function saveImages(host: Host, home: Home, references: readonly st
       await host.files.sync(part);
     }),
   );
-  return { images: content.images, blobs: sizes.length, size: (await host.files.status(target))?.size ?? 0 };
+  return (await host.files.status(target))?.size ?? 0;
 }
 
 interface Content {

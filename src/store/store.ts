@@ -6,6 +6,7 @@ import type { Image } from './model.ts';
 import type { Store } from './types.ts';
 
 export type {
+  BackupResult,
   ImageUse,
   LoadOptions,
   LoadResult,
@@ -14,10 +15,14 @@ export type {
   PruneOptions,
   PruneReport,
   RemoveResult,
+  RestoredImage,
+  RestoreOptions,
+  RestoreResult,
   SaveOptions,
   SaveResult,
   Store,
   StoreProblem,
+  TagConflict,
   VerifyOptions,
   VerifyReport,
 } from './types.ts';
@@ -43,6 +48,8 @@ export function openStore(host: Host, home: Home): Store {
     addGate: async (image, statement) => (await import('./gates.ts')).addGate(host, home, image, statement),
     save: async (references, target, options) => (await import('./save.ts')).saveImages(host, home, references, target, options),
     load: async (archive, options) => (await import('./load.ts')).loadImages(host, home, archive, options),
+    backup: async (target, options) => (await import('./backup.ts')).backupRegistry(host, home, target, options),
+    restore: async (backup, options) => (await import('./restore.ts')).restoreRegistry(host, home, backup, options),
     verify: async (references, onProgress, options) => (await import('./verify.ts')).verify(host, home, references, onProgress, options),
     prune: async (inUse, options) => (await import('./prune.ts')).prune(host, home, inUse, options),
   };

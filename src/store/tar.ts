@@ -98,7 +98,7 @@ export async function readTar(files: Pick<Files, 'status' | 'readPart'>, path: s
 
 export function archiveInvalid(why: string): IngotError {
   return new IngotError('verification', 'archive-invalid', `This is not an archive of images that ingot accepts: ${why}`, {
-    hint: 'Nothing was loaded. Save the images again with `ingot image save`, or copy the file again.',
+    hint: 'Nothing was changed. Make the file again with the command that wrote it, or copy it again.',
   });
 }
 

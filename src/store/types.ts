@@ -89,6 +89,63 @@ export interface LoadResult {
   readonly cached: number;
 }
 
+export interface BackupResult {
+  readonly images: number;
+  readonly references: number;
+  readonly statements: number;
+  /** Records of the layer cache. */
+  readonly records: number;
+  /** Bytes of the backup. */
+  readonly size: number;
+  /** What the index names and the backup lacks, since it is damaged. */
+  readonly left: readonly string[];
+}
+
+export interface RestoreOptions {
+  /** Move tags that other images have. */
+  readonly force?: boolean;
+  /** Whether records enter the layer cache; default true. */
+  readonly cache?: boolean;
+  /** Only say what would be restored. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A tag that the backup and the store have on different images. */
+export interface TagConflict {
+  readonly reference: string;
+  readonly here: Digest;
+  readonly backup: Digest;
+  /** The image here was made after the one in the backup. */
+  readonly hereIsNewer: boolean;
+}
+
+export interface RestoredImage {
+  readonly digest: Digest;
+  /** What it is made from: `ingot build` makes it. */
+  readonly template: string;
+  /** References that it has now and had not before. */
+  readonly added: readonly string[];
+  readonly isNew: boolean;
+  /** Its layers that the store lacks; with any, it is marked as damaged until it is loaded or built. */
+  readonly missing: readonly Digest[];
+}
+
+export interface RestoreResult {
+  /** When the backup was made. */
+  readonly created: string;
+  /** Every image of the backup that is in the store now. */
+  readonly images: readonly RestoredImage[];
+  /** Tags that the store's own images keep, or with `force` have lost. */
+  readonly conflicts: readonly TagConflict[];
+  /** Images that were not taken: nothing would name them, and their layers are not here. */
+  readonly left: readonly Digest[];
+  /** Statements that are new. */
+  readonly statements: number;
+  /** Records that are new in the layer cache, and those that were not taken since their layers are not here. */
+  readonly records: { readonly added: number; readonly left: number };
+}
+
 /** One thing that `verify` found wrong. */
 export interface StoreProblem {
   readonly kind:
@@ -172,6 +229,16 @@ export interface Store {
    * where another image has a reference of one.
    */
   load(archive: HostPath, options?: LoadOptions): Promise<LoadResult>;
+  /**
+   * Writes what the store knows, without the layers: index with tags, manifests, configs, statements, and the layer cache's records. Throws
+   * `file-exists`.
+   */
+  backup(target: HostPath, options?: SaveOptions): Promise<BackupResult>;
+  /**
+   * Brings back what a backup knows and the store does not: each blob proven by its digest, all or nothing. A tag that the store has on another
+   * image stays there, unless `force`; the result says so. Throws `archive-invalid`.
+   */
+  restore(backup: HostPath, options?: RestoreOptions): Promise<RestoreResult>;
   /** Reads every byte of the named images, or of the whole store, and tells all that is wrong. */
   verify(references?: readonly string[], onProgress?: Progress, options?: VerifyOptions): Promise<VerifyReport>;
   /** Removes untagged images that no VM uses, files that nothing refers to and what killed processes left; more by {@link PruneOptions}. */
