@@ -10,7 +10,7 @@ export default defineOperation({
   name: 'image verify',
   summary: 'Read every byte of the store and compare it with its digests',
   description:
-    'Checks the index, manifests, configs, layers with their headers and backing names, and the layer cache. Exit code 7 where something is wrong. --repair takes what is damaged out of use, so that the next build makes it again.',
+    'Checks the index with its tags and gate results, manifests, configs, layers with their headers and backing names, and the layer cache. Exit code 7 where something is wrong. --repair takes what is damaged out of use, so that the next build makes it again.',
   kind: 'job',
   input: z.strictObject({
     images: z

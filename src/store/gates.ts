@@ -72,7 +72,7 @@ export async function newestGate(host: Pick<Host, 'files'>, home: Home, entries:
 }
 
 /** The entry of the newest gate statement about an image; of two at the same moment, the one stored later. */
-function newestOf(entries: readonly IndexEntry[], subject: Digest): IndexEntry | undefined {
+export function newestOf(entries: readonly IndexEntry[], subject: Digest): IndexEntry | undefined {
   return entries
     .filter((entry) => entry.annotations[ANNOTATIONS.subject] === subject && entry.annotations[ANNOTATIONS.statementKind] === 'gate')
     .toSorted((a, b) => Date.parse(a.annotations[ANNOTATIONS.created] ?? '') - Date.parse(b.annotations[ANNOTATIONS.created] ?? ''))

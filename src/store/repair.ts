@@ -4,6 +4,7 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { isDigest, type Digest } from '../base/types.ts';
 import { withoutImages } from './garbage.ts';
+import { checkIndex } from './index-check.ts';
 import { indexCopyPath, indexPath, isImage, parseIndex, pointReferences, type IndexEntry } from './index-file.ts';
 import { allRecords } from './layers.ts';
 import { imageEntry, manifestSchema, readJsonBlob } from './manifest.ts';
@@ -14,9 +15,15 @@ import { changeStore, LAYOUT_MARKER, saveIndex } from './writing.ts';
 /**
  * Takes what is damaged out of use, so that the next build makes it anew: records of bad layers and of all that stands on them go, images
  * that a flaw spoils are marked, unreadable statements go, the index is put back. Bytes of images stay: a VM may run on them.
- * `checked` are the images that were looked at: those among them that are whole lose their mark.
+ * `checked` are the images that were looked at: those among them that are whole lose their mark. `idOf` is that of `checkIndex`.
  */
-export async function repairStore(host: Host, home: Home, findings: readonly Finding[], checked: readonly Digest[]): Promise<Finding[]> {
+export async function repairStore(
+  host: Host,
+  home: Home,
+  findings: readonly Finding[],
+  checked: readonly Digest[],
+  idOf: (manifest: Digest) => Digest | undefined,
+): Promise<Finding[]> {
   return await changeStore(host, home, 'repairing the image store', async () => {
     const found = await currentIndex(host, home);
     const bad = new Map(findings.flatMap((finding) => (finding.digest === undefined ? [] : [[finding.digest, finding]])));
@@ -28,23 +35,24 @@ export async function repairStore(host: Host, home: Home, findings: readonly Fin
     for (const { kind, file } of findings) if (kind === 'record-invalid') await host.files.remove(join(home.store, file));
 
     const kept = found.entries.filter((entry) => entry.annotations[ANNOTATIONS.subject] === undefined || !bad.has(entry.digest));
-    const lost = new Set(found.entries.filter((entry) => !kept.includes(entry)).map((entry) => entry.annotations[ANNOTATIONS.subject]));
-    const marked = kept.map((entry) => (isImage(entry) ? mark(entry, marks.get(entry.digest), checked.includes(entry.digest), lost.has(entry.digest)) : entry));
-    const next = withoutImages(marked, () => false);
+    const marked = kept.map((entry) => (isImage(entry) ? mark(entry, marks.get(entry.digest), checked.includes(entry.digest)) : entry));
+    const next = checkIndex(
+      withoutImages(marked, () => false),
+      idOf,
+    ).mended;
     if (found.rebuilt !== undefined || JSON.stringify(next) !== JSON.stringify(found.entries)) await saveIndex(host, home, next);
 
     return findings.map((finding) => ({ ...finding, repaired: whatWasDone(finding, found.rebuilt, dropped) }));
   });
 }
 
-function mark(entry: IndexEntry, reason: string | undefined, checked: boolean, lostGate: boolean): IndexEntry {
+function mark(entry: IndexEntry, reason: string | undefined, checked: boolean): IndexEntry {
   const { [ANNOTATIONS.damaged]: before, ...annotations } = entry.annotations;
   const reasonNow = reason ?? (checked ? undefined : before);
   return {
     ...entry,
     annotations: {
       ...annotations,
-      ...(lostGate ? { [ANNOTATIONS.gate]: 'not-run' } : {}),
       ...(reasonNow === undefined ? {} : { [ANNOTATIONS.damaged]: reasonNow }),
     },
   };
@@ -67,6 +75,7 @@ function whatWasDone(finding: Finding, rebuilt: string | undefined, dropped: Rea
   if (finding.kind === 'index-damaged') return rebuilt ?? 'the index was whole again';
   if (finding.kind === 'layout-damaged') return 'written again';
   if (finding.kind === 'record-invalid') return 'the record was removed';
+  if (finding.kind === 'reference-invalid') return 'put right in the index';
   const parts = [
     ...(finding.digest !== undefined && dropped.has(finding.digest) ? ['the layer was taken out of the cache, and the next build makes it again'] : []),
     ...(finding.spoils.length > 0 ? ['its images are marked as damaged until they are built again'] : []),

@@ -157,7 +157,9 @@ export interface StoreProblem {
     | 'manifest-invalid'
     | 'qcow2-invalid'
     | 'backing-wrong'
-    | 'record-invalid';
+    | 'record-invalid'
+    /** The index contradicts itself, or a manifest. */
+    | 'reference-invalid';
   /** Path of the file in the store. */
   readonly file: string;
   readonly message: string;

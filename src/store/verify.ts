@@ -6,6 +6,7 @@ import type { Host } from '../base/host.ts';
 import { hexOf, type Digest } from '../base/types.ts';
 import { readQcow2Header } from '../disk/qcow2.ts';
 import { findEntry } from './images.ts';
+import { checkIndex } from './index-check.ts';
 import { indexCopyPath, indexPath, isImage, parseIndex, referenceOf, type IndexEntry } from './index-file.ts';
 import { backingOf, flawOf, headerBacking, type Flaw, type SeenLayer } from './layer-check.ts';
 import { parseRecord } from './layers.ts';
@@ -53,29 +54,18 @@ export async function verify(
     if (subject !== undefined && images.some(([digest]) => digest === subject)) await inspection.statement(entry);
   }
   for (const record of records) await inspection.record(record);
+  const idOf = (digest: Digest): Digest | undefined => manifests.get(digest)?.config.digest;
+  inspection.references(index, idOf, chosen);
   inspection.orphans();
 
   const findings = await inspection.stillTrue();
-  const repaired =
-    options.repair === true
-      ? await repairStore(
-          host,
-          home,
-          findings,
-          images.map(([digest]) => digest),
-        )
-      : findings;
+  const checked = images.map(([digest]) => digest);
+  const repaired = options.repair === true ? await repairStore(host, home, findings, checked, idOf) : findings;
   return {
     images: images.length,
     blobs: inspection.blobs,
     bytes: inspection.bytes,
-    problems: repaired.map(({ kind, file, message, images: spoiled, repaired: what }) => ({
-      kind,
-      file,
-      message,
-      images: spoiled,
-      ...(what === undefined ? {} : { repaired: what }),
-    })),
+    problems: repaired.map(({ spoils: _spoils, digest: _digest, ...problem }) => problem),
   };
 }
 
@@ -184,6 +174,15 @@ class Inspection {
       // What names the statement is its own entry: that is what a repair takes out.
       if (content === undefined)
         this.#found({ kind: 'manifest-invalid', message: 'The gate statement cannot be read' }, this.#home.blob(entry.digest), [], [], entry.digest);
+    }
+  }
+
+  /** What the index says of its images; of the chosen ones alone, where some were. */
+  references(index: readonly IndexEntry[], idOf: (manifest: Digest) => Digest | undefined, chosen: ReadonlySet<Digest> | undefined): void {
+    for (const { message, images } of checkIndex(index, idOf).flaws) {
+      if (chosen !== undefined && !images.some((digest) => chosen.has(digest))) continue;
+      const names = namesOf(index.filter((entry) => isImage(entry) && images.includes(entry.digest)));
+      this.#found({ kind: 'reference-invalid', message }, indexPath(this.#home), [...new Set(names)], []);
     }
   }
 
