@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { putSampleImage } from '../../tests/support/sample-images.ts';
 import { settingsSchema } from '../base/settings-schema.ts';
+import { freezeDisks } from '../platforms/local/frozen.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { pruneAfterBuild } from './prune-after.ts';
 
@@ -49,6 +50,7 @@ test('what a disk of a VM stands on stays, even where the index and the manifest
   await using lab = await sampleLab();
   const { host, home, store } = lab.home;
   const vm = await createVm(lab.context(), newVm('web'));
+  await freezeDisks(lab.context(), vm, (record) => record);
   await host.files.remove(home.blob(vm.image.digest));
   await writeFile(join(home.store, 'index.json'), '{"schemaVersion":2,"manifests":[]}');
   const { files } = await store.prune(new Map([[vm.image.digest, ['web']]]), { layers: true });

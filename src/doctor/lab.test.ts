@@ -4,8 +4,9 @@ import { expect, test } from 'vitest';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { putSampleImage } from '../../tests/support/sample-images.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
+import { freezeDisks } from '../platforms/local/frozen.ts';
 import { createVm } from '../platforms/local/create.ts';
-import { vmDisks, type VmRecord } from '../platforms/local/vms.ts';
+import { activePath, rootDisk, saveVm, type VmRecord } from '../platforms/local/vms.ts';
 import { parseName } from '../base/types.ts';
 import { checkLab } from './lab.ts';
 
@@ -17,6 +18,8 @@ async function said(lab: SampleLab): Promise<string[]> {
 
 const folderOf = (lab: SampleLab, vm: VmRecord) => lab.home.home.vm(parseName(vm.name, 'a VM'));
 
+const diskOf = (lab: SampleLab, vm: VmRecord) => activePath(folderOf(lab, vm), rootDisk(vm).active);
+
 test('where all is there, one line says so for images and one for VMs; where there is none, nothing is made up', async () => {
   await using lab = await sampleLab();
   expect(await said(lab)).toEqual(['images ok: 1 in the store']);
@@ -26,7 +29,7 @@ test('where all is there, one line says so for images and one for VMs; where the
   await rm(lab.home.home.run, { recursive: true });
   expect(await said(lab)).toEqual([
     'images ok: 3 in the store, of which nothing names or uses 1 (`ingot image prune` removes them)',
-    'VMs ok: 1, each with its image and its disk',
+    'VMs ok: 1, each with its image and its disks',
   ]);
 });
 
@@ -66,8 +69,8 @@ test('what was left, damaged or put into the folder of VMs is told of, each with
   );
   if (gone === undefined || cut === undefined || stale === undefined || bad === undefined || newer === undefined || healthy === undefined)
     throw new Error('no VM');
-  await rm(vmDisks(folderOf(lab, gone)).disk);
-  await truncate(vmDisks(folderOf(lab, cut)).disk, 10);
+  await rm(diskOf(lab, gone));
+  await truncate(diskOf(lab, cut), 10);
   // The number is of a program that is no QEMU of this VM.
   await writeFile(guestFiles(folderOf(lab, stale)).pid, `${process.pid}\n`);
   await writeFile(join(folderOf(lab, bad), 'vm.json'), '{"v":1}');
@@ -79,11 +82,33 @@ test('what was left, damaged or put into the folder of VMs is told of, each with
   expect((await said(lab)).slice(1)).toEqual([
     expect.stringMatching(/^VM Not A Name warning: .*is no VM/),
     expect.stringMatching(/^VM bad missing: .*vm\.json is damaged$/),
-    expect.stringMatching(/^VM cut missing: its disk is damaged: /),
+    expect.stringMatching(/^VM cut missing: its disk root is damaged: /),
     'VM empty warning: a folder without vm.json, which is no VM',
-    expect.stringMatching(/^VM gone missing: its disk .*disk\.qcow2 is missing$/),
+    expect.stringMatching(/^VM gone missing: its disk root lacks .*\.qcow2$/),
     expect.stringMatching(/^VM newer warning: The VM newer was made by a newer ingot$/),
     expect.stringMatching(/^VM stale ok: stopped without a shutdown .* harmless/),
     expect.stringMatching(/^left over warning: 1 in .*run of processes that have ended: feedfacebeef$/),
   ]);
+});
+
+test('frozen files that a disk, a snapshot or a suspended VM needs are missed, and those that nobody names are harmless', async () => {
+  await using lab = await sampleLab();
+  const { home, host } = lab.home;
+  const vm = await createVm(lab.context(), newVm('web'));
+  const frozen = await freezeDisks(lab.context(), vm, (record) => record);
+  const [disk] = frozen.disks;
+  if (disk === undefined) throw new Error('no disk');
+  const { active: _, ...frozenDisk } = disk;
+  const ram = { file: 'abcdef', key: 'k', bytes: 1 };
+  const snapshot = { name: 'before', created: vm.created, disks: [{ ...frozenDisk, frozen: ['aaaaaa'] }], cpus: 1, memory: 1 };
+  await saveVm(host, home, { ...frozen, snapshots: [snapshot], suspended: ram });
+  await writeFile(join(home.frozen, 'bbbbbb.qcow2'), '');
+  const vmLines = async (): Promise<string[]> => (await said(lab)).slice(1);
+  expect(await vmLines()).toEqual([
+    expect.stringMatching(/^VM web warning: its snapshot before cannot be restored: it lacks .*aaaaaa\.qcow2$/),
+    expect.stringMatching(/^VM web warning: it is suspended, and the memory .* is missing: .*abcdef\.ram$/),
+    expect.stringMatching(/^left over ok: 1 in .*frozen that no VM stands on/),
+  ]);
+  await rm(home.frozenDisk(disk.frozen[0] ?? ''));
+  expect((await vmLines())[0]).toMatch(/^VM web missing: its disk root lacks .*frozen.*\.qcow2$/);
 });

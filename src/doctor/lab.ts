@@ -4,9 +4,10 @@ import { isLocked } from '../base/lock.ts';
 import { parseName, type Digest } from '../base/types.ts';
 import { readQcow2Header } from '../disk/qcow2.ts';
 import type { Context } from '../operations/operation.ts';
+import { frozenFilesOf } from '../platforms/local/frozen.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { vmFolders, type VmFolder } from '../platforms/local/vm-folders.ts';
-import { vmDisks, vmPid, type VmRecord } from '../platforms/local/vms.ts';
+import { activePath, vmPid, type VmRecord } from '../platforms/local/vms.ts';
 import type { ImageChain } from '../store/chains.ts';
 import { nameOfReference } from '../store/index-file.ts';
 import { isWhole } from '../store/layers.ts';
@@ -27,7 +28,8 @@ export async function checkLab(context: LabCheck): Promise<Finding[]> {
   const whole = vms.length > 0 && found.every((list) => list.length === 0);
   return [
     ...findings,
-    ...(whole ? [{ name: 'VMs', state: 'ok' as const, found: `${vms.length}, each with its image and its disk` }] : found.flat()),
+    ...(whole ? [{ name: 'VMs', state: 'ok' as const, found: `${vms.length}, each with its image and its disks` }] : found.flat()),
+    ...(await checkFrozen(context, vms)),
     ...(await checkScratch(context)),
   ];
 }
@@ -71,7 +73,7 @@ async function checkVm(context: LabCheck, vm: VmFolder, chains: Chains): Promise
   const pid = await vmPid(context.host, home, parseName(vm.name, 'a VM'));
   return [
     ...(await imageOfVm(context, vm.record, { chain: chains.get(vm.record.image.digest), runs: pid !== undefined })).flatMap((one) => finding(...one)),
-    ...(await diskOfVm(context, vm.record)).flatMap((one) => finding(...one)),
+    ...(await disksOfVm(context, vm.record)).flatMap((one) => finding(...one)),
     ...(pid === undefined ? await leftOfVm(context, vm.record) : []).flatMap((one) => finding(...one)),
   ];
 }
@@ -103,17 +105,57 @@ function wayBack({ name, image: { reference, digest } }: VmRecord): string {
   return `\`ingot image load\` of an archive that holds ${digest} mends it. ${built} anew helps only where it gives the same bytes. \`ingot vm delete ${name}\` gives the VM up.`;
 }
 
-async function diskOfVm({ host, home }: LabCheck, vm: VmRecord): Promise<Found[]> {
-  const { disk } = vmDisks(home.vm(parseName(vm.name, 'a VM')));
-  const lost = `What was on it is lost, unless you have a copy: \`ingot vm delete ${vm.name}\` removes the rest.`;
-  if ((await host.files.status(disk)) === undefined) return [['missing', `its disk ${disk} is missing`, lost]];
-  try {
-    await readQcow2Header(host.files, disk);
-    return [];
-  } catch (error) {
-    if (!(error instanceof IngotError)) throw error;
-    return [['missing', `its disk is damaged: ${error.message}`, lost]];
+/** The files that a VM writes to, what they stand on, and what its snapshots need. */
+async function disksOfVm({ host, home }: LabCheck, vm: VmRecord): Promise<Found[]> {
+  const lost = `What was on it is lost, unless you have a copy: put that there, restore a snapshot, or remove the rest with \`ingot vm delete ${vm.name} --force\`.`;
+  const folder = home.vm(parseName(vm.name, 'a VM'));
+  const isThere = async (path: string): Promise<boolean> => (await host.files.status(path)) !== undefined;
+  const found: Found[] = [];
+  for (const { name, frozen, active } of vm.disks) {
+    const gone = [];
+    for (const path of [...frozen.map((id) => home.frozenDisk(id)), activePath(folder, active)]) if (!(await isThere(path))) gone.push(path);
+    const flaw = gone.length > 0 ? undefined : await headerFlaw(host, activePath(folder, active));
+    if (gone.length > 0) found.push(['missing', `its disk ${name} lacks ${gone.join(', ')}`, lost]);
+    else if (flaw !== undefined) found.push(['missing', `its disk ${name} is damaged: ${flaw}`, lost]);
   }
+  for (const { name, disks, ram } of vm.snapshots) {
+    const gone = [];
+    const files = [...disks.flatMap(({ frozen }) => frozen.map((id) => home.frozenDisk(id))), ...(ram === undefined ? [] : [home.frozenRam(ram.file)])];
+    for (const path of files) if (!(await isThere(path))) gone.push(path);
+    if (gone.length > 0)
+      found.push([
+        'warning',
+        `its snapshot ${name} cannot be restored: it lacks ${gone.join(', ')}`,
+        'Bring the file back from a copy, or delete the snapshot.',
+      ]);
+  }
+  const { suspended } = vm;
+  if (suspended !== undefined && !(await isThere(home.frozenRam(suspended.file))))
+    found.push([
+      'warning',
+      `it is suspended, and the memory that it goes on with is missing: ${home.frozenRam(suspended.file)}`,
+      'Bring the file back from a copy; without it, the VM can only boot.',
+    ]);
+  return found;
+}
+
+async function headerFlaw(host: LabCheck['host'], path: string): Promise<string | undefined> {
+  try {
+    await readQcow2Header(host.files, path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof IngotError) return error.message;
+    throw error;
+  }
+}
+
+/** Frozen disks and memory that no VM names; where a record cannot be read, what it names is not known, and none is told of. */
+async function checkFrozen({ host, home }: LabCheck, vms: readonly VmFolder[]): Promise<Finding[]> {
+  if (vms.some(({ problem }) => problem !== undefined)) return [];
+  const named = new Set(vms.flatMap(({ record }) => (record === undefined ? [] : [...frozenFilesOf(home, record)])));
+  const spare = (await host.files.list(home.frozen)).map((name) => join(home.frozen, name)).filter((path) => !named.has(path));
+  if (spare.length === 0) return [];
+  return [{ name: 'left over', state: 'ok', found: `${spare.length} in ${home.frozen} that no VM stands on; the next \`ingot vm delete\` removes them` }];
 }
 
 async function leftOfVm({ host, home }: LabCheck, vm: VmRecord): Promise<Found[]> {

@@ -126,13 +126,12 @@ function heldBlobs({ manifests, standing }: Inventory, { entries, inUse }: Garba
 }
 
 /**
- * The blobs that disks of VMs and files in the making stand on, whole chains: the header of each qcow2 in `vms/` and `run/` names its parent, and
- * that its own. What a VM stands on stays so even where its image's manifest is lost, and the list of its layers with it.
+ * The blobs that disks of VMs and files in the making stand on, whole chains: the header of each qcow2 in `vms/`, `frozen/` and `run/` names its
+ * parent, and that its own. What a VM stands on stays so even where its image's manifest is lost, and the list of its layers with it.
  */
 async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
   const found = new Set<Digest>();
-  const folders = await Promise.all([home.vms, home.run].map(async (folder) => (await host.files.list(folder)).map((name) => join(folder, name))));
-  for (const folder of folders.flat()) {
+  const look = async (folder: string): Promise<void> => {
     for (const file of await disksIn(host, folder)) {
       let parent = await parentOf(host, file);
       while (parent !== undefined && !found.has(parent)) {
@@ -140,11 +139,15 @@ async function standingOn(host: Host, home: Home): Promise<Set<Digest>> {
         parent = await parentOf(host, home.blob(parent));
       }
     }
-  }
+  };
+  // In this order: a VM appears out of scratch, and its disk is frozen after that; so none is missed.
+  for (const id of await host.files.list(home.run)) await look(join(home.run, id));
+  for (const name of await host.files.list(home.vms)) await look(join(home.vms, name));
+  await look(home.frozen);
   return found;
 }
 
-/** The qcow2 files in the folder of a VM or of scratch and in the folders of it, where a VM in the making or under test has its own. */
+/** The qcow2 files in a folder of a VM or of scratch and in the folders of it, where a VM in the making or under test has its own. */
 async function disksIn(host: Host, folder: string): Promise<string[]> {
   const list = (path: string): Promise<string[]> => host.files.list(path).catch(() => []); // no folder, or not ours to look into
   const names = await list(folder);
