@@ -101,12 +101,18 @@ describe('a command', () => {
     }
   });
 
-  test('that does not end is killed', async () => {
+  test('that does not end is killed with all that it started', async () => {
     await using at = await sampleHome();
-    const { command } = await hookOf(at, 'exec sleep 1000');
-    const lab = labOf(at, { 'alert-command': command }, impatient(at.host));
+    const { command } = await hookOf(at, 'sleep 1000');
+    const signals: (readonly [number, string])[] = [];
+    const host = impatient(at.host);
+    const signal: Host['processes']['signal'] = (pid, name) => (signals.push([pid, name]), host.processes.signal(pid, name));
+    const lab = labOf(at, { 'alert-command': command }, { ...host, processes: { ...host.processes, signal } });
     await alertOfEnd(lab, LONG);
     expect(lab.said).toEqual(['warn: alert-command failed: it was not done within 10 s and was stopped']);
+    // Its whole group: the shell and what it waits for.
+    expect(signals).toEqual([[expect.any(Number), 'SIGKILL']]);
+    expect(signals[0]?.[0]).toBeLessThan(-1);
   });
 });
 
@@ -156,7 +162,7 @@ describe('a webhook', () => {
         expect(await warningOf(impatient(env(`${address}/slow/hush`)))).toContain('not done within 10 s');
       },
     );
-    expect(await warningOf(env('http://127.0.0.1:1/hush'))).toMatch(/cannot be reached \(\w+\)$/);
+    expect(await warningOf(env('http://127.0.0.1:1/hush'))).toMatch(/cannot be reached \([\w ]+\)$/);
     expect(await warningOf(env('hush hush'))).toContain('is not an http or https address');
     expect(await warningOf(at.host)).toContain('There is no secret "hook"');
   });

@@ -92,16 +92,20 @@ async function reasonOf(hook: () => Promise<void>): Promise<string | undefined> 
   }
 }
 
-/** Starts the program without arguments, with the event on its standard input. Its output is not kept: what it starts in turn could hold it open. */
+/**
+ * Starts the program without arguments, with the event on its standard input. Its output is not kept: what it starts in turn could hold it open.
+ * It has a session of its own, so that it is ended with all that it started.
+ */
 async function runCommand({ host }: AlertContext, path: string, text: string): Promise<void> {
   const running = host.processes.spawn([path], {
     stdin: 'pipe',
+    detached: true,
     env: Object.fromEntries(PASSED_ON.flatMap((name) => (host.env[name] === undefined ? [] : [[name, host.env[name]]]))),
   });
   // It need not read what it is told.
   running.stdin?.on('error', () => undefined);
   running.stdin?.end(`${text}\n`);
-  const end = await inTime(host, running.ended, () => running.kill('SIGKILL'));
+  const end = await inTime(host, running.ended, () => running.pid !== undefined && host.processes.signal(-running.pid, 'SIGKILL'));
   if (end.exitCode === 0) return;
   if (running.pid === undefined) throw new IngotError('host', 'alert-failed', `${path} could not be started: it is missing, or may not be run`);
   throw new IngotError('command', 'alert-failed', `${path} ended with ${end.exitCode === undefined ? String(end.signal) : `exit code ${end.exitCode}`}`);
@@ -127,8 +131,8 @@ async function callWebhook({ host, home }: AlertContext, setting: string, text: 
     status = await inTime(host, request(), () => stop.abort());
   } catch (error) {
     if (error instanceof IngotError) throw error;
-    // Not the words of fetch: they can repeat the address.
-    throw new IngotError('upstream', 'alert-failed', `the server of the webhook cannot be reached (${causeCode(error)})`);
+    const { masker } = await import('./secrets.ts');
+    throw new IngotError('upstream', 'alert-failed', `the webhook cannot be reached (${masker([address]).text(causeOf(error))})`);
   }
   if (status < 200 || status > 299) throw new IngotError('upstream', 'alert-failed', `the webhook answered with HTTP status ${status}`);
 }
@@ -142,7 +146,7 @@ async function addressOf(host: Host, home: Home, name: string): Promise<string> 
 }
 
 /** What is awaited, or `alert-timeout` after {@link LIMIT} seconds, when `stop` is called. */
-async function inTime<T>(host: Pick<Host, 'clock'>, work: Promise<T>, stop: () => void): Promise<T> {
+async function inTime<T>(host: Pick<Host, 'clock'>, work: Promise<T>, stop: () => unknown): Promise<T> {
   const done = new AbortController();
   const late = host.clock.sleep(LIMIT, done.signal).then(
     () => true,
@@ -157,7 +161,11 @@ async function inTime<T>(host: Pick<Host, 'clock'>, work: Promise<T>, stop: () =
   throw new IngotError('timeout', 'alert-timeout', `it was not done within ${LIMIT} s and was stopped`);
 }
 
-function causeCode(error: unknown): string {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) if ('code' in cause && typeof cause.code === 'string') return cause.code;
-  return error instanceof Error ? error.name : 'unknown';
+/** The code of a system error among the causes, else the words of the innermost cause. */
+function causeOf(error: unknown): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string') return cause.code;
+    if (cause.cause === undefined) return cause.message;
+  }
+  return String(error);
 }

@@ -40,7 +40,10 @@ export interface Processes {
   run(argv: Argv, options?: CommandOptions): Promise<CommandResult>;
   /** Starts a program that one talks to or leaves running. */
   spawn(argv: Argv, options?: SpawnOptions): RunningProcess;
-  /** Sends a signal to a process that an earlier ingot started; false where there is none of that id, or it is not ours to signal. */
+  /**
+   * Sends a signal to a process that an earlier ingot started, or by its negative id to the group of a detached one; false where there is none of
+   * that id, or it is not ours to signal.
+   */
   signal(pid: number, signal: NodeJS.Signals): boolean;
 }
 
