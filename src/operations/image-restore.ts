@@ -90,7 +90,7 @@ function missingLines(images: Output['images'], options: RenderOptions): string[
   if (lacking.length === 0) return [];
   const layers = new Set(lacking.flatMap(({ missing }) => missing));
   return [
-    `${styled('!', 'yellow', options)} ${countOf(lacking.length, 'image')} lack ${countOf(layers.size, 'layer')}, which no backup holds:`,
+    `${styled('!', 'yellow', options)} ${countOf(lacking.length, 'image')} ${lacking.length === 1 ? 'lacks' : 'lack'} ${countOf(layers.size, 'layer')}, which no backup holds:`,
     ...lacking.map(({ template, digest, missing }) => `    ${template} ${shortDigest(digest)}: ${missing.map(shortDigest).join(', ')}`),
     `    \`ingot image load\` of an archive that holds them brings them back; \`ingot build ${lacking[0]?.template ?? ''}\` and so on makes the images anew.`,
   ];
