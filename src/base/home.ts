@@ -13,6 +13,7 @@ export const HOME_VERSION = 1;
  *
  *     version                 the layout's version, one number
  *     settings.yaml           the user's settings
+ *     profiles.yaml           the user's profiles of VMs
  *     store/                  OCI image layout: oci-layout, index.json (and index.copy.json, to repair it from), blobs/sha256/
  *     store/layers/           layer cache: one record per key
  *     cache/packages/         downloaded packages, by SHA-256; large ones also as <sha256>.quick, which is expanded faster
@@ -43,6 +44,7 @@ export interface Home {
   readonly root: HostPath;
   readonly version: HostPath;
   readonly settings: HostPath;
+  readonly profiles: HostPath;
   readonly store: HostPath;
   readonly blobs: HostPath;
   readonly layers: HostPath;
@@ -85,6 +87,7 @@ export function homeAt(root: HostPath): Home {
     root,
     version: at('version'),
     settings: at('settings.yaml'),
+    profiles: at('profiles.yaml'),
     store: at('store'),
     blobs: at('store', 'blobs', 'sha256'),
     layers: at('store', 'layers'),

@@ -4,6 +4,8 @@ import { BUILT_IN } from './settings.ts';
 const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
 
 const path = z.string().regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' });
+const ROLE_IMAGE = '[a-z0-9][a-z0-9.-]*\\s*=\\s*[a-z0-9][\\w.:@-]*';
+const ROLE_IMAGES = new RegExp(`^\\s*${ROLE_IMAGE}(\\s*,\\s*${ROLE_IMAGE})*\\s*$`);
 
 /** Every setting, once: what it may be, what it means, what it is where nobody sets it. Each has an environment variable INGOT_<NAME>. */
 export const settingsSchema = z.strictObject({
@@ -38,6 +40,16 @@ export const settingsSchema = z.strictObject({
     .max(86_400, { error: 'is more than 86400' })
     .default(BUILT_IN['alert-after'])
     .describe('How many seconds a job must have taken for an alert'),
+  'default-release': z
+    .string({ error: 'is not the name of a release' })
+    .regex(/^[a-z0-9][a-z0-9.-]*$/, { error: 'is not the name of a release' })
+    .default(BUILT_IN['default-release'])
+    .describe('Release of VMs that are made without --image and --release'),
+  'role-images': z
+    .string({ error: 'is not a list of role=image, with commas between them' })
+    .regex(ROLE_IMAGES, { error: 'is not a list of role=image, with commas between them' })
+    .optional()
+    .describe('Images that `vm create --role` prefers, by role: docker=my-docker,redis=cache:1.2'),
   'log-level': z
     .enum(['debug', 'info', 'warn', 'error', 'fatal'])
     .default(BUILT_IN['log-level'])
@@ -57,6 +69,7 @@ export const PROJECT_MAY_SET: Readonly<Record<string, (value: unknown) => boolea
   jobs: () => true,
   workspace: (value) => value === 'vm',
   gate: (value) => value !== 'none',
+  'default-release': () => true,
   'log-level': () => true,
 };
 

@@ -1,7 +1,7 @@
 import { homeAt, homeFolder, type Home } from '../base/home.ts';
 import { realHost, type Host } from '../base/host.ts';
 
-/** Names of images, VMs, releases, templates, roles or packages that there are now, for shell completion. Makes nothing, and is quiet about failures. */
+/** Names of images, VMs, releases, templates, roles, packages or profiles that there are now, for shell completion. Makes nothing, and is quiet about failures. */
 export async function namesOf(kind: string): Promise<string[]> {
   const host = realHost();
   const home = homeAt(homeFolder(host));
@@ -23,6 +23,10 @@ export async function namesOf(kind: string): Promise<string[]> {
   if (kind === 'role') {
     const [{ loadCatalog }, { ownRoles }] = await Promise.all([import('../catalog/catalog.ts'), import('../roles/find.ts')]);
     return [...new Set([...Object.keys((await loadCatalog()).roles), ...(await ownRoles({ host, home }))])].toSorted();
+  }
+  if (kind === 'profile') {
+    const { listProfiles } = await import('../lab-images/profiles.ts');
+    return (await listProfiles({ host, home })).map(({ name }) => name);
   }
   return [];
 }

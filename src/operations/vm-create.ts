@@ -2,29 +2,23 @@ import * as z from 'zod';
 import { readTextIfThere } from '../base/files.ts';
 import { IngotError } from '../base/errors.ts';
 import { parseName } from '../base/types.ts';
-import { createVm } from '../platforms/local/create.ts';
+import { createVms, refuseTaken } from '../platforms/local/create-many.ts';
 import { firmwareSchema } from '../platforms/local/guest-spec.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { clientFile } from './client-file.ts';
 import { defineOperation } from './operation.ts';
-import { sizeInput } from './vm-input.ts';
-
-const MIB = 2 ** 20;
-/** Below that no Linux of the catalog starts. */
-const LEAST_MEMORY = 64 * MIB;
+import { choiceSchema, explainImage, imageFor, renderChoice } from './vm-create-image.ts';
+import { machineInput, machineOf } from './vm-create-input.ts';
 
 export default defineOperation({
   name: 'vm create',
   summary: 'Make a virtual machine from an image, and start it',
   description:
-    "The machine's disk is an overlay on the image, so nothing is copied. Its hostname is its name, its root filesystem grows to the size of the disk, and it lets ingot in by SSH. It goes on running when ingot has ended.",
+    "Without --image, it gets an image that has the roles, on the release that is asked for or the default one; where there is none, that is built first. The machine's disk is an overlay on the image, so nothing is copied. Its hostname is its name, its root filesystem grows to the size of the disk, and it lets ingot in by SSH. It goes on running when ingot has ended.",
   kind: 'job',
   input: z.object({
     name: z.string().min(1).describe("The VM's name, which is its hostname too").meta({ positional: true }),
-    image: z.string().min(1).describe('Image to make it from: name, name:tag or name@sha256:…').meta({ complete: 'image' }),
-    cpus: z.int().min(1).max(255).default(2).describe('Processors'),
-    memory: sizeInput('Memory', LEAST_MEMORY).prefault('1GiB'),
-    disk: sizeInput("Size of the disk; default 10GiB, or the image's where that is more").optional(),
+    ...machineInput,
     firmware: firmwareSchema.optional().describe('What starts the boot loader; default bios on amd64, uefi on arm64'),
     sshPort: z
       .int()
@@ -36,9 +30,20 @@ export default defineOperation({
     userData: clientFile.optional().describe('cloud-init user-data of your own'),
     start: z.boolean().default(true).describe('Start it at once'),
     force: z.boolean().default(false).describe('Start it although memory is short'),
+    unique: z.boolean().default(false).describe('Where the name is taken, use the next free one: web-2'),
+    count: z.int().min(1).max(1000).optional().describe('Make so many, called NAME-1, NAME-2 and so on: all of them or none'),
+    build: z.boolean().default(true).describe('Build the image where there is none that fits; --no-build says what would be built'),
+    explain: z.boolean().default(false).describe('Say which image it would get, and why no other; nothing is made'),
   }),
-  output: vmViewSchema,
+  output: z.union([
+    vmViewSchema,
+    z.object({ vms: z.array(vmViewSchema).describe('With --count') }),
+    z.object({ explained: choiceSchema.describe('With --explain') }),
+  ]),
   examples: [
+    { command: 'ingot vm create web --role docker', does: 'makes one from an image with docker, which is built where there is none yet' },
+    { command: 'ingot vm create web --role docker --explain', does: 'says which image that is, and why' },
+    { command: 'ingot vm create node --profile large --count 3', does: 'makes node-1, node-2 and node-3' },
     { command: 'ingot vm create web --image debian-12', does: 'makes and starts a VM with 2 processors, 1 GiB of memory and 10 GiB of disk' },
     {
       command: 'ingot vm create db --image debian-12:20260101-0123abcd --cpus 4 --memory 4GiB --disk 40GiB --no-start',
@@ -47,20 +52,36 @@ export default defineOperation({
   ],
   async run(input, context) {
     const { userData: userDataFile, ...rest } = input;
-    const vm = await createVm(context, {
+    const name = parseName(input.name, 'a VM');
+    const machine = await machineOf(context, input);
+    if (input.explain) return { explained: await explainImage(context, machine) };
+    const howMany = { count: input.count, unique: input.unique };
+    // Before an image is built for minutes.
+    await refuseTaken(context, name, howMany);
+    const request = {
       ...rest,
-      name: parseName(input.name, 'a VM'),
-      disk: input.disk,
+      ...machine,
+      name,
+      image: await imageFor(context, machine, { build: input.build }),
       firmware: input.firmware,
       sshPort: input.sshPort,
       userData: userDataFile === undefined ? undefined : await readUserData(context.host, userDataFile),
-    });
-    return viewVm(context, vm);
+    };
+    const made = await createVms(context, request, howMany);
+    const views = await Promise.all(made.map((vm) => viewVm(context, vm)));
+    const [only] = views;
+    return input.count === undefined && only !== undefined ? only : { vms: views };
   },
-  render: (vm) =>
-    vm.state === 'running'
-      ? `${vm.name} is starting. \`ingot vm ssh ${vm.name}\` logs in as soon as it can.`
-      : `${vm.name} is made. \`ingot vm start ${vm.name}\` starts it.`,
+  render: (result, options) => {
+    if ('explained' in result) return renderChoice(result.explained, options);
+    return ('vms' in result ? result.vms : [result])
+      .map(({ name, state }) =>
+        state === 'running'
+          ? `${name} is starting. \`ingot vm ssh ${name}\` logs in as soon as it can.`
+          : `${name} is made. \`ingot vm start ${name}\` starts it.`,
+      )
+      .join('\n');
+  },
 });
 
 async function readUserData(host: Parameters<typeof viewVm>[0]['host'], path: string): Promise<string> {

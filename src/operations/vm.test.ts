@@ -4,6 +4,7 @@ import { builtInSettings } from '../base/settings.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
+import { vmViewSchema } from '../platforms/local/view.ts';
 import type { Context } from './operation.ts';
 import vmCreate from './vm-create.ts';
 import vmExec from './vm-exec.ts';
@@ -35,7 +36,7 @@ test('create, list and show agree', async () => {
   await using lab = await sampleLab();
   const context = contextOf(lab);
   expect(vmList.render?.(await vmList.run({}, context), PLAIN)).toContain('There is no VM yet');
-  const made = await vmCreate.run(vmCreate.input.parse({ name: 'web', image: 'debian-12', memory: '512MiB', start: false }), context);
+  const made = vmViewSchema.parse(await vmCreate.run(vmCreate.input.parse({ name: 'web', image: 'debian-12', memory: '512MiB', start: false }), context));
   expect(vmCreate.output.parse(made)).toMatchObject({ name: 'web', state: 'stopped', memory: 2 ** 29, disk: 10 * 2 ** 30, cpus: 2, firmware: 'bios' });
   expect(await vmList.run({}, context)).toEqual([made]);
   expect(await vmShow.run({ name: 'web' }, context)).toMatchObject({ ...made, folder: lab.home.home.vm(newVm('web').name) });

@@ -113,7 +113,8 @@ export function sshPortOf(image: Image): { readonly guestPort?: number } {
   return port === undefined ? {} : { guestPort: port };
 }
 
-async function refuseExisting(host: Host, home: Home, name: Name): Promise<void> {
+/** Throws `vm-exists`, with a name that is free, where there is a VM of that name. */
+export async function refuseExisting(host: Host, home: Home, name: Name): Promise<void> {
   const names = await vmNames(host, home);
   if (!names.includes(name)) return;
   let number = 2;
