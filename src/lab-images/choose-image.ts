@@ -123,9 +123,9 @@ function byRoles(request: ImageRequest, facts: ImageFacts): ImageChoice {
   const ownNo = own === undefined ? 'it is not in the store' : unfit(own);
   if (ownNo === undefined)
     return use(name, 'own', roles.length === 0 ? `it is the image of ${release}` : `it is what a build of ${release} with ${wanted} is called`);
-  candidates.push({ image: name, from: 'own', fits: false, why: ownNo });
+  if (candidates.every(({ image }) => image !== name)) candidates.push({ image: name, from: 'own', fits: false, why: ownNo });
 
-  const others = facts.images.filter(({ reference }) => reference !== name).toSorted(newestGatedFirst);
+  const others = facts.images.filter(({ reference }) => candidates.every((one) => one.image !== reference)).toSorted(newestGatedFirst);
   const fitting = others.find((image) => unfit(image) === undefined);
   for (const image of others) {
     if (image === fitting) continue;

@@ -40,6 +40,8 @@ export async function imageFor(context: Context, machine: Machine, options: { re
       hint: `Build it with \`${buildCommand(choice.build)}\`, or leave --no-build away.`,
     });
   }
+  // Before the lock, since here one sees how long it takes; and once more under it, for a build that no VM is to be made of.
+  await waitForBuild(context, choice.image);
   await using _lock = await takeLock(context.host, context.home, `image-${choice.image}`, {
     what: `building ${choice.image}`,
     signal: context.signal,
@@ -50,7 +52,7 @@ export async function imageFor(context: Context, machine: Machine, options: { re
   // Whoever was waited for has made it, or has not.
   const now = await choose(context, request);
   if (now.action !== 'build') return used(context, request, now);
-  context.events.message('info', `${now.image} is built now: ${now.why}`);
+  context.events.message('info', `${now.image} is being built: ${now.why}`);
   await build(context, now.build);
   return now.image;
 }
