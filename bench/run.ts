@@ -19,6 +19,7 @@ import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { fleetBuild, fleetSize } from './rows/fleet.ts';
 import { helperVmStart } from './rows/helper-vm.ts';
+import { createMany, listMany } from './rows/lab.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
 import { listStart, versionStart } from './rows/startup.ts';
@@ -30,6 +31,8 @@ const ROWS: readonly Row[] = [
   cachedBuild,
   exportedSize,
   vmCreate,
+  createMany,
+  listMany,
   bootRow,
   dockerPacker,
   dockerVirtCustomize,

@@ -28,6 +28,13 @@ async function failure(work: Promise<unknown>): Promise<IngotError> {
 const user = (text: string) => readSettingsText(text, '/s.yaml', 'user');
 const project = (text: string) => readSettingsText(text, '/s.yaml', 'project');
 
+test('role-images is a list of pairs', () => {
+  for (const text of ['docker=mine', 'docker=mine:1.2, redis = cache@sha256:00']) expect(settingFromText('role-images', text)).toEqual({ value: text });
+  for (const text of ['docker', 'docker=', '=x', 'docker=a,,redis=b', 'docker=a redis=b', ''])
+    expect(settingFromText('role-images', text)).toHaveProperty('problem');
+  expect(project('role-images: docker=mine\n').problems).toMatchObject([{ path: 'role-images', message: 'cannot be set by the file of a project' }]);
+});
+
 describe('levels', () => {
   test('without any setting, what is built in holds', async () => {
     await using at = await sampleHome();
@@ -36,6 +43,7 @@ describe('levels', () => {
       gate: 'quick',
       'image-prune': 'never',
       'alert-after': 60,
+      'default-release': 'debian-12',
       'log-level': 'info',
       templates: at.home.templates,
     });

@@ -84,18 +84,22 @@ describe('the file', () => {
 
   test('says after any changes what the changes say', () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(name, fc.option(profile, { nil: undefined }))), fc.constantFrom<string>('', '# a comment', '# a comment\n\n'), (changes, start) => {
-        const expected = new Map<string, unknown>();
-        let text = start;
-        for (const [key, value] of changes) {
-          text = changedProfiles(text, key, value);
-          if (value === undefined) expected.delete(key);
-          else expected.set(key, value);
-        }
-        expect(readProfiles(text, FILE)).toEqual(Object.fromEntries(expected));
-        expect(parse(text) ?? {}).toEqual(Object.fromEntries(expected));
-        expect(text.startsWith(start.trimEnd()) || expected.size === 0).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.tuple(name, fc.option(profile, { nil: undefined }))),
+        fc.constantFrom<string>('', '# a comment', '# a comment\n\n'),
+        (changes, start) => {
+          const expected = new Map<string, unknown>();
+          let text = start;
+          for (const [key, value] of changes) {
+            text = changedProfiles(text, key, value);
+            if (value === undefined) expected.delete(key);
+            else expected.set(key, value);
+          }
+          expect(readProfiles(text, FILE)).toEqual(Object.fromEntries(expected));
+          expect(parse(text) ?? {}).toEqual(Object.fromEntries(expected));
+          expect(text.startsWith(start.trimEnd()) || expected.size === 0).toBe(true);
+        },
+      ),
     );
   });
 });

@@ -18,7 +18,7 @@ export default defineOperation({
     return Promise.all((await loadVms(context.host, context.home)).map((vm) => viewVm(context, vm)));
   },
   render(vms) {
-    if (vms.length === 0) return 'There is no VM yet. `ingot vm create NAME --image IMAGE` makes one.';
+    if (vms.length === 0) return 'There is no VM yet. `ingot vm create NAME` makes one.';
     const rows = vms.map((vm) => [
       vm.name,
       vm.state,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import * as z from 'zod';
 import type { Argv } from '../base/process.ts';
 import { builtInSettings } from '../base/settings.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
@@ -6,7 +7,9 @@ import { createVm } from '../platforms/local/create.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { vmViewSchema } from '../platforms/local/view.ts';
 import type { Context } from './operation.ts';
+import imageList from './image-list.ts';
 import vmCreate from './vm-create.ts';
+import { laidOver, machineInput } from './vm-create-input.ts';
 import vmExec from './vm-exec.ts';
 import vmList from './vm-list.ts';
 import vmLogs from './vm-logs.ts';
@@ -52,6 +55,69 @@ test('names that are no names are refused before anything is done', async () => 
     await expect(vmCreate.run(vmCreate.input.parse({ name, image: 'debian-12', start: false }), context)).rejects.toMatchObject({ code: 'name-invalid' });
   }
   expect(await lab.host.files.list(lab.home.home.vms)).toEqual([]);
+});
+
+describe('the image of a VM', () => {
+  const create = async (lab: SampleLab, input: object): Promise<unknown> =>
+    await vmCreate.run(
+      vmCreate.input.parse({ name: 'web', start: false, ...input }),
+      contextOf({ ...lab, host: { ...lab.host, machine: { ...lab.host.machine, arch: 'amd64' } } }),
+    );
+
+  test('is that of the default release, and a line says so', async () => {
+    await using lab = await sampleLab();
+    expect(await create(lab, {})).toMatchObject({ name: 'web', image: { reference: 'debian-12', digest: lab.image.digest }, cpus: 2, memory: 2 ** 30 });
+    expect(lab.messages).toContain('Image debian-12: it is the image of debian-12');
+  });
+
+  test('is explained without making anything', async () => {
+    await using lab = await sampleLab();
+    const explained = vmCreate.output.parse(await create(lab, { role: ['docker'], explain: true }));
+    expect(explained).toMatchObject({ explained: { action: 'build', image: 'debian-12-docker', command: 'ingot build debian-12 --role docker' } });
+    const text = vmCreate.render?.(explained, PLAIN) ?? '';
+    expect(text).toMatch(/^debian-12-docker would be built: no image in the store has exactly the role docker on debian-12\n/);
+    expect(text).toMatch(/debian-12 +store +no +it lacks the role docker/);
+    expect(vmCreate.render?.(vmCreate.output.parse(await create(lab, { image: 'nope', explain: true })), PLAIN)).toContain('There is no image nope');
+    expect(await lab.host.files.list(lab.home.home.vms)).toEqual([]);
+  });
+
+  test('is not built where that is not wanted, nor where the name is taken', async () => {
+    await using lab = await sampleLab();
+    await expect(create(lab, { role: ['docker'], build: false })).rejects.toMatchObject({
+      code: 'image-not-built',
+      hint: expect.stringContaining('`ingot build debian-12 --role docker`'),
+    });
+    await expect(create(lab, { image: 'debian-12', role: ['docker'] })).rejects.toMatchObject({ code: 'image-unfit' });
+    await create(lab, {});
+    await expect(create(lab, { role: ['docker'] })).rejects.toMatchObject({ code: 'vm-exists' });
+  });
+
+  test('and its size come from a profile where no flag says them', async () => {
+    await using lab = await sampleLab();
+    expect(await create(lab, { profile: 'small', memory: '1GiB' })).toMatchObject({ cpus: 1, memory: 2 ** 30, disk: 10 * 2 ** 30 });
+    await expect(create(lab, { name: 'db', profile: 'smal' })).rejects.toMatchObject({ code: 'profile-unknown' });
+  });
+
+  test('is the same for many, which `image list` counts', async () => {
+    await using lab = await sampleLab();
+    const made = vmCreate.output.parse(await create(lab, { count: 2 }));
+    expect(made).toMatchObject({ vms: [{ name: 'web-1' }, { name: 'web-2' }] });
+    expect(vmCreate.render?.(made, PLAIN).split('\n')).toHaveLength(2);
+    expect((await imageList.run(imageList.input.parse({}), contextOf(lab))).images).toMatchObject([{ name: 'debian-12', vms: ['web-1', 'web-2'] }]);
+  });
+});
+
+test('a flag wins over the profile, and --image or --role over both its image and its roles', () => {
+  const flags = (given: object) => z.object(machineInput).parse(given);
+  const profile = { cpus: 4, disk: '20GiB', image: 'web', roles: ['docker'], release: 'debian-13' };
+  expect(laidOver(flags({}), profile)).toEqual({ image: 'web', roles: ['docker'], release: 'debian-13', cpus: 4, memory: 2 ** 30, disk: 20 * 2 ** 30 });
+  expect(laidOver(flags({ role: ['redis'], cpus: 1 }), profile)).toMatchObject({ image: undefined, roles: ['redis'], cpus: 1 });
+  expect(laidOver(flags({ image: 'db', disk: '1GiB', release: 'debian-12' }), profile)).toMatchObject({
+    image: 'db',
+    roles: [],
+    disk: 2 ** 30,
+    release: 'debian-12',
+  });
 });
 
 describe('sizes', () => {

@@ -26,7 +26,25 @@ export interface PortRequest {
  * Throws `port-taken`, `ports-exhausted`.
  */
 export async function withFreePort<T>(host: Host, home: Home, request: PortRequest, use: (port: number) => Promise<T>): Promise<T> {
+  return await inTurn(home.root, () => choosePort(host, home, request, use));
+}
+
+/** The last that is in the queue of a home. */
+const queues = new Map<string, Promise<unknown>>();
+
+/** One after the other within this process: who waits for a lock looks again ten times a second, which would be most of the time of making twenty VMs. */
+function inTurn<T>(root: string, work: () => Promise<T>): Promise<T> {
+  const turn = (queues.get(root) ?? Promise.resolve()).then(work);
+  queues.set(
+    root,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+async function choosePort<T>(host: Host, home: Home, request: PortRequest, use: (port: number) => Promise<T>): Promise<T> {
   const { preferred, signal } = request;
+  signal?.throwIfAborted();
   await using _lock = await takeLock(host, home, 'ports', { what: 'choosing a port', ...(signal === undefined ? {} : { signal }) });
   const recorded = await request.recorded();
   if (preferred !== undefined) {
