@@ -57,7 +57,13 @@ describe('levels', () => {
     await writeFile(at.home.settings, 'jobs: 2\nlog-level: warn\ngate: full\ntemplates: ~/t\n');
     const place = placeOf(at, { INGOT_JOBS: '4', INGOT_SECRET_X: 'jobs', INGOT_GATE: '', HOME: '/home/me' }, folder);
     const settings = await loadSettings(place);
-    expect(settings).toEqual({ jobs: 4, 'default-release': 'debian-12', 'log-level': 'debug', gate: 'full', workspace: 'auto', templates: '/home/me/t' });
+    expect(settings).toEqual({
+      ...builtInSettings(at.home),
+      jobs: 4,
+      'log-level': 'debug',
+      gate: 'full',
+      templates: '/home/me/t',
+    });
     const states = explainSettings(await readLevels(place), place);
     expect(Object.fromEntries(states.map(({ name, origin }) => [name, origin]))).toEqual({
       mirror: 'built-in',

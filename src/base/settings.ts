@@ -8,7 +8,14 @@ import { hostPath, type HostPath } from './types.ts';
 export type { Settings } from './settings-schema.ts';
 
 /** What holds where nobody sets it. Here, and not in the schema, since a start without any setting loads no schema. */
-export const BUILT_IN = { workspace: 'auto', gate: 'quick', 'image-prune': 'never', 'alert-after': 60, 'default-release': 'debian-12', 'log-level': 'info' } as const;
+export const BUILT_IN = {
+  workspace: 'auto',
+  gate: 'quick',
+  'image-prune': 'never',
+  'alert-after': 60,
+  'default-release': 'debian-12',
+  'log-level': 'info',
+} as const;
 
 /** The settings of a project, in its folder or one above the working directory. */
 export const PROJECT_FILE = 'ingot.settings.yaml';
