@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import * as z from 'zod';
 import { IngotError } from '../../base/errors.ts';
+import { withinSeconds } from '../../base/time-limit.ts';
 
 /*
  * The QEMU Machine Protocol (QEMU: docs/interop/qmp-spec.rst): JSON objects, one per line. The server greets, the client negotiates
@@ -129,17 +130,8 @@ export class QmpClient implements Disposable {
     for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
   }
 
-  async #within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => late.reject(new IngotError('timeout', 'qemu-silent', `QEMU's monitor did not give ${what} within ${seconds} s`)),
-      seconds * 1000,
-    );
-    try {
-      return await Promise.race([promise, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+  #within<T>(promise: Promise<T>, seconds: number, what: string): Promise<T> {
+    return withinSeconds(promise, seconds, () => new IngotError('timeout', 'qemu-silent', `QEMU's monitor did not give ${what} within ${seconds} s`));
   }
 }
 
