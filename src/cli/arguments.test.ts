@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
-import { clientFile } from '../operations/client-file.ts';
+import { clientFile, clientFileOrGuestPath } from '../operations/client-file.ts';
 import { parseArguments } from './arguments.ts';
 
 const operation = {
@@ -33,6 +33,12 @@ function failure(...words: string[]): IngotError {
 }
 
 describe('arguments', () => {
+  test('a path here becomes absolute, one in a VM stays', () => {
+    const copy = { name: 'copy', input: z.strictObject({ from: clientFileOrGuestPath.meta({ positional: true }) }) };
+    const from = (word: string): unknown => parseArguments(copy, [word], '/home/me').from;
+    expect(['site', './a:b', 'web:x', 'web:/x/../y', '/a'].map(from)).toEqual(['/home/me/site', '/home/me/a:b', 'web:x', 'web:/x/../y', '/a']);
+  });
+
   test('every way of writing a flag', () => {
     expect(parse('web', '--size=4GiB', '--cpus', '3', '--mode', 'full', '--no-start', '--allow-all', '--label', 'a', '-l', 'b', '-lc')).toEqual({
       ...DEFAULTS,

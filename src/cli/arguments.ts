@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import * as z from 'zod/v4/core';
 import { IngotError, nearest, type Problem } from '../base/errors.ts';
+import { splitGuestPath } from '../operations/client-file.ts';
 import { fieldsOf, type Field } from '../operations/fields.ts';
 import type { Operation } from '../operations/operation.ts';
 
@@ -163,6 +164,7 @@ export function shownName(field: Field): string {
 function convert(field: Field, text: string, cwd: string): unknown {
   if (field.kind === 'boolean') return text === 'true';
   if (field.kind === 'number' && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (field.orGuestPath && splitGuestPath(text) !== undefined) return text;
   return field.clientFile && text !== '' ? resolve(cwd, text) : text;
 }
 

@@ -30,6 +30,8 @@ export interface Field {
   readonly complete: CompletionKind | undefined;
   /** A path of the front end's machine, to be made absolute by it. */
   readonly clientFile: boolean;
+  /** With `clientFile`: it may be a path in a VM too, which stays as it is. */
+  readonly orGuestPath: boolean;
   /** What is said, instead of quoting the word, where one follows this last positional: it may be a secret. */
   readonly nothingAfter: string | undefined;
 }
@@ -40,6 +42,7 @@ interface Meta {
   readonly short?: string;
   readonly complete?: CompletionKind;
   readonly clientFile?: boolean;
+  readonly orGuestPath?: boolean;
   readonly placeholder?: string;
   readonly negatable?: string;
   readonly nothingAfter?: string;
@@ -63,6 +66,7 @@ function metaOf(schema: z.$ZodType): Meta {
     ...text('description'),
     ...(typeof given['positional'] === 'boolean' ? { positional: given['positional'] } : {}),
     ...(typeof given['clientFile'] === 'boolean' ? { clientFile: given['clientFile'] } : {}),
+    ...(typeof given['orGuestPath'] === 'boolean' ? { orGuestPath: given['orGuestPath'] } : {}),
     ...(complete === undefined ? {} : { complete }),
   };
 }
@@ -102,6 +106,7 @@ function fieldOf(key: string, schema: z.$ZodType): Field {
     off: array !== undefined || meta.positional === true ? undefined : kind === 'boolean' ? 'false' : meta.negatable,
     complete: meta.complete ?? (clientFile ? 'file' : undefined),
     clientFile,
+    orGuestPath: meta.orGuestPath === true,
     nothingAfter: meta.nothingAfter,
   };
 }

@@ -67,6 +67,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm stop': { group: 'vms', load: () => import('./vm-stop.ts') },
   'vm ssh': { group: 'vms', load: () => import('./vm-ssh.ts') },
   'vm exec': { group: 'vms', load: () => import('./vm-exec.ts') },
+  'vm copy': { group: 'vms', load: () => import('./vm-copy.ts') },
   'vm console': { group: 'vms', load: () => import('./vm-console.ts') },
   'vm logs': { group: 'vms', load: () => import('./vm-logs.ts') },
   'vm list': { group: 'vms', load: () => import('./vm-list.ts') },

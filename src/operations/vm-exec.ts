@@ -3,7 +3,7 @@ import { parseName } from '../base/types.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
 import { sshCommand } from '../platforms/local/ssh.ts';
 import { defineOperation } from './operation.ts';
-import { vmNameInput } from './vm-input.ts';
+import { vmNameInput, waitSecondsInput } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm exec',
@@ -14,7 +14,7 @@ export default defineOperation({
   input: z.object({
     name: vmNameInput,
     command: z.array(z.string()).min(1).describe('The command and its words, after --').meta({ positional: true }),
-    timeout: z.number().positive().optional().describe('Seconds to wait for it; default 120, or 600 under software emulation').meta({ placeholder: 'SECONDS' }),
+    timeout: waitSecondsInput,
   }),
   output: z.object({ exitCode: z.int() }),
   examples: [

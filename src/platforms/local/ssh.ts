@@ -41,11 +41,11 @@ async function makeKey(host: Host, home: Home, path: HostPath): Promise<void> {
 }
 
 /**
- * The ssh command for a guest, without what is to be run there. It reads no configuration of the user or the host, asks nothing, and keeps
- * the guest's host key under `name` in a file of the guest's own.
+ * What ssh and its like are told about a guest, as options of ssh_config: they ask nothing, and keep the guest's host key under `name` in a file of
+ * the guest's own.
  */
-export function sshArguments(name: string, access: SshAccess): Argv {
-  const options = {
+export function sshOptions(name: string, access: SshAccess): Readonly<Record<string, string>> {
+  return {
     IdentityFile: quoted(access.key),
     IdentitiesOnly: 'yes',
     IdentityAgent: 'none',
@@ -61,8 +61,16 @@ export function sshArguments(name: string, access: SshAccess): Argv {
     ServerAliveInterval: '30',
     LogLevel: 'ERROR',
   };
-  const words = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-  return ['ssh', '-F', 'none', ...words, '-p', String(access.port), '-l', access.user, '127.0.0.1'];
+}
+
+/** The options as words for ssh, scp and sftp, which read no configuration of the user or the host then. */
+export function sshOptionWords(name: string, access: SshAccess): string[] {
+  return ['-F', 'none', ...Object.entries(sshOptions(name, access)).flatMap(([key, value]) => ['-o', `${key}=${value}`])];
+}
+
+/** The ssh command for a guest, without what is to be run there. */
+export function sshArguments(name: string, access: SshAccess): Argv {
+  return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, '127.0.0.1'];
 }
 
 /** The ssh command that runs a command in the guest: the words arrive there as they are, whatever is in them. */
