@@ -68,6 +68,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm ssh': { group: 'vms', load: () => import('./vm-ssh.ts') },
   'vm exec': { group: 'vms', load: () => import('./vm-exec.ts') },
   'vm copy': { group: 'vms', load: () => import('./vm-copy.ts') },
+  'vm wait': { group: 'vms', load: () => import('./vm-wait.ts') },
   'vm console': { group: 'vms', load: () => import('./vm-console.ts') },
   'vm logs': { group: 'vms', load: () => import('./vm-logs.ts') },
   'vm list': { group: 'vms', load: () => import('./vm-list.ts') },
