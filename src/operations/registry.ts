@@ -70,6 +70,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm copy': { group: 'vms', load: () => import('./vm-copy.ts') },
   'vm wait': { group: 'vms', load: () => import('./vm-wait.ts') },
   'vm console': { group: 'vms', load: () => import('./vm-console.ts') },
+  'vm screenshot': { group: 'vms', load: () => import('./vm-screenshot.ts') },
   'vm logs': { group: 'vms', load: () => import('./vm-logs.ts') },
   'vm list': { group: 'vms', load: () => import('./vm-list.ts') },
   'vm show': { group: 'vms', load: () => import('./vm-show.ts') },
