@@ -5,7 +5,7 @@ import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import type { Home } from '../../base/home.ts';
 import type { Host } from '../../base/host.ts';
 import { hostPath, parseName, type Digest, type HostPath, type Name } from '../../base/types.ts';
-import { guestFiles, type Accelerator, type GuestDisk, type GuestSpec } from './guest-spec.ts';
+import { guestFiles, type Accelerator, type GuestDisk, type GuestSpec, type SshAccess } from './guest-spec.ts';
 import { runningQemu } from './qemu-process.ts';
 import { migrateVm } from './vm-migrate.ts';
 import { ROOT_DISK, VM_VERSION, vmRecordSchema, type VmDisk, type VmRecord } from './vm-record.ts';
@@ -105,13 +105,18 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
     seed: seedPath(folder),
     mac: vm.mac,
     forwards: vm.forwards,
-    ssh: {
-      port: vm.ssh.port,
-      ...(vm.ssh.guestPort === undefined ? {} : { guestPort: vm.ssh.guestPort }),
-      user: vm.ssh.user,
-      key: hostPath(join(home.keys, 'id_ed25519')),
-      knownHosts: hostPath(join(folder, 'known_hosts')),
-    },
+    ssh: sshAccess(home, vm),
+  };
+}
+
+/** How one logs in to a VM. */
+export function sshAccess(home: Home, vm: VmRecord): SshAccess {
+  return {
+    port: vm.ssh.port,
+    ...(vm.ssh.guestPort === undefined ? {} : { guestPort: vm.ssh.guestPort }),
+    user: vm.ssh.user,
+    key: hostPath(join(home.keys, 'id_ed25519')),
+    knownHosts: hostPath(join(home.vm(parseName(vm.name, 'a VM')), 'known_hosts')),
   };
 }
 
