@@ -74,6 +74,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm logs': { group: 'vms', load: () => import('./vm-logs.ts') },
   'vm list': { group: 'vms', load: () => import('./vm-list.ts') },
   'vm show': { group: 'vms', load: () => import('./vm-show.ts') },
+  'vm stats': { group: 'vms', load: () => import('./vm-stats.ts') },
   'vm ssh-config': { group: 'vms', load: () => import('./vm-ssh-config.ts') },
   'vm inventory': { group: 'vms', load: () => import('./vm-inventory.ts') },
   'vm delete': { group: 'vms', load: () => import('./vm-delete.ts') },
