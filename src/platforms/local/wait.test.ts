@@ -16,19 +16,25 @@ test('a port is open where something listens on it, whatever the address', () =>
 });
 
 describe('cloud-init', () => {
-  const mark = '\n--- result\n';
+  const says = (word: string, status: object, result: object | string = ''): string =>
+    `${word}\n--- status\n${JSON.stringify({ v1: status })}\n--- result\n${typeof result === 'string' ? result : JSON.stringify({ v1: result })}`;
+  const stage = (errors: string[], recoverable?: Record<string, string[]>) => ({
+    ...{ start: 1.5, finished: null, errors },
+    ...(recoverable === undefined ? {} : { recoverable_errors: recoverable }),
+  });
   test.each([
-    ['status: running\n', 'running', []],
-    ['status: missing\n', 'missing', []],
-    [`\nstatus: done\ntime: x\ndetail: DataSourceNoCloud${mark}{"v1": {"datasource": "NoCloud", "errors": []}}`, 'done', []],
-    [`...status: done\nextended_status: done${mark}{"v1": {"errors": []}}`, 'done', []],
-    [`status: done\nextended_status: degraded done\nerrors: []${mark}{"v1": {"errors": ["deprecated key"]}}`, 'failed', ['deprecated key']],
-    [`status: error\ndetail: nope${mark}{"v1": {"errors": ["('runcmd', ProcessExecutionError())"]}}`, 'failed', ["('runcmd', ProcessExecutionError())"]],
-    [`status: error\ndetail: nope${mark}`, 'failed', ['status: error\ndetail: nope']],
-    [`status: disabled${mark}`, 'failed', []],
-    [`status: running${mark}`, 'running', []],
-  ])('%j is %s', (output, status, errors) => {
-    expect(readCloudInit(output)).toMatchObject({ status, errors });
+    ['running\n--- status\n\n--- result\n', 'running', 'it is between two stages', []],
+    [says('running', { datasource: null, stage: 'modules-final', init: stage([]) }), 'running', 'it is in its stage modules-final', []],
+    ['missing\n--- status\n\n--- result\n', 'missing', 'it is not installed', []],
+    ['disabled\n--- status\n\n--- result\n', 'failed', 'it is disabled', []],
+    [says('done', { stage: null, init: stage([]) }, { datasource: 'NoCloud', errors: [] }), 'done', 'it is done', []],
+    [says('done', { stage: null, init: stage(['a']) }, { errors: ['a', "('runcmd', Error())"] }), 'failed', 'it had errors', ['a', "('runcmd', Error())"]],
+    [says('done', { stage: null, init: stage([], { DEPRECATED: ['old key'] }) }, { errors: [] }), 'done', 'it is done', []],
+    [says('done', { stage: null, init: stage([], { WARNING: ['no such user'] }) }, { errors: [] }), 'failed', 'it had errors', ['no such user']],
+    [says('crashed', { stage: null, init: stage(['Traceback']) }), 'failed', 'its last stage ended without a result', ['Traceback']],
+    [says('done', {}, '{"v1": {"err'), 'done', 'it is done', []],
+  ])('%j is %s: %s', (output, status, text, errors) => {
+    expect(readCloudInit(output)).toEqual({ status, text, errors });
   });
 });
 
@@ -64,7 +70,7 @@ describe('waiting', () => {
     await using vm = await runningVm(lab, 'web', {
       run: () => {
         asked += 1;
-        if (asked === 1) throw new IngotError('timeout', 'command-timeout', 'ssh did not end within 60 s');
+        if (asked === 1) throw new IngotError('timeout', 'command-timeout', 'ssh did not end within 600 s');
         return {};
       },
     });
@@ -88,8 +94,8 @@ describe('waiting', () => {
   });
 
   test.each([
-    ['status: missing\n', 'cloud-init-missing', undefined],
-    ['status: error\n--- result\n{"v1": {"errors": ["bad yaml"]}}', 'cloud-init-failed', 'bad yaml'],
+    ['missing\n', 'cloud-init-missing', undefined],
+    ['done\n--- status\n\n--- result\n{"v1": {"errors": ["bad yaml"]}}', 'cloud-init-failed', 'bad yaml'],
   ])('a cloud-init that will not be done (%j) is told at once', async (stdout, code, detail) => {
     await using lab = await sampleLab();
     await using vm = await runningVm(lab, 'web', { run: () => ({ stdout }) });

@@ -16,8 +16,6 @@ export type WaitGoal =
   | { readonly kind: 'command'; readonly argv: readonly string[] };
 
 const POLL_SECONDS = 1;
-/** A question that gets no answer for so long is asked again. */
-const ANSWER_SECONDS = 60;
 /** Less than that would only tell that the time was too short for a question. */
 const LEAST_ANSWER_SECONDS = 5;
 const CONSOLE_LINES = 25;
@@ -44,8 +42,9 @@ export async function waitForGoal(context: LabContext, name: Name, goal: WaitGoa
   const seconds = limit ?? loginLimit(guest.spec.accelerator.kind);
   await events.stage(`Waiting for ${probe.what}`, async (span) => {
     for (;;) {
+      // One question at a time: what is asked again while it is still being answered only makes a slow guest slower.
       const left = seconds - passed();
-      const answer = await probe.reached(Math.ceil(Math.max(LEAST_ANSWER_SECONDS, Math.min(left, ANSWER_SECONDS))));
+      const answer = await probe.reached(Math.ceil(Math.max(LEAST_ANSWER_SECONDS, left)));
       if (answer === true) return;
       signal.throwIfAborted();
       await checkRunning(context, name, guest, probe.what);
@@ -59,12 +58,12 @@ export async function waitForGoal(context: LabContext, name: Name, goal: WaitGoa
 
 function probeFor(guest: Guest, goal: Exclude<WaitGoal, { kind: 'ssh' }>, signal: AbortSignal): Probe {
   const { name } = guest.spec;
-  const ask = async (argv: readonly string[], seconds: number): Promise<{ code: number; stdout: string; said: string }> => {
+  const ask = async (argv: readonly string[], seconds: number): Promise<{ code: number | undefined; stdout: string; said: string }> => {
     try {
       const { exitCode, stdout, stderr } = await guest.ssh(argv, { timeout: seconds, signal });
       return { code: exitCode, stdout, said: lastLine(stderr) ?? lastLine(stdout) ?? `exit code ${exitCode}` };
     } catch (error) {
-      if (error instanceof IngotError && error.code === 'command-timeout') return { code: 255, stdout: '', said: 'the guest did not answer' };
+      if (error instanceof IngotError && error.code === 'command-timeout') return { code: undefined, stdout: '', said: 'the guest did not answer' };
       throw error;
     }
   };
@@ -82,6 +81,7 @@ function probeFor(guest: Guest, goal: Exclude<WaitGoal, { kind: 'ssh' }>, signal
         what: `\`${quoteCommand(goal.argv)}\` to succeed on ${name}`,
         async reached(seconds) {
           const { code, said } = await ask(goal.argv, seconds);
+          if (code === undefined) return said;
           return code === 0 || `it ended with exit code ${code}${said === `exit code ${code}` ? '' : `: ${said}`}`;
         },
       };
@@ -90,7 +90,7 @@ function probeFor(guest: Guest, goal: Exclude<WaitGoal, { kind: 'ssh' }>, signal
         what: `${name}'s cloud-init to be done`,
         async reached(seconds) {
           const { code, stdout, said } = await ask(['sh', '-c', CLOUD_INIT_SCRIPT], seconds);
-          if (code === 255) return said;
+          if (code !== 0) return said;
           const state = readCloudInit(stdout);
           if (state.status === 'done') return true;
           if (state.status === 'failed' || state.status === 'missing') throw cloudInitFailure(name, state);
