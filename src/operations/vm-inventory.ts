@@ -13,7 +13,7 @@ export default defineOperation({
   kind: 'query',
   input: z.object({
     names: vmNamesInput,
-    ansible: z.boolean().default(true).describe("In Ansible's form, which is the only one"),
+    ansible: z.boolean().default(false).describe("In Ansible's form, as without it: there is no other yet"),
   }),
   output: inventorySchema,
   examples: [

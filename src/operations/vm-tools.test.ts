@@ -74,7 +74,7 @@ test('other tools are told of all VMs, or of those that are named, once each', a
   expect(vmSshConfig.render?.(all, PLAIN)).toMatch(/^Host db\n.*\n\nHost web\n/s);
   expect((await vmSshConfig.run({ names: ['web', 'web'] }, context)).map(({ name }) => name)).toEqual(['web']);
   await expect(vmSshConfig.run({ names: ['webb'] }, context)).rejects.toMatchObject({ code: 'vm-unknown' });
-  const inventory = await vmInventory.run({ names: [], ansible: true }, context);
+  const inventory = await vmInventory.run({ names: [], ansible: false }, context);
   expect(Object.keys(inventory.all.hosts)).toEqual(['db', 'web']);
   expect(inventory.all.children['state_stopped']).toEqual({ hosts: { db: {}, web: {} } });
 });
