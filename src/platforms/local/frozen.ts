@@ -68,7 +68,7 @@ export async function freezeDisks(context: LabContext, vm: VmRecord, change: (vm
     undo.move();
   }
   await saveVm(host, home, next);
-  undo.move();
+  if (!undo.disposed) undo.move();
   await sweepVmFolder(host, home, next);
   return next;
 }
