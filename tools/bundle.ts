@@ -34,7 +34,11 @@ const CORE = [
   /src\/store\/(store|list|index-file|media)\.ts/,
 ];
 /** Programs of their own, which ingot starts. */
-const PROGRAMS: Readonly<Record<string, string>> = { helper: 'src/workspace/helper.ts', 'helper-shell': 'src/workspace/vm/shell-program.ts' };
+const PROGRAMS: Readonly<Record<string, string>> = {
+  helper: 'src/workspace/helper.ts',
+  'helper-shell': 'src/workspace/vm/shell-program.ts',
+  'thaw-guard': 'src/platforms/local/thaw-guard-program.ts',
+};
 const isCore = (id: string): boolean => CORE.some((pattern) => pattern.test(id));
 
 const build = await rolldown({
@@ -48,6 +52,7 @@ const build = await rolldown({
     define: {
       INGOT_HELPER: JSON.stringify('./helper.js'),
       INGOT_HELPER_SHELL: JSON.stringify('./helper-shell.js'),
+      INGOT_THAW_GUARD: JSON.stringify('./thaw-guard.js'),
       INGOT_ANSIBLE_CONNECTION: JSON.stringify('./ansible-connection.py'),
       INGOT_COMMIT: JSON.stringify(commit()),
     },

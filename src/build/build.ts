@@ -4,7 +4,7 @@ import { imageFinder } from '../store/find-image.ts';
 import type { GateStatement } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { cachedLayers } from './cached.ts';
-import { finishImage, gateFailed, knownImage } from './finish-image.ts';
+import { finishImage, gateFailed, knownImage, targetOf } from './finish-image.ts';
 import type { BuildOptions, FinishedImage, ImageBuild, ImageResult } from './images.ts';
 import { contentFor, nameOf, settle, stopped, type BuildParts, type Run } from './run.ts';
 
@@ -59,7 +59,7 @@ async function takeCached(run: Run): Promise<void> {
       const build = builds[i];
       if (build === undefined) continue;
       const content = contentFor(run, build);
-      const known = await knownImage(context, build, content, find);
+      const known = await knownImage(context, targetOf(build), content, find);
       if (known === undefined) continue;
       showCached(run, i, known.gate);
       if (known.gate.result === 'failed') {
@@ -67,7 +67,7 @@ async function takeCached(run: Run): Promise<void> {
         settle(run, i, { status: 'failed', error: gateFailed(build.plan.template.name, known.image, known.gate), image: known.image, seconds: run.seconds() });
         continue;
       }
-      settle(run, i, await attempt(run, async () => ({ status: 'cached', ...(await finishImage(context, build, content, known)) })));
+      settle(run, i, await attempt(run, async () => ({ status: 'cached', ...(await finishImage(context, targetOf(build), content, known)) })));
     }
   };
   await Promise.all(Array.from({ length: CACHED_AT_ONCE }, worker));

@@ -41,7 +41,7 @@ export function recordsOf(plan: Plan, outcomes: Outcomes): LayerRecord[] {
 }
 
 /** The layers of an image that a template starts from. Their own records may be gone from the cache: the image tells enough. */
-function baseRecords(base: BaseImage | undefined): LayerRecord[] {
+export function baseRecords(base: BaseImage | undefined): LayerRecord[] {
   return (base?.layers ?? []).map(({ key, digest, size, name, kind, packages, removed }, i) => {
     const parent = base?.layers[i - 1]?.digest;
     return {

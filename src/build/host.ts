@@ -16,7 +16,7 @@ const EMULATORS: Readonly<Record<string, { readonly format: string; readonly pac
 /** What a build uses of the host, wherever its disks are opened. */
 const TOOLS: readonly ToolName[] = ['apt-get', 'dpkg-deb', 'xz', 'mformat', 'qemu-img'];
 /** What opening them takes. */
-const PLACE_TOOLS: Readonly<Record<PlaceKind, readonly ToolName[]>> = {
+export const PLACE_TOOLS: Readonly<Record<PlaceKind, readonly ToolName[]>> = {
   host: ['bwrap', 'mount', 'unshare', 'nsenter', 'qemu-storage-daemon', 'fusermount3'],
   vm: ['qemu-system', 'mke2fs'],
 };

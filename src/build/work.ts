@@ -1,7 +1,7 @@
 import type { Context } from '../operations/operation.ts';
 import { isForeign } from '../store/model.ts';
 import { choosePlace, type PlaceKind } from '../workspace/place.ts';
-import { finishImage, gateFailed, storeImage } from './finish-image.ts';
+import { finishImage, gateFailed, proveImage, targetOf } from './finish-image.ts';
 import { FleetProgress } from './fleet-progress.ts';
 import type { ImageBuild, ImageResult } from './images.ts';
 import { ensureLayer } from './layer.ts';
@@ -79,22 +79,19 @@ function taskWork(run: Run, parts: BuildParts, place: PlaceKind, places: SlotPla
       }
     },
     async finishImage(i, task, taskRun) {
-      settle(run, i, await proveImage(run, contextOf(task, taskRun), buildOf(builds, i)));
+      settle(run, i, await finishBuild(run, contextOf(task, taskRun), buildOf(builds, i)));
     },
   };
 }
 
 /** Stores an image, boots it, and moves its tags where it passed. */
-async function proveImage(run: Run, context: Context, build: ImageBuild): Promise<ImageResult> {
+async function finishBuild(run: Run, context: Context, build: ImageBuild): Promise<ImageResult> {
   const content = contentFor(run, build);
-  const image = await storeImage(context, build, content);
-  const known = await build.gate.known(context, image);
-  const start = context.host.clock.monotonic();
-  const gate = known ?? (await build.gate.run(context, image));
-  if (known === undefined) run.options.times.learn(build.gate.kind, build.plan.release.id, (context.host.clock.monotonic() - start) / 1000);
-  if (gate.result === 'failed') return { status: 'failed', error: gateFailed(build.plan.template.name, image, gate), image, seconds: run.seconds() };
+  const target = targetOf(build);
+  const { image, gate } = await proveImage(context, target, content, (seconds) => run.options.times.learn(build.gate.kind, build.plan.release.id, seconds));
+  if (gate.result === 'failed') return { status: 'failed', error: gateFailed(target.name, image, gate), image, seconds: run.seconds() };
   const status = content.layers.every(({ cached }) => cached) ? 'cached' : 'built';
-  return { status, ...(await finishImage(context, build, content, { image, gate })), seconds: run.seconds() };
+  return { status, ...(await finishImage(context, target, content, { image, gate })), seconds: run.seconds() };
 }
 
 /** What became of an image whose own task was not done. */

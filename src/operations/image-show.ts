@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { formatDuration, formatSize } from '../base/types.ts';
 import { shownImageUsers } from '../platforms/local/vm-folders.ts';
-import { gateStatementSchema, imageConfigSchema, rolesOf } from '../store/model.ts';
+import { gateStatementSchema, imageConfigSchema, rolesOf, type ImageDetails } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { countOf, gateCell, shortDigest } from './image-text.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
@@ -69,6 +69,7 @@ export default defineOperation({
       ['Stored', `${formatSize(image.storedSize)} in ${countOf(image.layers.length, 'layer')}`],
       ['User', details.defaultUser],
       ['VMs', image.vms.join(', ') || 'none'],
+      ...(details.source === undefined ? [] : [['Source', sourceText(details.source)] as const]),
       ...details.repositories.map((repository, i) => [i === 0 ? 'Repositories' : '', repository] as const),
       ...(details.expiredMetadata ? [['Warning', 'made from repository metadata past its Valid-Until'] as const] : []),
       ...labels.map((label, i) => [i === 0 ? 'Labels' : '', label] as const),
@@ -83,6 +84,12 @@ export default defineOperation({
     );
   },
 });
+
+function sourceText({ vm, snapshot, taken, sealed }: NonNullable<ImageDetails['source']>): string {
+  return [`the VM ${vm}`, ...(snapshot === undefined ? [] : [`its snapshot ${snapshot}`]), `as it was at ${taken}`, ...(sealed ? [] : ['not sealed'])].join(
+    ', ',
+  );
+}
 
 function gateText(gate: z.output<typeof gateStatementSchema> | undefined, options: RenderOptions): string {
   if (gate === undefined) return `Gate: ${styled('not run', 'yellow', options)}`;

@@ -77,6 +77,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm stats': { group: 'vms', load: () => import('./vm-stats.ts') },
   'vm ssh-config': { group: 'vms', load: () => import('./vm-ssh-config.ts') },
   'vm inventory': { group: 'vms', load: () => import('./vm-inventory.ts') },
+  'vm export': { group: 'vms', load: () => import('./vm-export.ts') },
   'vm delete': { group: 'vms', load: () => import('./vm-delete.ts') },
   'profile list': { group: 'vms', load: () => import('./profile-list.ts') },
   'profile show': { group: 'vms', load: () => import('./profile-show.ts') },

@@ -68,6 +68,17 @@ export const imageDetailsSchema = z.object({
   guest: guestSettingsSchema.optional(),
   /** What the template started from, where that is not a release. */
   from: z.object({ reference: z.string(), digest: digestSchema }).optional(),
+  /** The VM whose disk the last layer is. */
+  source: z
+    .object({
+      vm: z.string(),
+      id: z.uuid(),
+      snapshot: z.string().optional(),
+      /** The moment whose disk it is: part of what it is, not of when the image was made. */
+      taken: z.iso.datetime(),
+      sealed: z.boolean(),
+    })
+    .optional(),
   /** Of the kernel, those of the release and the template's own. */
   kernelArguments: z.array(z.string()).optional(),
   /** Repositories that the image itself uses, as it was built. */
@@ -95,9 +106,12 @@ export function rolesOf({ layers }: Pick<ImageDetails, 'layers'>): string[] {
   return [...new Set(layers.flatMap(({ kind, name }) => (kind === 'role' ? [name] : [])))];
 }
 
-/** Whether an image with these layers stands on a disk that came from elsewhere, which no signature vouches for. */
+/** The kind of a layer that is the disk of a VM. */
+export const VM_LAYER = 'vm';
+
+/** Whether nobody vouches for the file systems of an image with these layers: it stands on a disk that came from elsewhere, or on one that a VM wrote to. */
 export function isForeign(layers: readonly { readonly kind?: string | undefined }[]): boolean {
-  return layers[0]?.kind === 'disk';
+  return layers[0]?.kind === 'disk' || layers.some(({ kind }) => kind === VM_LAYER);
 }
 
 /** OCI image config; `created` is left out on purpose. */

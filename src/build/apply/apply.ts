@@ -11,9 +11,10 @@ import type { GuestRoot } from '../../workspace/guest-root.ts';
 import type { Place } from '../../workspace/place.ts';
 import { openWorkspace, type Workspace } from '../../workspace/workspace.ts';
 import { applyAnsible } from './ansible.ts';
-import { applyChange, runCommand } from './change.ts';
+import { applyChange } from './change.ts';
 import { applyCopy } from './copy.ts';
 import { applyProgram } from './program.ts';
+import { sealRoot } from './seal.ts';
 
 export interface ApplyOptions {
   /** Opens the place, or hands on the one that is open. */
@@ -84,9 +85,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       if (folder !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(folder));
       if ('quiet' in layer.recipe) await workspace.root.writeFiles(layer.recipe.quiet ?? []);
       await applyRecipe(apply, workspace, layer);
-      for (const command of layer.recipe.last ?? []) await runCommand(workspace.root, command);
-      const { remove, truncate, emptyFolders } = layer.recipe.seal;
-      await workspace.root.seal(remove, truncate, emptyFolders);
+      await sealRoot(workspace.root, layer.recipe);
     } catch (error) {
       await packages.failed();
       await options.onFailure?.(workspace.root, mask.error(error));

@@ -91,6 +91,8 @@ export interface GuestFiles {
   readonly efiVariables: HostPath;
   /** The process id of the QEMU whose guest has let somebody log in. */
   readonly ready: HostPath;
+  /** There while the guest's file systems are frozen. */
+  readonly frozen: HostPath;
 }
 
 /** Names the files in a guest's folder. */
@@ -106,5 +108,6 @@ export function guestFiles(folder: HostPath): GuestFiles {
     log: at('qemu.log'),
     efiVariables: at('efivars.fd'),
     ready: at('ssh-ready'),
+    frozen: at('guest-frozen'),
   };
 }

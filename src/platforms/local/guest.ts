@@ -65,7 +65,7 @@ export async function startGuest(host: Host, spec: GuestSpec, options: { readonl
   }
   if ((await host.files.status(files.console)) !== undefined) await host.files.rename(files.console, files.previousConsole);
   // A socket or pid file of an earlier start must not be taken for this one's.
-  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready]) await host.files.remove(stale);
+  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen]) await host.files.remove(stale);
   const argv = qemuArguments(spec, { firmware, disposable: options.lifetime === 'process', sandbox: host.machine.platform === 'linux' });
   const launched = await launch(host, files, argv, options.lifetime, options.signal === undefined ? {} : { signal: options.signal });
   return makeGuest(host, spec, launched.pid, launched.ended);

@@ -6,8 +6,9 @@ import { settleDisks } from './frozen.ts';
 import { attachGuest, startGuest, type Guest } from './guest.ts';
 import type { Accelerator } from './guest-spec.ts';
 import { withFreePort } from './ports.ts';
+import { thawForgotten } from './rest.ts';
 import type { LabContext } from './view.ts';
-import { loadVm, loadVms, recordedPorts, saveVm, vmPid, vmSpec, type VmRecord } from './vms.ts';
+import { loadVm, loadVms, recordedPorts, saveVm, vmPid, vmSpec, type VmDisk, type VmRecord } from './vms.ts';
 
 /** Holds a VM: one command at a time changes it. Says so where it has to wait. */
 export function lockVm(context: LabContext, name: Name, what: string): Promise<AsyncDisposable> {
@@ -29,6 +30,7 @@ export async function holdVm(context: LabContext, name: Name, what: string): Pro
   await using stack = new AsyncDisposableStack();
   stack.use(await lockVm(context, name, what));
   const vm = await settleDisks(context, await loadVm(context.host, context.home, name));
+  await thawForgotten(context, vm);
   const held = stack.move();
   return { vm, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
@@ -97,8 +99,11 @@ async function attach(context: LabContext, vm: VmRecord): Promise<Guest | undefi
   return attachGuest(host, vmSpec(home, vm, await accelerator({ host, home, signal }, vm.arch)));
 }
 
-/** Makes sure that what the VM stands on is there: its image in the store, and frozen disks. Throws `image-gone`, `frozen-disk-gone`. */
-export async function checkLayers({ host, home }: LabContext, vm: VmRecord): Promise<void> {
+/** Makes sure that what the VM, or a snapshot of it, stands on is there: its image in the store, and frozen disks. Throws `image-gone`, `frozen-disk-gone`. */
+export async function checkLayers(
+  { host, home }: LabContext,
+  vm: Pick<VmRecord, 'name' | 'image'> & { readonly disks: readonly Pick<VmDisk, 'frozen'>[] },
+): Promise<void> {
   for (const id of vm.disks.flatMap(({ frozen }) => frozen)) {
     if ((await host.files.status(home.frozenDisk(id))) !== undefined) continue;
     throw new IngotError('verification', 'frozen-disk-gone', `A file that ${vm.name}'s disk stands on is gone: ${home.frozenDisk(id)}`, {
