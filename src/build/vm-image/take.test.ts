@@ -40,7 +40,7 @@ async function withSnapshot(lab: SampleLab): Promise<VmRecord> {
       {
         name: 'before-upgrade',
         created: '2026-01-02T03:04:05.000Z',
-        disks: record.disks.map(({ active: _, ...disk }) => disk),
+        disks: record.disks.map(({ name, size, frozen }) => ({ name, size, frozen })),
         cpus: record.cpus,
         memory: record.memory,
       },

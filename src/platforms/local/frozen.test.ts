@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseName } from '../../base/types.ts';
 import { readQcow2Header } from '../../disk/qcow2.ts';
 import { faultyHost, type Fault } from '../../../tests/support/faulty-host.ts';
+import { fakeDisks } from '../../../tests/support/fake-disks.ts';
 import { newVm, sampleLab } from '../../../tests/support/lab.ts';
 import { createVm } from './create.ts';
 import { freezeDisks, sweepFrozen } from './frozen.ts';
@@ -23,6 +24,17 @@ test('what was written before is frozen, and the VM goes on above it', async () 
   expect((await lab.host.files.status(below))?.inode).toBe(before?.inode);
   expect((await readQcow2Header(lab.host.files, activePath(home.vm(web), active))).backing).toEqual({ name: below, format: 'qcow2' });
   expect((await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2'))).toEqual([`${active}.qcow2`]);
+});
+
+test('a machine that runs goes on in the new file', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  const vm = await createVm(lab.context(), newVm('web'));
+  await using qemu = await fakeDisks(home.vm(web), { 'disk-root': `root-${rootDisk(vm).active}` });
+  const next = await freezeDisks(lab.context(), vm, (record) => record);
+  expect(qemu.current).toEqual({ 'disk-root': `root-${rootDisk(next).active}` });
+  expect(await loadVm(lab.host, home, web)).toEqual(next);
+  expect(next.unsettled).toBeUndefined();
 });
 
 test('frozen files stay while a record names them, and go with the last one', async () => {
