@@ -53,8 +53,13 @@ async function storeImage(context: Context, { name, tag }: ImageTarget, content:
   const store = openStore(context.host, context.home);
   const image = await store.putImage(content.config, content.records, name, []);
   const taken = tag === undefined ? undefined : (await store.list()).find((other) => other.name === name && other.tag === tag);
-  if (taken === undefined || taken.digest === image.digest) return image;
-  throw new IngotError('conflict', 'tag-taken', `${name}:${tag} is another image already, and this tag never moves`, {
+  if (tag === undefined || taken === undefined || taken.digest === image.digest) return image;
+  throw tagTaken(name, tag);
+}
+
+/** The error of a tag that is to be another image's. */
+export function tagTaken(name: Name, tag: string): IngotError {
+  return new IngotError('conflict', 'tag-taken', `${name}:${tag} is another image already, and this tag never moves`, {
     hint: `Give this one another version in its template or with --tag, or remove the other: ingot image remove ${name}:${tag}`,
   });
 }

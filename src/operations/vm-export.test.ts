@@ -30,6 +30,7 @@ describe('what is asked for', () => {
     [{ tag: '-x' }, 'reference-invalid'],
     [{ name: 'other' }, 'vm-unknown'],
     [{ snapshot: 'one' }, 'snapshot-unknown'],
+    [{ as: 'debian-12', tag: 'latest' }, 'tag-taken'],
   ])('%o is refused before anything is done', async (input, code) => {
     await using lab = await sampleLab();
     await createVm(lab.context(), newVm('web'));
@@ -46,7 +47,7 @@ test('too little space is told with the sum, before anything is done', async () 
   await createVm(lab.context(), newVm('web'));
   await expect(run(contextOf(lab, 2 ** 20))).rejects.toMatchObject({
     code: 'export-no-space',
-    message: expect.stringMatching(/needs up to 256 MiB .* 1\.0 MiB free/),
+    message: expect.stringMatching(/needs up to 25\d MiB in .*, which has 1\.0 MiB free/),
   });
   expect(await lab.host.files.list(lab.home.home.run)).toEqual([]);
 });

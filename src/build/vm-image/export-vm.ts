@@ -21,7 +21,7 @@ import { openWorkspace } from '../../workspace/workspace.ts';
 import { baseRecords } from '../cached.ts';
 import { baseImage } from '../base-image.ts';
 import { readDiskContents, type DiskContents } from '../disk-contents.ts';
-import { finishImage, gateFailed, proveImage, type ImageTarget } from '../finish-image.ts';
+import { finishImage, gateFailed, proveImage, tagTaken, type ImageTarget } from '../finish-image.ts';
 import { PLACE_TOOLS } from '../host.ts';
 import { statusFile } from '../image-status.ts';
 import type { FinishedImage } from '../images.ts';
@@ -56,7 +56,7 @@ export async function exportVm(context: Context, request: VmExport): Promise<Fin
   const bytes = await checkSpace(context, request.vm, chainNow(context, now, request.snapshot));
   const details = image.config['dev.ingot.image'];
   await requireTools(context, ['qemu-img', ...PLACE_TOOLS.vm]);
-  await tellTagMoves(context, target.name);
+  await checkTags(context, target);
   await using scratch = await makeScratch(host, home, `vm export ${request.vm}`);
   const overlay = hostPath(join(scratch.path, 'overlay.qcow2'));
   const output = hostPath(join(scratch.path, 'layer.qcow2'));
@@ -131,9 +131,14 @@ async function imageOf({ host, home }: Context, vm: VmRecord): Promise<Image> {
   }
 }
 
-/** Where the name is an image's already, its tag `latest` moves, as it does when something is built: that is said. */
-async function tellTagMoves({ host, home, events }: Context, name: Name): Promise<void> {
-  const latest = (await openStore(host, home).list()).find((image) => image.name === name && image.tag === 'latest');
+/**
+ * Where the name is an image's already, its tag `latest` moves, as it does when something is built: that is said. Throws `tag-taken` where the other
+ * tag is an image's: no other image has the bytes of this one.
+ */
+async function checkTags({ host, home, events }: Context, { name, tag }: ImageTarget): Promise<void> {
+  const taken = (await openStore(host, home).list()).filter((image) => image.name === name);
+  if (tag !== undefined && taken.some((image) => image.tag === tag)) throw tagTaken(name, tag);
+  const latest = taken.find((image) => image.tag === 'latest');
   if (latest !== undefined) events.message('info', `${name}:latest is ${latest.digest.slice(7, 19)} now; it moves to this image when that has passed its gate`);
 }
 
