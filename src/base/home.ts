@@ -38,6 +38,7 @@ export const HOME_VERSION = 1;
  *     vms/<name>/             a VM: vm.json, disks, seed, console log, sockets
  *     frozen/<id>.qcow2       a disk that no VM writes to any more, since snapshots, clones or VMs stand on it
  *     frozen/<id>.ram         the memory of a machine: of a snapshot, or of a suspended VM
+ *     frozen/<id>.fd          UEFI variables of a snapshot
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
@@ -78,6 +79,7 @@ export interface Home {
   vm(name: Name): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
+  frozenVariables(id: string): HostPath;
 }
 
 /** The names below a root folder; touches nothing. */
@@ -120,6 +122,7 @@ export function homeAt(root: HostPath): Home {
     vm: (name) => at('vms', name),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),
     frozenRam: (id) => at('frozen', `${id}.ram`),
+    frozenVariables: (id) => at('frozen', `${id}.fd`),
   };
 }
 

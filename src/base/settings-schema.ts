@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { BUILT_IN } from './settings.ts';
 
+const factor = z.number({ error: 'is not a number' }).min(0.1, { error: 'is less than 0.1' }).max(1000, { error: 'is more than 1000' });
 const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
 
 const path = z.string().regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' });
@@ -54,6 +55,13 @@ export const settingsSchema = z.strictObject({
     .enum(['debug', 'info', 'warn', 'error', 'fatal'])
     .default(BUILT_IN['log-level'])
     .describe("The least severe messages that go into ingot's log"),
+  'cpu-overcommit': factor.default(BUILT_IN['cpu-overcommit']).describe("How many processors running VMs may have in all, in multiples of the host's"),
+  'memory-overcommit': factor.default(BUILT_IN['memory-overcommit']).describe("How much memory running VMs may have in all, in multiples of the host's"),
+  'disk-overcommit': factor
+    .optional()
+    .describe(
+      'How large the disks of all VMs may be in all, in multiples of what is free for them on the host; default: no limit, since they take only what is written',
+    ),
 });
 
 export type Settings = z.output<typeof settingsSchema>;

@@ -3,7 +3,7 @@ import { PROJECT_MAY_SET, settingNames, settingsSchema, type SettingName } from 
 
 /** A value written as text (environment, command line), or what is wrong with it; the problem never holds the value. */
 export function settingFromText(name: SettingName, text: string): { readonly value: string | number } | { readonly problem: Problem } {
-  const candidates = /^-?\d+$/.test(text) ? [text, Number(text)] : [text];
+  const candidates = /^-?\d+(\.\d+)?$/.test(text) ? [text, Number(text)] : [text];
   const failures = candidates.map((value) => ({ value, problem: valueProblem(name, value) }));
   const fit = failures.find(({ problem }) => problem === undefined);
   if (fit !== undefined) return { value: fit.value };

@@ -15,6 +15,8 @@ export const BUILT_IN = {
   'alert-after': 60,
   'default-release': 'debian-12',
   'log-level': 'info',
+  'cpu-overcommit': 4,
+  'memory-overcommit': 1,
 } as const;
 
 /** The settings of a project, in its folder or one above the working directory. */

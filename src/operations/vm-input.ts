@@ -16,6 +16,27 @@ export const waitSecondsInput = z
   .describe('Seconds to wait for it; default 120, or 600 under software emulation')
   .meta({ placeholder: 'SECONDS' });
 
+/** The name of a snapshot that is there, given by position. */
+export const snapshotNameInput = z.string().min(1).describe("The snapshot's name").meta({ positional: true });
+
+/** Bytes of memory below which no Linux of the catalog starts. */
+export const LEAST_MEMORY = 64 * 2 ** 20;
+
+/** The name of a VM, or that all of `--autostart` are meant. Throws `name-missing`. */
+export function oneName(name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new IngotError('usage', 'name-missing', 'No VM is named', { hint: 'Name one, or use --autostart for all that start with the host.' });
+}
+
+/** What came of each of several VMs. */
+export const eachOutput = z.object({ vms: z.array(z.object({ name: z.string(), error: z.string().optional() })) });
+
+/** A line for each of several VMs. */
+export function eachText(vms: z.output<typeof eachOutput>['vms'], done: string): string {
+  if (vms.length === 0) return 'No VM starts with the host. `ingot vm autostart NAME` makes one do so.';
+  return vms.map(({ name, error }) => (error === undefined ? `${name} ${done}.` : `${name}: ${error}`)).join('\n');
+}
+
 /** A size as people write it, turned into bytes. */
 export function sizeInput(description: string, least = 1) {
   return z

@@ -11,7 +11,7 @@ export default defineOperation({
   input: z.object({}),
   output: z.array(vmViewSchema),
   examples: [
-    { command: 'ingot vm list', does: 'shows every VM and whether it runs' },
+    { command: 'ingot vm list', does: 'shows every VM and how it is: running, paused, suspended, stopped, or paused with the disk full' },
     { command: 'ingot vm list --json', does: 'the same for programs' },
   ],
   async run(_input, context) {

@@ -1,14 +1,12 @@
 import * as z from 'zod';
-import { IngotError } from '../base/errors.ts';
 import { formatSize, parseName } from '../base/types.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
-import { QmpClient } from '../platforms/local/qmp.ts';
-import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
+import { vmState } from '../platforms/local/machine-state.ts';
+import { viewOf, vmViewSchema } from '../platforms/local/view.ts';
+import { forwardSchema } from '../platforms/local/vm-record.ts';
 import { diskUsed, loadVm } from '../platforms/local/vms.ts';
 import { defineOperation } from './operation.ts';
 import { vmNameInput } from './vm-input.ts';
-
-const statusSchema = z.object({ status: z.string() });
 
 export default defineOperation({
   name: 'vm show',
@@ -18,6 +16,10 @@ export default defineOperation({
   output: vmViewSchema.extend({
     /** QEMU's own word: `running`, `paused`, `io-error` where the host's disk is full. */
     guest: z.string().optional(),
+    disks: z.array(z.object({ name: z.string(), size: z.int().describe('Bytes'), standsOn: z.int().describe('Frozen files above the image') })),
+    snapshot: z.string().optional().describe('The snapshot that its disks stand on'),
+    suspended: z.object({ bytes: z.int() }).optional().describe('Of the file that holds its memory'),
+    forwards: z.array(forwardSchema),
     diskUsed: z.number().describe('Bytes that its own disks take on the host, without its image and what it shares with others'),
     folder: z.string(),
     consoleLog: z.string(),
@@ -27,34 +29,45 @@ export default defineOperation({
     const name = parseName(input.name, 'a VM');
     const { host, home } = context;
     const vm = await loadVm(host, home, name);
-    const view = await viewVm(context, vm);
+    const state = await vmState(context, vm, STATUS_SECONDS);
     const folder = home.vm(name);
-    const guest = view.state === 'running' ? await guestStatus(guestFiles(folder).qmp) : undefined;
-    return { ...view, ...(guest === undefined ? {} : { guest }), diskUsed: await diskUsed(host, home, vm), folder, consoleLog: guestFiles(folder).console };
+    return {
+      ...viewOf(vm, state),
+      ...(state.status === undefined ? {} : { guest: state.status }),
+      disks: vm.disks.map(({ name: disk, size, frozen }) => ({ name: disk, size, standsOn: frozen.length })),
+      ...(vm.standsOn === undefined ? {} : { snapshot: vm.standsOn }),
+      ...(vm.suspended === undefined ? {} : { suspended: { bytes: vm.suspended.bytes } }),
+      forwards: vm.forwards,
+      diskUsed: await diskUsed(host, home, vm),
+      folder,
+      consoleLog: guestFiles(folder).console,
+    };
   },
   render(vm) {
-    const state = vm.pid === undefined ? vm.state : `${vm.guest ?? vm.state} (process ${vm.pid})`;
+    const state = vm.pid === undefined ? vm.state : `${vm.state} (process ${vm.pid})`;
+    const hints: Partial<Record<typeof vm.state, string>> = {
+      'disk-full': `, paused since the host's disk is full: free some space, then \`ingot vm resume ${vm.name}\``,
+      paused: `, \`ingot vm resume ${vm.name}\` lets it go on`,
+      suspended: `, with ${formatSize(vm.suspended?.bytes ?? 0)} of memory in a file`,
+    };
+    const flags = [...(vm.protected ? ['protected'] : []), ...(vm.autostart ? ['starts with the host'] : [])];
     const lines: readonly (readonly [string, string])[] = [
       ['Name', vm.name],
-      ['State', state],
+      ['State', `${state}${hints[vm.state] ?? ''}`],
       ['Image', `${vm.image.reference} (${vm.image.digest})`],
       ['Machine', `${vm.arch}, ${vm.firmware}, ${vm.cpus} processors, ${formatSize(vm.memory)} of memory`],
-      ['Disk', `${formatSize(vm.disk)}, of which ${formatSize(vm.diskUsed)} are used on the host`],
+      ...vm.disks.map(({ name, size, standsOn }) => ['Disk', `${name}, ${formatSize(size)}${standsOn === 0 ? '' : `, on ${standsOn} frozen files`}`] as const),
+      ['Used', `${formatSize(vm.diskUsed)} on the host, without what it shares with others`],
       ['SSH', `${vm.ssh.user}@127.0.0.1, port ${vm.ssh.port}`],
+      ...vm.forwards.map(({ protocol, address, host, guest }) => ['Forward', `${address}:${host} to the guest's ${guest} (${protocol})`] as const),
+      ...(vm.snapshots === 0 ? [] : [['Snapshots', `${vm.snapshots}${vm.snapshot === undefined ? '' : `, it stands on ${vm.snapshot}`}`] as const]),
+      ...(flags.length === 0 ? [] : [['Flags', flags.join(', ')] as const]),
       ['Created', vm.created],
       ['Console', vm.consoleLog],
     ];
-    return lines.map(([label, text]) => `${label.padEnd(8)} ${text}`).join('\n');
+    return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join('\n');
   },
 });
 
-async function guestStatus(socket: string): Promise<string | undefined> {
-  try {
-    using qmp = await QmpClient.connect(socket, 2);
-    return statusSchema.parse(await qmp.execute('query-status')).status;
-  } catch (error) {
-    // It ended just now, or another command talks to it.
-    if (error instanceof IngotError && (error.code === 'qemu-gone' || error.code === 'qemu-silent')) return undefined;
-    throw error;
-  }
-}
+/** For QEMU's answer. */
+const STATUS_SECONDS = 2;

@@ -1,5 +1,9 @@
+import { basename, join } from 'node:path';
+import * as z from 'zod';
 import { Events, type Event } from '../../src/base/events.ts';
+import type { Files } from '../../src/base/files.ts';
 import type { Host } from '../../src/base/host.ts';
+import { builtInSettings } from '../../src/base/settings.ts';
 import type { Argv } from '../../src/base/process.ts';
 import { parseName } from '../../src/base/types.ts';
 import type { Image } from '../../src/store/model.ts';
@@ -34,7 +38,8 @@ export async function sampleLab(): Promise<SampleLab> {
       ...home.host.processes,
       async run(argv) {
         ran.push(argv);
-        if (argv[0] === 'mformat') await home.host.files.write(after(argv, '-i'), 'a filesystem');
+        if (argv[0] === 'mformat') await home.host.files.write(after(argv, '-i'), '{}');
+        if (argv[0] === 'mcopy') await pretendMcopy(home.host.files, argv);
         if (argv[0] === 'ssh-keygen') {
           await home.host.files.write(after(argv, '-f'), 'a private key', { mode: 0o600 });
           await home.host.files.write(`${after(argv, '-f')}.pub`, 'ssh-ed25519 AAAA ingot\n');
@@ -50,9 +55,28 @@ export async function sampleLab(): Promise<SampleLab> {
     image,
     messages,
     ran,
-    context: (other = host) => ({ host: other, home: home.home, events: new Events('test', sink, host), signal: new AbortController().signal }),
+    context: (other = host) => ({
+      host: other,
+      home: home.home,
+      settings: builtInSettings(home.home),
+      events: new Events('test', sink, host),
+      signal: new AbortController().signal,
+    }),
     [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
   };
+}
+
+/** A filesystem that is JSON: name -> content. Copies into it (`mcopy -i DISK FILE… ::`) and out of it (`mcopy -n -i DISK ::* FOLDER`). */
+async function pretendMcopy(files: Files, argv: Argv): Promise<void> {
+  const at = argv.indexOf('-i');
+  const disk = argv[at + 1] ?? '';
+  const content = z.record(z.string(), z.string()).parse(JSON.parse(Buffer.from(await files.read(disk)).toString('utf8')));
+  const words = argv.slice(at + 2);
+  const last = words.at(-1) ?? '';
+  if (last === '::') {
+    for (const path of words.slice(0, -1)) content[basename(path)] = Buffer.from(await files.read(path)).toString('utf8');
+    await files.write(disk, JSON.stringify(content));
+  } else for (const [name, text] of Object.entries(content)) await files.write(join(last, name), text);
 }
 
 /** What a user asks for who asks for little; the VM is not started. */

@@ -7,12 +7,13 @@ import { hostPath, type HostPath, type Name } from '../../base/types.ts';
 import type { Image } from '../../store/model.ts';
 import { layerPaths, openStore } from '../../store/store.ts';
 import { accelerator } from './accelerator.ts';
+import { checkBudget } from './budget.ts';
 import { newFileId } from './frozen.ts';
 import { defaultFirmware, findFirmware } from './firmware.ts';
 import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
 import { checkDiskSize, makeOverlay } from './overlay.ts';
 import { withFreePort } from './ports.ts';
-import { checkLayers, checkMemory, lockVm, startLocked } from './power.ts';
+import { checkLayers, lockVm, startLocked } from './power.ts';
 import { removeLocked } from './remove.ts';
 import { makeSeed, seedContent } from './seed.ts';
 import { ensureSshKey } from './ssh.ts';
@@ -56,7 +57,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   const disk = request.disk ?? Math.max(DEFAULT_DISK, imageSize);
   checkDiskSize(disk, imageSize);
   await findFirmware(host, arch, firmware);
-  if (request.start && !request.force) await checkMemory(context, request);
+  if (!request.force) await checkBudget(context, { ...request, disks: [{ size: disk }] }, { running: request.start, isNew: true });
   const chosen = request.start ? await accelerator(context, arch) : undefined;
 
   await using scratch = await makeScratch(host, home, `vm create ${name}`);

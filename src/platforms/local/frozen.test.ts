@@ -86,7 +86,7 @@ describe('a freeze that ends at any of its effects', () => {
         faulty.log.at(at - 1),
       ).toHaveLength(1);
     }
-  });
+  }, 180_000);
 });
 
 test('a VM of an older ingot has its disk, and nothing that it did not know', async () => {

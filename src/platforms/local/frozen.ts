@@ -6,11 +6,12 @@ import { randomId, type Host } from '../../base/host.ts';
 import { takeLock } from '../../base/lock.ts';
 import { parseName, type Name } from '../../base/types.ts';
 import { guestFiles } from './guest-spec.ts';
-import { makeOverlay } from './overlay.ts';
+import { isEmptyOverlay, makeOverlay } from './overlay.ts';
 import { diskDevice, writableNode } from './qemu-arguments.ts';
 import { QmpClient } from './qmp.ts';
+import { sealOf } from './ram-state.ts';
 import type { LabContext } from './view.ts';
-import { activePath, guestDisk, loadVm, loadVms, saveVm, vmPid, type VmDisk, type VmRecord } from './vms.ts';
+import { activePath, diskChain, guestDisk, loadVm, loadVms, saveVm, vmPid, type VmDisk, type VmRecord } from './vms.ts';
 
 /*
  * A disk is frozen by giving its VM a new, empty overlay on it: what was written until then is never written to again, so that snapshots and
@@ -113,8 +114,24 @@ async function followDisks({ home }: LabContext, vm: VmRecord): Promise<void> {
   if (actions.length > 0) await qmp.execute('transaction', { actions });
 }
 
+/**
+ * Freezes all disks of a VM as {@link freezeDisks} does, unless it stands and has written to none of them: then they are as good as frozen. Returns the
+ * record.
+ */
+export async function freezeWritten(context: LabContext, vm: VmRecord): Promise<VmRecord> {
+  const { host, home } = context;
+  const folder = home.vm(parseName(vm.name, 'a VM'));
+  if ((await vmPid(host, home, parseName(vm.name, 'a VM'))) === undefined) {
+    const untouched = await Promise.all(
+      vm.disks.map(async (disk) => diskChain(home, vm, disk).length > 0 && (await isEmptyOverlay(host, activePath(folder, disk.active)))),
+    );
+    if (untouched.every(Boolean)) return vm;
+  }
+  return freezeDisks(context, vm, (record) => record);
+}
+
 /** Removes disks from a VM's folder that its record does not name: what a killed ingot left. */
-async function sweepVmFolder(host: Host, home: Home, vm: VmRecord): Promise<void> {
+export async function sweepVmFolder(host: Host, home: Home, vm: VmRecord): Promise<void> {
   const folder = home.vm(parseName(vm.name, 'a VM'));
   const wanted = new Set(vm.disks.map(({ active }) => `${active}.qcow2`));
   for (const file of await host.files.list(folder)) {
@@ -126,7 +143,8 @@ async function sweepVmFolder(host: Host, home: Home, vm: VmRecord): Promise<void
 export function frozenFilesOf(home: Home, vm: VmRecord): Set<string> {
   const disks = [...vm.disks, ...vm.snapshots.flatMap((snapshot) => snapshot.disks)].flatMap(({ frozen }) => frozen.map((id) => home.frozenDisk(id)));
   const ram = [vm.suspended, ...vm.snapshots.map((snapshot) => snapshot.ram)].flatMap((state) => (state === undefined ? [] : [home.frozenRam(state.file)]));
-  return new Set([...disks, ...ram, ...ram.map((path) => `${path}.json`)]);
+  const variables = vm.snapshots.flatMap(({ efiVariables }) => (efiVariables === undefined ? [] : [home.frozenVariables(efiVariables)]));
+  return new Set([...disks, ...ram, ...ram.map(sealOf), ...variables]);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
-import type { CommandOptions, CommandResult } from '../../base/process.ts';
+import type { Argv, CommandOptions, CommandResult } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
 import { consoleTail } from './console-text.ts';
 import { findFirmware } from './firmware.ts';
@@ -49,11 +49,18 @@ export interface Guest {
   kill(): Promise<void>;
 }
 
+export interface StartOptions {
+  readonly lifetime: Lifetime;
+  readonly signal?: AbortSignal;
+  readonly incoming?: HostPath;
+}
+
 /**
  * Starts a machine. With lifetime `process` it cannot outlive this process, whatever ends that (on Linux; elsewhere the caller's `kill`
- * ends it); with `detached` it stays. Throws `qemu-failed`, `port-taken`, `firmware-missing`.
+ * ends it); with `detached` it stays. With `incoming`, a file of ram-state.ts, it does nothing until restoreRamState lets it go on from there.
+ * Throws `qemu-failed`, `port-taken`, `firmware-missing`.
  */
-export async function startGuest(host: Host, spec: GuestSpec, options: { readonly lifetime: Lifetime; readonly signal?: AbortSignal }): Promise<Guest> {
+export async function startGuest(host: Host, spec: GuestSpec, options: StartOptions): Promise<Guest> {
   const files = guestFiles(spec.folder);
   checkSocketPath(files.serial);
   const firmware = await findFirmware(host, spec.arch, spec.firmware);
@@ -67,7 +74,12 @@ export async function startGuest(host: Host, spec: GuestSpec, options: { readonl
   // A socket or pid file of an earlier start must not be taken for this one's.
   for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen]) await host.files.remove(stale);
   const argv = qemuArguments(spec, { firmware, disposable: options.lifetime === 'process', sandbox: host.machine.platform === 'linux' });
-  const launched = await launch(host, files, argv, options.lifetime, options.signal === undefined ? {} : { signal: options.signal });
+  const { signal, incoming } = options;
+  const words: Argv = incoming === undefined ? argv : [...argv, '-incoming', 'defer'];
+  const launched = await launch(host, files, words, options.lifetime, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(incoming === undefined ? {} : { input: incoming }),
+  });
   return makeGuest(host, spec, launched.pid, launched.ended);
 }
 

@@ -9,8 +9,8 @@ import { QmpClient } from './qmp.ts';
 /** Whether a guest ends with the process that started it, however that ends, or outlives it. */
 export type Lifetime = 'process' | 'detached';
 
-/** Starts QEMU with its standard error in a file: $1 is the file, the rest the command. */
-const DETACHED = 'exec 2>"$1"; shift; exec "$@"';
+/** Starts QEMU with its standard error in a file ($1) and its standard input from one ($2); the rest is the command. */
+const DETACHED = 'exec 2>"$1" <"$2"; shift 2; exec "$@"';
 
 /**
  * The same, once it has heard "go". setpriv has asked the kernel by then to kill it with its parent, and the parent was alive to say so:
@@ -32,7 +32,7 @@ export interface Launched {
 
 export interface LaunchOptions {
   readonly signal?: AbortSignal;
-  /** A file that QEMU has as its standard input; for a guest that ends with ingot. */
+  /** A file that QEMU has as its standard input. */
   readonly input?: HostPath;
 }
 
@@ -44,7 +44,7 @@ export async function launch(host: Host, files: LaunchFiles, argv: Argv, lifetim
   const running =
     lifetime === 'process'
       ? await spawnWithParent(host, files.log, input, argv)
-      : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, ...argv], { detached: true });
+      : host.processes.spawn(['/bin/sh', '-c', DETACHED, 'sh', files.log, input, ...argv], { detached: true });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => void running.kill('SIGKILL'));
   let end: { exitCode: number | undefined; signal: string | undefined } | undefined;

@@ -21,6 +21,13 @@ export async function makeOverlay(host: Pick<Host, 'files'>, path: HostPath, bac
   });
 }
 
+/** Whether nothing was ever written to an overlay: whatever QEMU adds makes the file longer. */
+export async function isEmptyOverlay(host: Pick<Host, 'files'>, path: HostPath): Promise<boolean> {
+  const { virtualSize, clusterBits, backing } = await readQcow2Header(host.files, path);
+  const status = await host.files.status(path);
+  return backing !== undefined && status?.size === emptyQcow2({ virtualSize, clusterBits, backing: { name: backing.name, format: 'qcow2' } }).length;
+}
+
 /** Refuses a disk that is smaller than its image, or that no qcow2 of ingot's can be. */
 export function checkDiskSize(size: number, imageSize: number): void {
   if (size < imageSize) {

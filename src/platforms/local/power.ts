@@ -1,14 +1,17 @@
 import { IngotError } from '../../base/errors.ts';
 import { takeLock } from '../../base/lock.ts';
-import { formatSize, parseName, type Name } from '../../base/types.ts';
+import { parseName, type Name } from '../../base/types.ts';
 import { accelerator } from './accelerator.ts';
-import { settleDisks } from './frozen.ts';
+import { checkBudget } from './budget.ts';
 import { attachGuest, startGuest, type Guest } from './guest.ts';
-import type { Accelerator } from './guest-spec.ts';
+import { guestFiles, type Accelerator } from './guest-spec.ts';
 import { withFreePort } from './ports.ts';
 import { thawForgotten } from './rest.ts';
+import { settleVm } from './settle.ts';
+import { goOn, lookAtMachine } from './still.ts';
+import { discardSuspended, goOnSuspended, unpauseLocked } from './suspend.ts';
 import type { LabContext } from './view.ts';
-import { loadVm, loadVms, recordedPorts, saveVm, vmPid, vmSpec, type VmDisk, type VmRecord } from './vms.ts';
+import { loadVm, recordedPorts, saveVm, vmPid, vmSpec, type VmDisk, type VmRecord } from './vms.ts';
 
 /** Holds a VM: one command at a time changes it. Says so where it has to wait. */
 export function lockVm(context: LabContext, name: Name, what: string): Promise<AsyncDisposable> {
@@ -29,17 +32,26 @@ export interface HeldVm extends AsyncDisposable {
 export async function holdVm(context: LabContext, name: Name, what: string): Promise<HeldVm> {
   await using stack = new AsyncDisposableStack();
   stack.use(await lockVm(context, name, what));
-  const vm = await settleDisks(context, await loadVm(context.host, context.home, name));
+  const vm = await settleVm(context, await loadVm(context.host, context.home, name));
   await thawForgotten(context, vm);
   const held = stack.move();
   return { vm, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
+export interface StartRequest {
+  /** Start it although the budget or the host's memory is short. */
+  readonly force: boolean;
+  /** What was chosen already; else it is looked for. */
+  readonly accelerator?: Accelerator;
+  /** A suspended VM boots anew instead of going on where it was. */
+  readonly discard?: boolean;
+}
+
 /**
- * Starts a VM that stands; its QEMU outlives this process. Does nothing where it runs already. The caller holds the VM's lock. Throws
- * `memory-short`, `image-gone`, `port-taken`, `qemu-failed`, `firmware-missing`.
+ * Starts a VM that stands, or lets a suspended one go on; its QEMU outlives this process. Does nothing where it runs already. The caller holds
+ * the VM's lock. Throws `budget-exceeded`, `memory-short`, `image-gone`, `port-taken`, `qemu-failed`, `firmware-missing`, `ram-state-refused`.
  */
-export async function startLocked(context: LabContext, vm: VmRecord, options: { readonly force: boolean; readonly accelerator?: Accelerator }): Promise<void> {
+export async function startLocked(context: LabContext, vm: VmRecord, options: StartRequest): Promise<void> {
   const { host, home } = context;
   const name = parseName(vm.name, 'a VM');
   if ((await vmPid(host, home, name)) !== undefined) {
@@ -47,19 +59,22 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: { 
     return;
   }
   await checkLayers(context, vm);
-  if (!options.force) await checkMemory(context, vm);
   const chosen = options.accelerator ?? (await accelerator(context, vm.arch));
+  const wanted = options.discard === true ? await discardSuspended(context, vm) : vm;
   await withFreePort(
     host,
     home,
     { recorded: () => recordedPorts(host, home, name), preferred: vm.ssh.port, fixed: vm.ssh.fixed, signal: context.signal },
     async (port) => {
-      const current = { ...vm, ssh: { ...vm.ssh, port } };
+      // Here, since one VM at a time is started while a port is being chosen: two together cannot exceed the budget.
+      if (!options.force) await checkBudget(context, vm);
+      const current = { ...wanted, ssh: { ...vm.ssh, port } };
       if (port !== vm.ssh.port) {
         await saveVm(host, home, current);
         context.events.message('info', `Port ${vm.ssh.port} is taken by another program: ${name} now has ${port}`);
       }
-      await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
+      if (current.suspended === undefined) await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
+      else await goOnSuspended(context, current, chosen);
     },
   );
 }
@@ -75,6 +90,9 @@ export async function stopLocked(context: LabContext, vm: VmRecord, options: { r
   const guest = await attach(context, vm);
   if (guest === undefined) return 'not-running';
   if (!options.force) {
+    // One that is paused would not hear of it.
+    const { qmp } = guestFiles(guest.spec.folder);
+    if ((await lookAtMachine(qmp)).paused) await goOn(qmp);
     const stopped = await context.events.stage(`Shutting ${vm.name} down (forced after ${options.timeout} s)`, () =>
       guest.powerdown({ timeout: options.timeout, signal: context.signal }),
     );
@@ -83,6 +101,24 @@ export async function stopLocked(context: LabContext, vm: VmRecord, options: { r
   }
   await guest.kill();
   return 'forced';
+}
+
+/** Stops a VM and starts it again. The caller holds its lock. Throws `vm-suspended`, and what starting throws. */
+export async function restartLocked(context: LabContext, vm: VmRecord, options: { readonly timeout: number; readonly force: boolean }): Promise<void> {
+  if ((await stopLocked(context, vm, options)) === 'not-running') await requireStopped(context, vm, 'it is not clear what to restart');
+  // What it had it can have again.
+  await startLocked(context, vm, { force: true });
+}
+
+/** Lets a VM go on that is suspended, paused, or stands for want of space; returns how it was. The caller holds its lock. Throws `vm-not-running`. */
+export async function resumeLocked(
+  context: LabContext,
+  vm: VmRecord,
+  options: { readonly force: boolean },
+): Promise<'suspended' | 'paused' | 'disk-full' | 'running'> {
+  if (vm.suspended === undefined) return unpauseLocked(context, vm);
+  await startLocked(context, vm, options);
+  return 'suspended';
 }
 
 /** The running machine of a VM; throws `vm-unknown`, `vm-not-running`. */
@@ -118,21 +154,14 @@ export async function checkLayers(
   }
 }
 
-/** Refuses a VM that would drive the host into swapping or killing; what other VMs have not touched yet is not known. */
-export async function checkMemory({ host, home }: LabContext, vm: Pick<VmRecord, 'name' | 'memory'>): Promise<void> {
-  const free = host.machine.freeMemory();
-  if (vm.memory <= free) return;
-  const others = await Promise.all(
-    (await loadVms(host, home)).map(async (other) => ((await vmPid(host, home, parseName(other.name, 'a VM'))) === undefined ? 0 : other.memory)),
-  );
-  const running = others.filter((memory) => memory > 0);
-  const sum = running.length === 0 ? '' : `; ${running.length} running VMs have ${formatSize(running.reduce((a, b) => a + b, 0))}`;
-  throw new IngotError(
-    'host',
-    'memory-short',
-    `${vm.name} needs ${formatSize(vm.memory)} of memory, and ${formatSize(free)} of the host's ${formatSize(host.machine.memory)} are free${sum}`,
-    {
-      hint: 'Give it less --memory, stop other VMs, or use --force.',
-    },
-  );
+/** Refuses a VM that runs, or whose memory is kept in a file: what is about to change must not change under it. Throws `vm-running`, `vm-suspended`. */
+export async function requireStopped({ host, home }: LabContext, vm: VmRecord, what: string): Promise<void> {
+  const name = parseName(vm.name, 'a VM');
+  if ((await vmPid(host, home, name)) !== undefined) {
+    throw new IngotError('conflict', 'vm-running', `${name} is running, and ${what}`, { hint: `Stop it with \`ingot vm stop ${name}\`.` });
+  }
+  if (vm.suspended === undefined) return;
+  throw new IngotError('conflict', 'vm-suspended', `${name} is suspended, and ${what}`, {
+    hint: `Let it go on and stop it (\`ingot vm resume ${name}\`, \`ingot vm stop ${name}\`), or drop its saved memory with \`ingot vm stop ${name} --discard\`.`,
+  });
 }

@@ -71,11 +71,17 @@ export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath,
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.socket, resolve));
   stack.defer(() => host.files.remove(options.socket));
   const written = writeTo(connection.promise, temporary);
-  written.catch(() => undefined); // awaited below
+  let unwritten: unknown;
+  written.catch((error: unknown) => (unwritten = error)); // awaited below
   await qmp.execute('stop');
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
   await qmp.execute('migrate', { uri: `unix:${options.socket}` }, LIMIT_SECONDS);
-  await migrated(host, qmp, 'ram-state-unsaved', options.signal);
+  try {
+    await migrated(host, qmp, 'ram-state-unsaved', options.signal);
+  } catch (error) {
+    // Where the file could not be written, QEMU only knows that nobody listens any more.
+    throw unwritten ?? error;
+  }
   await written;
   const status = await host.files.status(temporary);
   await removeRamState(host, target);
@@ -87,14 +93,15 @@ export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath,
 
 /**
  * Restores a state in a QEMU that was started with `-incoming defer` and the state's file as its standard input, and lets the machine go
- * on. Throws `ram-state-refused`, where QEMU may have ended.
+ * on, after `beforeGoOn`: until then it has done nothing. Throws `ram-state-refused`, where QEMU may have ended.
  */
-export async function restoreRamState(host: Host, qmp: QmpClient, path: HostPath, signal?: AbortSignal): Promise<void> {
+export async function restoreRamState(host: Host, qmp: QmpClient, path: HostPath, signal?: AbortSignal, beforeGoOn?: () => Promise<void>): Promise<void> {
   const { major, minor } = qmp.version;
   const byName = major > FILE_SINCE.major || (major === FILE_SINCE.major && minor >= FILE_SINCE.minor);
   try {
     await qmp.execute('migrate-incoming', { uri: byName ? `file:${path}` : 'fd:0' }, LIMIT_SECONDS);
     await migrated(host, qmp, 'ram-state-refused', signal);
+    await beforeGoOn?.();
     await qmp.execute('cont', undefined, LIMIT_SECONDS);
   } catch (error) {
     if (!(error instanceof IngotError) || !['qemu-gone', 'qemu-refused'].includes(error.code)) throw error;
@@ -124,7 +131,8 @@ async function writeTo(connection: Promise<Socket>, path: HostPath): Promise<voi
   await file.sync();
 }
 
-function sealOf(path: HostPath): HostPath {
+/** The file beside a state that tells how it was when it was whole. */
+export function sealOf(path: HostPath): HostPath {
   return hostPath(`${path}.json`);
 }
 

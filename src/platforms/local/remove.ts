@@ -7,17 +7,22 @@ import { guestFiles } from './guest-spec.ts';
 import { lockVm } from './power.ts';
 import { endQemu, runningQemu } from './qemu-process.ts';
 import type { LabContext } from './view.ts';
-import { loadVm, vmUnknown } from './vms.ts';
+import { findVm, loadVm, vmUnknown, type VmRecord } from './vms.ts';
 
 /**
- * Deletes a VM with its disk. With `force` also a running one, which is ended, and a damaged one. Throws `vm-unknown`, `vm-running`.
+ * Deletes a VM with its disk. With `force` also a running one, which is ended, and a damaged one. Throws `vm-unknown`, `vm-running`, `vm-protected`.
  */
 export async function deleteVm(context: LabContext, name: Name, options: { readonly force: boolean }): Promise<void> {
   const { host, home } = context;
   await using _lock = await lockVm(context, name, `vm delete ${name}`);
   const folder = home.vm(name);
   if ((await host.files.status(folder)) === undefined) throw await vmUnknown(host, home, name);
-  if (!options.force) await loadVm(host, home, name);
+  const vm = options.force ? await readable(context, name) : await loadVm(host, home, name);
+  if (vm?.protected === true) {
+    throw new IngotError('conflict', 'vm-protected', `${name} is protected`, {
+      hint: `Take the protection away with \`ingot vm protect ${name} --off\` first.`,
+    });
+  }
   const pid = await runningQemu(host, guestFiles(folder).pid);
   if (pid !== undefined) {
     if (!options.force)
@@ -25,6 +30,16 @@ export async function deleteVm(context: LabContext, name: Name, options: { reado
     await endQemu(host, guestFiles(folder).pid, pid);
   }
   await removeLocked(context, name);
+}
+
+/** The record of a VM that is deleted in any case: undefined where it is damaged. */
+async function readable({ host, home }: LabContext, name: Name): Promise<VmRecord | undefined> {
+  try {
+    return await findVm(host, home, name);
+  } catch (error) {
+    if (error instanceof IngotError && error.code === 'vm-damaged') return undefined;
+    throw error;
+  }
 }
 
 /** Takes a VM's folder out of sight in one step, then removes it, with the frozen disks that only it stood on. The caller holds the VM's lock, and it does not run. */

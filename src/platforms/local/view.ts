@@ -1,16 +1,16 @@
 import * as z from 'zod';
 import type { Context } from '../../operations/operation.ts';
-import { parseName } from '../../base/types.ts';
 import { architectureSchema, firmwareSchema } from './guest-spec.ts';
-import { rootDisk, vmPid, type VmRecord } from './vms.ts';
+import { vmState, vmStateSchema } from './machine-state.ts';
+import { rootDisk, type VmRecord } from './vms.ts';
 
 /** What the lab's functions need of an operation's context. */
-export type LabContext = Pick<Context, 'host' | 'home' | 'events' | 'signal'>;
+export type LabContext = Pick<Context, 'host' | 'home' | 'settings' | 'events' | 'signal'>;
 
-/** A VM as it is shown: its record, and whether it runs. */
+/** A VM as it is shown: its record, and how it is. */
 export const vmViewSchema = z.object({
   name: z.string(),
-  state: z.enum(['running', 'stopped']),
+  state: vmStateSchema,
   /** Process of its QEMU, while it runs. */
   pid: z.int().optional(),
   image: z.object({ reference: z.string(), digest: z.string() }),
@@ -20,17 +20,24 @@ export const vmViewSchema = z.object({
   memory: z.int().describe('Bytes'),
   disk: z.int().describe('Bytes'),
   ssh: z.object({ user: z.string(), port: z.int() }),
+  protected: z.boolean(),
+  autostart: z.boolean(),
+  snapshots: z.int().describe('How many it has'),
   created: z.iso.datetime(),
 });
 export type VmView = z.output<typeof vmViewSchema>;
 
-/** Looks whether the VM runs, and puts that with its record. */
+/** Looks how the VM is, and puts that with its record. */
 export async function viewVm(context: Pick<LabContext, 'host' | 'home'>, vm: VmRecord): Promise<VmView> {
-  const pid = await vmPid(context.host, context.home, parseName(vm.name, 'a VM'));
-  const { name, arch, firmware, cpus, memory, created } = vm;
+  return viewOf(vm, await vmState(context, vm));
+}
+
+/** What is shown of a VM that is in this state. Pure. */
+export function viewOf(vm: VmRecord, { state, pid }: Pick<Awaited<ReturnType<typeof vmState>>, 'state' | 'pid'>): VmView {
+  const { name, arch, firmware, cpus, memory, autostart, created } = vm;
   return {
     name,
-    state: pid === undefined ? 'stopped' : 'running',
+    state,
     ...(pid === undefined ? {} : { pid }),
     image: { reference: vm.image.reference, digest: vm.image.digest },
     arch,
@@ -39,6 +46,9 @@ export async function viewVm(context: Pick<LabContext, 'host' | 'home'>, vm: VmR
     memory,
     disk: rootDisk(vm).size,
     ssh: { user: vm.ssh.user, port: vm.ssh.port },
+    protected: vm.protected,
+    autostart,
+    snapshots: vm.snapshots.length,
     created,
   };
 }

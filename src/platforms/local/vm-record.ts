@@ -45,6 +45,8 @@ export const vmSnapshotSchema = z.object({
   cpus: z.int().positive(),
   memory: z.int().positive(),
   ram: ramFileSchema.optional(),
+  /** The UEFI variables as they were, in frozen/. */
+  efiVariables: fileIdSchema.optional(),
 });
 export type VmSnapshot = z.output<typeof vmSnapshotSchema>;
 
@@ -100,6 +102,10 @@ export const vmRecordSchema = z.object({
   autostart: z.boolean(),
   /** Its disks were frozen while it ran, and the running QEMU may not have followed yet: see settleDisks. */
   unsettled: z.literal(true).optional(),
+  /** A command holds the running machine still for a moment: its filesystems through the guest agent, or its processors. See settleStill. */
+  still: z.enum(['files', 'processors']).optional(),
+  /** What it was called before, where renaming it was not finished: see settleName. Never stored; the folder's name counts. */
+  renamedFrom: z.string().optional(),
   created: z.iso.datetime(),
 });
 export type VmRecord = z.output<typeof vmRecordSchema>;

@@ -33,7 +33,7 @@ export async function findVm(host: Pick<Host, 'files'>, home: Home, name: Name):
     throw new IngotError('host', 'vm-newer', `The VM ${name} was made by a newer ingot`, { hint: 'Update ingot.' });
   }
   const parsed = vmRecordSchema.safeParse(migrateVm(value));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return parsed.data.name === name ? parsed.data : { ...parsed.data, name, renamedFrom: parsed.data.name };
   throw new IngotError('verification', 'vm-damaged', `${path} is damaged`, {
     hint: `Delete the VM with \`ingot vm delete ${name} --force\`; its disk is lost then.`,
     problems: parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
@@ -137,6 +137,13 @@ export function guestDisk(home: Home, vm: Pick<VmRecord, 'name' | 'image'>, disk
 export function diskChain(home: Home, vm: Pick<VmRecord, 'image'>, disk: Pick<VmDisk, 'name' | 'frozen'>): HostPath[] {
   const image = disk.name === ROOT_DISK ? vm.image.layers.map((digest) => home.blob(digest)) : [];
   return [...image, ...disk.frozen.map((id) => home.frozenDisk(id))];
+}
+
+/** The file that a new overlay for a disk stands on. */
+export function chainTop(home: Home, vm: Pick<VmRecord, 'name' | 'image'>, disk: Pick<VmDisk, 'name' | 'frozen'>): HostPath {
+  const top = diskChain(home, vm, disk).at(-1);
+  if (top === undefined) throw new IngotError('internal', 'disk-not-frozen', `The disk ${disk.name} of ${vm.name} stands on nothing`);
+  return top;
 }
 
 /** The disk that a VM boots from. */

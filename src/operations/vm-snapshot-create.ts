@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { formatSize, parseName } from '../base/types.ts';
+import { createSnapshots } from '../platforms/local/snapshots.ts';
+import { defineOperation } from './operation.ts';
+import { snapshotOutput, snapshotView } from './snapshot-output.ts';
+import { vmNameInput } from './vm-input.ts';
+
+export default defineOperation({
+  name: 'vm snapshot create',
+  summary: 'Make a snapshot of a virtual machine, or of several at one moment',
+  description:
+    'It takes no time and no space: the disks go on in new files above. A running VM has its filesystems frozen for a moment through the guest agent; where none answers, they are as after a power cut. With --ram its memory is kept too, and restoring goes on at that moment instead of booting.',
+  kind: 'job',
+  input: z.object({
+    name: vmNameInput.describe("The VM's name; several with commas in between"),
+    snapshot: z.string().min(1).optional().describe("The snapshot's name; default snapshot-1, snapshot-2, …").meta({ positional: true }),
+    group: z.array(z.string().min(1)).default([]).describe('More VMs, at the same moment').meta({ placeholder: 'NAME' }),
+    ram: z.boolean().default(false).describe('With the memory of the machine'),
+    description: z.string().max(500).optional().describe('What it is for').meta({ placeholder: 'TEXT' }),
+  }),
+  output: z.array(snapshotOutput.extend({ vm: z.string() })),
+  examples: [
+    { command: 'ingot vm snapshot create web before-update', does: 'makes a snapshot of the VM web' },
+    { command: 'ingot vm snapshot create web --ram', does: 'keeps its memory too' },
+    { command: 'ingot vm snapshot create web,db,cache before-update', does: 'makes one of three VMs, at one moment' },
+  ],
+  async run(input, context) {
+    const names = [...input.name.split(','), ...input.group.flatMap((text) => text.split(','))].map((text) => parseName(text.trim(), 'a VM'));
+    const made = await createSnapshots(context, names, {
+      name: input.snapshot === undefined ? undefined : parseName(input.snapshot, 'a snapshot'),
+      ram: input.ram,
+      description: input.description,
+    });
+    return made.map(({ vm, snapshot }) => ({ vm: vm.name, ...snapshotView(snapshot, { current: true, depth: 0 }) }));
+  },
+  render: (made) =>
+    made
+      .map(
+        ({ vm, name, ram, bytes }) =>
+          `${vm} has the snapshot ${name}${ram ? `, with ${formatSize(bytes)} of memory` : ''}. \`ingot vm snapshot restore ${vm} ${name}\` goes back to it.`,
+      )
+      .join('\n'),
+});

@@ -1,0 +1,20 @@
+import * as z from 'zod';
+import { formatSize, parseName } from '../base/types.ts';
+import { deleteSnapshot } from '../platforms/local/snapshots.ts';
+import { defineOperation } from './operation.ts';
+import { snapshotNameInput, vmNameInput } from './vm-input.ts';
+
+export default defineOperation({
+  name: 'vm snapshot delete',
+  summary: 'Delete a snapshot of a virtual machine',
+  description: 'The VM stays as it is. Files that the VM, other snapshots or clones stand on stay too, until nothing does any more.',
+  kind: 'job',
+  input: z.object({ name: vmNameInput, snapshot: snapshotNameInput }),
+  output: z.object({ name: z.string(), snapshot: z.string(), freed: z.number().describe("Bytes of the host's disk that came back") }),
+  examples: [{ command: 'ingot vm snapshot delete web before-update', does: 'deletes a snapshot of the VM web' }],
+  async run(input, context) {
+    const name = parseName(input.name, 'a VM');
+    return { name, snapshot: input.snapshot, freed: await deleteSnapshot(context, name, input.snapshot) };
+  },
+  render: ({ name, snapshot, freed }) => `${name} has no snapshot ${snapshot} any more; ${formatSize(freed)} came back.`,
+});
