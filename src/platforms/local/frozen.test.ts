@@ -61,32 +61,36 @@ test('a record that cannot be read keeps everything', async () => {
 });
 
 describe('a freeze that ends at any of its effects', () => {
-  test.each(['kill', 'torn', 'full'] satisfies Fault[])('%s: loses nothing that the VM has, and leaves nothing that stays', async (fault) => {
-    for (let at = 1; ; at++) {
-      await using lab = await sampleLab();
-      const { home } = lab.home;
-      const vm = await createVm(lab.context(), newVm('web'));
-      const content = (await lab.host.files.status(activePath(home.vm(web), rootDisk(vm).active)))?.inode;
-      const faulty = faultyHost(lab.host, at, fault);
-      await freezeDisks(lab.context(faulty.host), vm, (record) => record).catch(() => undefined);
-      if (!faulty.hit()) {
-        if (at > faulty.log.length) break;
-        continue;
+  test.each(['kill', 'torn', 'full'] satisfies Fault[])(
+    '%s: loses nothing that the VM has, and leaves nothing that stays',
+    async (fault) => {
+      for (let at = 1; ; at++) {
+        await using lab = await sampleLab();
+        const { home } = lab.home;
+        const vm = await createVm(lab.context(), newVm('web'));
+        const content = (await lab.host.files.status(activePath(home.vm(web), rootDisk(vm).active)))?.inode;
+        const faulty = faultyHost(lab.host, at, fault);
+        await freezeDisks(lab.context(faulty.host), vm, (record) => record).catch(() => undefined);
+        if (!faulty.hit()) {
+          if (at > faulty.log.length) break;
+          continue;
+        }
+        const after = await loadVm(lab.host, home, web);
+        const { frozen, active } = rootDisk(after);
+        const holder = frozen.length === 0 ? activePath(home.vm(web), active) : home.frozenDisk(frozen[0] ?? '');
+        expect((await lab.host.files.status(holder))?.inode, faulty.log.at(at - 1)).toBe(content);
+        expect(await lab.host.files.status(activePath(home.vm(web), active)), faulty.log.at(at - 1)).toBeDefined();
+        const settled = await freezeDisks(lab.context(), after, (record) => record);
+        await sweepFrozen(lab.context());
+        expect(await lab.host.files.list(home.frozen), faulty.log.at(at - 1)).toHaveLength(rootDisk(settled).frozen.length);
+        expect(
+          (await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2')),
+          faulty.log.at(at - 1),
+        ).toHaveLength(1);
       }
-      const after = await loadVm(lab.host, home, web);
-      const { frozen, active } = rootDisk(after);
-      const holder = frozen.length === 0 ? activePath(home.vm(web), active) : home.frozenDisk(frozen[0] ?? '');
-      expect((await lab.host.files.status(holder))?.inode, faulty.log.at(at - 1)).toBe(content);
-      expect(await lab.host.files.status(activePath(home.vm(web), active)), faulty.log.at(at - 1)).toBeDefined();
-      const settled = await freezeDisks(lab.context(), after, (record) => record);
-      await sweepFrozen(lab.context());
-      expect(await lab.host.files.list(home.frozen), faulty.log.at(at - 1)).toHaveLength(rootDisk(settled).frozen.length);
-      expect(
-        (await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2')),
-        faulty.log.at(at - 1),
-      ).toHaveLength(1);
-    }
-  }, 180_000);
+    },
+    180_000,
+  );
 });
 
 test('a VM of an older ingot has its disk, and nothing that it did not know', async () => {

@@ -56,7 +56,8 @@ export async function freezeDisks(context: LabContext, vm: VmRecord, change: (vm
   await host.files.sync(home.frozen);
   const running = (await vmPid(host, home, name)) !== undefined;
   const next = change({ ...vm, disks });
-  if (running) {
+  if (!running) await saveVm(host, home, next);
+  else {
     undo.defer(() => saveVm(host, home, vm));
     await saveVm(host, home, { ...next, unsettled: true });
     try {
@@ -66,10 +67,10 @@ export async function freezeDisks(context: LabContext, vm: VmRecord, change: (vm
       if (!(error instanceof IngotError) || error.code !== 'qemu-refused') undo.move();
       throw error;
     }
-    undo.move();
   }
-  await saveVm(host, home, next);
-  if (!undo.disposed) undo.move();
+  // A machine that has followed does not come back, nor does a record that is written.
+  undo.move();
+  if (running) await saveVm(host, home, next);
   await sweepVmFolder(host, home, next);
   return next;
 }
@@ -127,7 +128,7 @@ export async function freezeWritten(context: LabContext, vm: VmRecord): Promise<
     );
     if (untouched.every(Boolean)) return vm;
   }
-  return freezeDisks(context, vm, (record) => record);
+  return await freezeDisks(context, vm, (record) => record);
 }
 
 /** Removes disks from a VM's folder that its record does not name: what a killed ingot left. */

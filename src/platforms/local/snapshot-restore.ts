@@ -38,7 +38,7 @@ export async function restoreSnapshot(context: LabContext, name: Name, request: 
   const next = await putBack(context, vm, snapshot);
   context.events.message('info', `What ${name} had written since it stood on ${vm.standsOn ?? 'its image'} is gone`);
   if (request.start ?? snapshot.ram !== undefined) await startLocked(context, next, { force: request.force });
-  return loadVm(host, home, name);
+  return await loadVm(host, home, name);
 }
 
 /** New overlays on the snapshot's files; the record says so in one step, then the old ones go. */

@@ -117,26 +117,30 @@ describe('restoring', () => {
     expect(await load(lab)).toEqual(before);
   });
 
-  test.each(['kill', 'torn', 'full'] satisfies Fault[])('%s at any of its effects: the VM is as before or restored, and nothing stays behind', async (fault) => {
-    for (let at = 1; ; at++) {
-      await using lab = await sampleLab();
-      const { home } = lab.home;
-      await write(lab, await createVm(lab.context(), newVm('web')));
-      await createSnapshots(lab.context(), [web], nothing);
-      await write(lab, await load(lab));
-      const before = await load(lab);
-      const faulty = faultyHost(lab.host, at, fault);
-      await restoreSnapshot(lab.context(faulty.host), web, { ...back, snapshot: 'snapshot-1' }).catch(() => undefined);
-      if (faulty.log.length < at) break;
-      if (!faulty.hit()) continue;
-      const after = await load(lab);
-      expect(rootDisk(after).frozen, faulty.log.at(at - 1)).toEqual(rootDisk(before).frozen);
-      expect(await lab.host.files.status(activePath(home.vm(web), rootDisk(after).active)), faulty.log.at(at - 1)).toBeDefined();
-      const again = await restoreSnapshot(lab.context(), web, { ...back, snapshot: 'snapshot-1' });
-      expect((await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2'))).toEqual([`${rootDisk(again).active}.qcow2`]);
-      expect(await lab.host.files.list(home.frozen)).toHaveLength(1);
-    }
-  }, 180_000);
+  test.each(['kill', 'torn', 'full'] satisfies Fault[])(
+    '%s at any of its effects: the VM is as before or restored, and nothing stays behind',
+    async (fault) => {
+      for (let at = 1; ; at++) {
+        await using lab = await sampleLab();
+        const { home } = lab.home;
+        await write(lab, await createVm(lab.context(), newVm('web')));
+        await createSnapshots(lab.context(), [web], nothing);
+        await write(lab, await load(lab));
+        const before = await load(lab);
+        const faulty = faultyHost(lab.host, at, fault);
+        await restoreSnapshot(lab.context(faulty.host), web, { ...back, snapshot: 'snapshot-1' }).catch(() => undefined);
+        if (faulty.log.length < at) break;
+        if (!faulty.hit()) continue;
+        const after = await load(lab);
+        expect(rootDisk(after).frozen, faulty.log.at(at - 1)).toEqual(rootDisk(before).frozen);
+        expect(await lab.host.files.status(activePath(home.vm(web), rootDisk(after).active)), faulty.log.at(at - 1)).toBeDefined();
+        const again = await restoreSnapshot(lab.context(), web, { ...back, snapshot: 'snapshot-1' });
+        expect((await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2'))).toEqual([`${rootDisk(again).active}.qcow2`]);
+        expect(await lab.host.files.list(home.frozen)).toHaveLength(1);
+      }
+    },
+    180_000,
+  );
 });
 
 describe('deleting', () => {

@@ -107,5 +107,5 @@ export async function deleteSnapshot(context: LabContext, name: Name, snapshot: 
   await using held = await holdVm(context, name, `vm snapshot delete ${name}`);
   findSnapshot(held.vm, snapshot);
   await saveVm(context.host, context.home, withoutSnapshot(held.vm, snapshot));
-  return sweepFrozen(context);
+  return await sweepFrozen(context);
 }

@@ -42,7 +42,7 @@ export async function saveVmRam(context: LabContext, vm: VmRecord, folder: HostP
   const path = ramIn(folder);
   const bytes = await context.events.stage(`Saving the memory of ${vm.name}`, async () => {
     using qmp = await QmpClient.connect(guestFiles(home.vm(parseName(vm.name, 'a VM'))).qmp);
-    return saveRamState(host, qmp, path, { socket: hostPath(join(folder, 'ram.sock')), signal });
+    return await saveRamState(host, qmp, path, { socket: hostPath(join(folder, 'ram.sock')), signal });
   });
   return { key, bytes };
 }
