@@ -37,19 +37,26 @@ export function readCommandLine(argv: readonly string[], commands: readonly stri
   return { globals, version, command, complete: commands.includes(command), rest: [...words.slice(used), ...rest] };
 }
 
+/** Words of the longest commands: `vm snapshot create`. */
+const MOST_WORDS = 3;
+
 /** The longest command that the first words name; a group where they name no operation. */
 function findCommand(words: readonly string[], commands: readonly string[]): { command: string; used: number } {
   const [first, second] = words;
   if (first === undefined) return { command: '', used: 0 };
-  const two = `${first} ${second ?? ''}`;
-  if (commands.includes(two)) return { command: two, used: 2 };
-  if (commands.includes(first)) return { command: first, used: 1 };
-  const group = commands.filter((command) => command.startsWith(`${first} `));
-  if (group.length > 0 && (second === undefined || second.startsWith('-'))) return { command: first, used: 1 };
+  const isGroup = (name: string): boolean => commands.some((command) => command.startsWith(`${name} `));
+  for (let used = MOST_WORDS; used > 0; used--) {
+    const name = words.slice(0, used).join(' ');
+    if (used <= words.length && commands.includes(name)) return { command: name, used };
+    const next = words[used];
+    if (used <= words.length && isGroup(name) && (next === undefined || next.startsWith('-'))) return { command: name, used };
+  }
+  const inner = second !== undefined && isGroup(`${first} ${second}`) ? `${first} ${second}` : first;
+  const inGroup = isGroup(first);
   if (first.startsWith('-')) {
     throw new IngotError('usage', 'flag-unknown', `There is no flag ${first} without a command`, { hint: 'ingot --help lists the commands.' });
   }
-  throw unknownCommand(group.length > 0 ? two : first, commands, group.length > 0);
+  throw unknownCommand(inGroup ? words.slice(0, inner.split(' ').length + 1).join(' ') : first, commands, inGroup);
 }
 
 function unknownCommand(name: string, commands: readonly string[], inGroup: boolean): IngotError {

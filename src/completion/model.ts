@@ -65,7 +65,7 @@ export function commandTree(names: readonly string[]): Map<string, string[]> {
   for (const name of names) {
     const [head = '', second] = name.split(' ');
     const seconds = tree.get(head) ?? [];
-    tree.set(head, second === undefined ? seconds : [...seconds, second]);
+    tree.set(head, second === undefined || seconds.includes(second) ? seconds : [...seconds, second]);
   }
   return tree;
 }

@@ -6,7 +6,7 @@ import { GLOBAL_FLAGS } from './global-flags.ts';
 import { loadOperation, REGISTRY } from './registry.ts';
 
 const folder = import.meta.dirname;
-const fileOf = (name: string): string => `${name.replace(' ', '-')}.ts`;
+const fileOf = (name: string): string => `${name.replaceAll(' ', '-')}.ts`;
 
 describe('the registry', () => {
   test('holds every file that declares an operation, and nothing else', () => {

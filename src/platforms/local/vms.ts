@@ -12,6 +12,9 @@ import { ROOT_DISK, VM_VERSION, vmRecordSchema, type VmDisk, type VmRecord } fro
 
 export { ROOT_DISK, VM_VERSION, type VmDisk, type VmRecord } from './vm-record.ts';
 
+/** Here, since making a schema costs more than using it, and a listing reads many records. */
+const versionSchema = z.object({ v: z.int() });
+
 /** The file that makes a folder in vms/ a VM. */
 export function recordPath(folder: HostPath): HostPath {
   return hostPath(join(folder, 'vm.json'));
@@ -28,11 +31,12 @@ export async function findVm(host: Pick<Host, 'files'>, home: Home, name: Name):
   const text = await readTextIfThere(host.files, path);
   if (text === undefined) return undefined;
   const value = parseJson(text);
-  const version = z.object({ v: z.int() }).safeParse(value);
+  const version = versionSchema.safeParse(value);
   if (version.success && version.data.v > VM_VERSION) {
     throw new IngotError('host', 'vm-newer', `The VM ${name} was made by a newer ingot`, { hint: 'Update ingot.' });
   }
-  const parsed = vmRecordSchema.safeParse(migrateVm(value));
+  const current = version.success && version.data.v === VM_VERSION;
+  const parsed = vmRecordSchema.safeParse(current ? value : migrateVm(value));
   if (parsed.success) return parsed.data.name === name ? parsed.data : { ...parsed.data, name, renamedFrom: parsed.data.name };
   throw new IngotError('verification', 'vm-damaged', `${path} is damaged`, {
     hint: `Delete the VM with \`ingot vm delete ${name} --force\`; its disk is lost then.`,
