@@ -30,7 +30,7 @@ export async function restoreSnapshot(context: LabContext, name: Name, request: 
   const runs = (await vmPid(host, home, name)) !== undefined;
   if (!request.force && (runs || held.vm.suspended !== undefined)) {
     throw new IngotError('conflict', 'vm-running', `${name} is ${runs ? 'running' : 'suspended'}: what it has in memory, and has written, would be lost`, {
-      hint: `Keep it with \`ingot vm snapshot create ${name}${runs ? ' --ram' : ''}\` first, or use --force.`,
+      hint: `Keep it with \`ingot vm snapshot create ${name} --ram\` first, or use --force.`,
     });
   }
   if (runs) await stopLocked(context, held.vm, { timeout: 0, force: true });
