@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openHome, type Home } from '../../src/base/home.ts';
+import { builtInSettings } from '../../src/base/settings.ts';
 import { realHost } from '../../src/base/host.ts';
 import { hostPath, parseName } from '../../src/base/types.ts';
 import { guestFiles } from '../../src/platforms/local/guest-spec.ts';
@@ -32,7 +33,13 @@ async function sampleLab(bench: Bench, name: string): Promise<SampleLab> {
   const root = hostPath(join(bench.folder, name));
   const home = await openHome(host, root);
   await putSampleImage(openStore(host, home), home, 'sample', ['latest']);
-  const context: LabContext = { host, home, events: new Events('bench', () => undefined, host), signal: new AbortController().signal };
+  const context: LabContext = {
+    host,
+    home,
+    settings: builtInSettings(home),
+    events: new Events('bench', () => undefined, host),
+    signal: new AbortController().signal,
+  };
   return { home, context, env: { INGOT_HOME: root } };
 }
 

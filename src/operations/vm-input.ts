@@ -19,9 +19,6 @@ export const waitSecondsInput = z
 /** The name of a snapshot that is there, given by position. */
 export const snapshotNameInput = z.string().min(1).describe("The snapshot's name").meta({ positional: true });
 
-/** Bytes of memory below which no Linux of the catalog starts. */
-export const LEAST_MEMORY = 64 * 2 ** 20;
-
 /** The name of a VM, or that all of `--autostart` are meant. Throws `name-missing`. */
 export function oneName(name: string | undefined): string {
   if (name !== undefined) return name;

@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { formatSize, parseName } from '../base/types.ts';
+import { LEAST_MEMORY } from '../lab-images/profile.ts';
 import { holdVm } from '../platforms/local/power.ts';
 import { resizeLocked } from '../platforms/local/resize.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { defineOperation } from './operation.ts';
-import { LEAST_MEMORY, sizeInput, vmNameInput } from './vm-input.ts';
+import { sizeInput, vmNameInput } from './vm-input.ts';
 
 const GROWTH = {
   none: '',

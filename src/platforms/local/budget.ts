@@ -72,6 +72,7 @@ export function overBudget(
  */
 export async function checkBudget(context: LabContext, need: Need, asked = { running: true, isNew: false }): Promise<void> {
   const { host, home, settings } = context;
+  if (!asked.running && settings['disk-overcommit'] === undefined) return;
   const all = (await loadVms(host, home)).filter(({ name }) => name !== need.name);
   const pids = await Promise.all(all.map((vm) => vmPid(host, home, parseName(vm.name, 'a VM'))));
   const running = all.filter((_vm, index) => pids[index] !== undefined);

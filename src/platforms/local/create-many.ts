@@ -1,8 +1,9 @@
 import { takeLock } from '../../base/lock.ts';
 import { IngotError } from '../../base/errors.ts';
 import { parseName, type Name } from '../../base/types.ts';
+import { checkBudget } from './budget.ts';
 import { createVm, refuseExisting, type NewVm } from './create.ts';
-import { checkMemory, holdVm, startLocked } from './power.ts';
+import { holdVm, startLocked } from './power.ts';
 import { deleteVm } from './remove.ts';
 import type { LabContext } from './view.ts';
 import { loadVm, vmNames, type VmRecord } from './vms.ts';
@@ -26,8 +27,10 @@ export async function createVms(context: LabContext, request: NewVm, howMany: Ho
   const { count, unique } = howMany;
   if (count === undefined && !unique) return [await createVm(context, request)];
   if (request.start && !request.force) {
-    const memory = request.memory * (count ?? 1);
-    await checkMemory(context, { name: count === undefined ? request.name : `${request.name}-1 to ${request.name}-${count}`, memory });
+    const many = count ?? 1;
+    const name = count === undefined ? request.name : `${request.name}-1 to ${request.name}-${count}`;
+    // Their disks are looked at as each is made, when their sizes are known.
+    await checkBudget(context, { name, cpus: request.cpus * many, memory: request.memory * many, disks: [] });
   }
   await using undo = new AsyncDisposableStack();
   const made = await makeAll(context, request, howMany, undo);
