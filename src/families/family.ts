@@ -18,6 +18,8 @@ export interface Traits {
   readonly securityUpdates: boolean;
   /** Whether a further repository has suites and components below its address. */
   readonly suites: 'needed' | 'possible' | 'none';
+  /** Filesystems by which its kernels can mount a folder of the machine's host: the small kernel for clouds, and the generic one. */
+  readonly shares: Readonly<Record<BaseOptions['kernel'], readonly ('virtiofs' | '9p')[]>>;
 }
 
 /** What of a template decides the packages of its base. */

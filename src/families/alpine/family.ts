@@ -15,7 +15,7 @@ import { usersChanges } from './users.ts';
 /** Alpine: apk, OpenRC, busybox and musl. */
 export const alpine: Family = {
   name: 'alpine',
-  traits: { init: 'openrc', selinux: false, securityUpdates: false, suites: 'possible' },
+  traits: { init: 'openrc', selinux: false, securityUpdates: false, suites: 'possible', shares: { cloud: ['virtiofs', '9p'], generic: ['virtiofs', '9p'] } },
   kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
   // Packages of Alpine start nothing when they are installed.
   quiet: [],

@@ -15,7 +15,7 @@ import { update } from './update.ts';
 /** Arch: pacman, systemd, mkinitcpio; a distribution that moves as a whole. */
 export const arch: Family = {
   name: 'arch',
-  traits: { init: 'systemd', selinux: false, securityUpdates: false, suites: 'none' },
+  traits: { init: 'systemd', selinux: false, securityUpdates: false, suites: 'none', shares: { cloud: ['virtiofs', '9p'], generic: ['virtiofs', '9p'] } },
   kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
   // Packages of Arch start nothing when they are installed.
   quiet: [],

@@ -18,7 +18,7 @@ import { update } from './update.ts';
 /** Debian: ingot resolves its packages before the build, with apt, and puts them in with the image's dpkg. */
 export const debian: Family = {
   name: 'debian',
-  traits: { init: 'systemd', selinux: false, securityUpdates: true, suites: 'needed' },
+  traits: { init: 'systemd', selinux: false, securityUpdates: true, suites: 'needed', shares: { cloud: ['virtiofs'], generic: ['virtiofs', '9p'] } },
   kernelArguments: KERNEL_ARGUMENTS,
   planned: { base: basePackages, bootstrap: debianRecipe, installation },
   quiet: [POLICY_NO_START],

@@ -18,7 +18,7 @@ import { update } from './update.ts';
 /** Red Hat Enterprise Linux, those built from its sources, and Fedora: dnf, NetworkManager, dracut, SELinux. */
 export const rhel: Family = {
   name: 'rhel',
-  traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none' },
+  traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none', shares: { cloud: ['virtiofs'], generic: ['virtiofs'] } },
   kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
   // Scripts of rpm packages leave services alone where systemd is not running.
   quiet: [QUIET],

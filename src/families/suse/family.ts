@@ -17,7 +17,7 @@ import { update } from './update.ts';
 /** SUSE Linux Enterprise Server and openSUSE: zypper, wicked or NetworkManager, dracut, AppArmor or SELinux. */
 export const suse: Family = {
   name: 'suse',
-  traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none' },
+  traits: { init: 'systemd', selinux: true, securityUpdates: true, suites: 'none', shares: { cloud: ['virtiofs'], generic: ['virtiofs'] } },
   kernelArguments: ['console=tty0', 'console=ttyS0,115200n8'],
   // Scripts of rpm packages leave services alone where systemd is not running.
   quiet: [QUIET],

@@ -77,7 +77,7 @@ describe('making a VM', () => {
     expect(ssh).toMatchObject({ port: taken, fixed: true });
     await expect(createVm(lab.context(), newVm('db', { sshPort: taken }))).rejects.toMatchObject({
       code: 'port-taken',
-      message: expect.stringContaining('another VM'),
+      message: `Port ${taken} of 127.0.0.1 is taken by the VM web`,
     });
   });
 

@@ -8,17 +8,22 @@ import type { Image } from '../../store/model.ts';
 import { layerPaths, openStore } from '../../store/store.ts';
 import { accelerator } from './accelerator.ts';
 import { checkBudget } from './budget.ts';
+import { placeDisks, type NewDisk } from './extra-disks.ts';
+import { checkForwards, forwardAt, portFor, type WantedForward } from './forwards.ts';
 import { newFileId } from './frozen.ts';
 import { defaultFirmware, findFirmware } from './firmware.ts';
 import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
-import { checkDiskSize, makeOverlay } from './overlay.ts';
-import { withFreePort } from './ports.ts';
+import { checkDiskSize, makeEmptyDisk, makeOverlay } from './overlay.ts';
+import { withFreePorts } from './ports.ts';
 import { checkLayers, lockVm, startLocked } from './power.ts';
 import { removeLocked } from './remove.ts';
 import { makeSeed, seedContent } from './seed.ts';
+import { planShares, type WantedShare } from './shares.ts';
 import { ensureSshKey } from './ssh.ts';
+import { findSwtpm } from './tpm.ts';
 import type { LabContext } from './view.ts';
-import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type VmRecord } from './vms.ts';
+import type { Share } from './vm-record.ts';
+import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type VmDisk, type VmRecord } from './vms.ts';
 
 /** What a VM is made from. */
 export interface NewVm {
@@ -34,6 +39,18 @@ export interface NewVm {
   readonly sshPort: number | undefined;
   /** The user's own cloud-init user-data. */
   readonly userData: string | undefined;
+  readonly networkConfig?: string;
+  /** The user's own vendor-data; ingot's stays beside it. */
+  readonly vendorData?: string;
+  /** More lines of authorized_keys for the default user. */
+  readonly sshKeys?: readonly string[];
+  /** A crypt(5) hash: the default user may log in with its password. */
+  readonly passwordHash?: string;
+  readonly forwards?: readonly WantedForward[];
+  /** Empty disks besides the root. */
+  readonly extraDisks?: readonly NewDisk[];
+  readonly shares?: readonly WantedShare[];
+  readonly tpm?: boolean;
   readonly start: boolean;
   /** Start although the host's memory is short. */
   readonly force: boolean;
@@ -43,7 +60,7 @@ const DEFAULT_DISK = 10 * 2 ** 30;
 
 /**
  * Makes a VM and starts it. It is made in a scratch folder and appears whole; where it cannot be started, it is gone again. Throws `vm-exists`,
- * `disk-too-small`, `port-taken`, what resolving the image throws, and what starting throws.
+ * `disk-too-small`, `port-taken`, `share-unsupported`, `tools-missing`, what resolving the image throws, and what starting throws.
  */
 export async function createVm(context: LabContext, request: NewVm): Promise<VmRecord> {
   const { host, home } = context;
@@ -57,23 +74,25 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   const disk = request.disk ?? Math.max(DEFAULT_DISK, imageSize);
   checkDiskSize(disk, imageSize);
   await findFirmware(host, arch, firmware);
-  if (!request.force) await checkBudget(context, { ...request, disks: [{ size: disk }] }, { running: request.start, isNew: true });
+  const forwards = request.forwards ?? [];
+  checkForwards(forwards, request.sshPort);
+  const extra = placeDisks([{ name: ROOT_DISK }], request.extraDisks ?? []).map((each) => ({ ...each, frozen: [], active: newFileId(host) }));
+  const shares = await planShares(host, image, request.shares ?? []);
+  if (request.tpm === true) await findSwtpm(host);
+  if (!request.force) await checkBudget(context, { ...request, disks: [{ size: disk }, ...extra] }, { running: request.start, isNew: true });
   const chosen = request.start ? await accelerator(context, arch) : undefined;
 
   await using scratch = await makeScratch(host, home, `vm create ${name}`);
   const folder = hostPath(join(scratch.path, 'vm'));
   const id = randomUuid(host);
-  const active = newFileId(host);
-  await fillFolder(host, home, folder, { request, image, disk, active, id });
-  const vm = await withFreePort(
+  const disks = [{ name: ROOT_DISK, size: disk, frozen: [], active: newFileId(host) }, ...extra];
+  await fillFolder(host, home, folder, { request, image, disks, shares, id });
+  const ssh = { protocol: 'tcp', address: '127.0.0.1', ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }) } as const;
+  const vm = await withFreePorts(
     host,
     home,
-    {
-      recorded: () => recordedPorts(host, home),
-      signal: context.signal,
-      ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }),
-    },
-    async (port) => {
+    { recorded: () => recordedPorts(host, home), wanted: [ssh, ...forwards.map((forward) => portFor(forward))], signal: context.signal },
+    async ([port = 0, ...ports]) => {
       const record: VmRecord = {
         v: VM_VERSION,
         name,
@@ -83,10 +102,13 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         firmware,
         cpus: request.cpus,
         memory: request.memory,
-        disks: [{ name: ROOT_DISK, size: disk, frozen: [], active }],
+        disks,
         mac: randomMac(host),
         ssh: { user: image.config['dev.ingot.image'].defaultUser, port, ...sshPortOf(image), fixed: request.sshPort !== undefined },
-        forwards: [],
+        forwards: forwards.map((forward, index) => forwardAt(forward, ports[index] ?? 0)),
+        ...(shares.length === 0 ? {} : { shares }),
+        ...(request.tpm === true ? { tpm: true } : {}),
+        ...(request.passwordHash === undefined ? {} : { passwordLogin: true }),
         snapshots: [],
         protected: false,
         autostart: false,
@@ -133,20 +155,22 @@ function architectureOf(image: Image): Architecture {
   });
 }
 
-/** Makes the disk and the seed. */
+/** Makes the disks and the seed. */
 async function fillFolder(
   host: Host,
   home: Home,
   folder: HostPath,
-  what: { request: NewVm; image: Image; disk: number; active: string; id: string },
+  what: { request: NewVm; image: Image; disks: readonly VmDisk[]; shares: readonly Share[]; id: string },
 ): Promise<void> {
-  const { request, image, disk, active, id } = what;
+  const { request, image, disks, shares, id } = what;
   await host.files.makeDirectory(folder, 0o700);
   const top = layerPaths(home, image).at(-1);
   if (top === undefined) throw new IngotError('verification', 'image-empty', `The image ${request.image} has no layers`);
-  await makeOverlay(host, activePath(folder, active), top, disk);
+  for (const { name, active, size } of disks) {
+    await (name === ROOT_DISK ? makeOverlay(host, activePath(folder, active), top, size) : makeEmptyDisk(host, activePath(folder, active), size));
+  }
   const key = await ensureSshKey(host, home);
-  await makeSeed(host, seedPath(folder), seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, request.userData));
+  await makeSeed(host, seedPath(folder), seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, { ...request, shares }));
 }
 
 /** A random UUID (RFC 9562, version 4) from the host's randomness. */

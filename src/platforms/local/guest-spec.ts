@@ -39,6 +39,8 @@ export interface GuestDisk {
   readonly chain: readonly HostPath[];
   /** What the guest writes to: a qcow2 overlay on the last of the chain. */
   readonly file: HostPath;
+  /** The hot-plug slot that it sits in. */
+  readonly slot?: number;
 }
 
 /** A port of an address of the host that leads to one of the guest's. */
@@ -47,6 +49,14 @@ export interface GuestForward {
   readonly address: string;
   readonly host: number;
   readonly guest: number;
+}
+
+/** A folder of the host that the guest can mount by its tag. */
+export interface GuestShare {
+  readonly tag: string;
+  readonly kind: 'virtiofs' | '9p';
+  readonly host: string;
+  readonly readOnly: boolean;
 }
 
 /** Everything that a guest is started from. Plain data; the sockets and logs go into its folder. */
@@ -70,6 +80,10 @@ export interface GuestSpec {
   readonly ssh: SshAccess;
   /** More ports of the host that lead to the guest's. */
   readonly forwards?: readonly GuestForward[];
+  /** Slots that disks can be added to while it runs. */
+  readonly slots?: number;
+  readonly shares?: readonly GuestShare[];
+  readonly tpm?: boolean;
   /** The guest reaches nothing: neither the host nor what lies behind it. One can still log in. */
   readonly isolated?: boolean;
   /** Boots this kernel instead of the disk's own boot loader. */
@@ -93,6 +107,12 @@ export interface GuestFiles {
   readonly ready: HostPath;
   /** There while the guest's file systems are frozen. */
   readonly frozen: HostPath;
+  /** Where its TPM listens. */
+  readonly tpm: HostPath;
+  /** A folder: what its TPM knows. */
+  readonly tpmState: HostPath;
+  /** Where the program listens that serves a share. */
+  share(tag: string): HostPath;
 }
 
 /** Names the files in a guest's folder. */
@@ -109,5 +129,8 @@ export function guestFiles(folder: HostPath): GuestFiles {
     efiVariables: at('efivars.fd'),
     ready: at('ssh-ready'),
     frozen: at('guest-frozen'),
+    tpm: at('tpm.sock'),
+    tpmState: at('tpm'),
+    share: (tag) => at(`${tag}.sock`),
   };
 }

@@ -3,6 +3,7 @@ import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
 import type { Argv, CommandOptions, CommandResult } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
+import { companionsOf, withCompanions } from './companions.ts';
 import { consoleTail } from './console-text.ts';
 import { findFirmware } from './firmware.ts';
 import { guestFiles, type GuestSpec } from './guest-spec.ts';
@@ -58,11 +59,12 @@ export interface StartOptions {
 /**
  * Starts a machine. With lifetime `process` it cannot outlive this process, whatever ends that (on Linux; elsewhere the caller's `kill`
  * ends it); with `detached` it stays. With `incoming`, a file of ram-state.ts, it does nothing until restoreRamState lets it go on from there.
- * Throws `qemu-failed`, `port-taken`, `firmware-missing`.
+ * Throws `qemu-failed`, `port-taken`, `firmware-missing`, `tools-missing`, `share-unsupported`, `share-gone`.
  */
 export async function startGuest(host: Host, spec: GuestSpec, options: StartOptions): Promise<Guest> {
   const files = guestFiles(spec.folder);
-  checkSocketPath(files.serial);
+  const companions = await companionsOf(host, spec);
+  for (const path of [files.serial, ...companions.map(({ socket }) => socket)]) checkSocketPath(path);
   const firmware = await findFirmware(host, spec.arch, spec.firmware);
   if (firmware !== undefined && (await host.files.status(files.efiVariables)) === undefined) {
     const fresh = `${files.efiVariables}.new`;
@@ -72,11 +74,12 @@ export async function startGuest(host: Host, spec: GuestSpec, options: StartOpti
   }
   if ((await host.files.status(files.console)) !== undefined) await host.files.rename(files.console, files.previousConsole);
   // A socket or pid file of an earlier start must not be taken for this one's.
-  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen]) await host.files.remove(stale);
+  const sockets = companions.map(({ socket }) => socket);
+  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen, ...sockets]) await host.files.remove(stale);
   const argv = qemuArguments(spec, { firmware, disposable: options.lifetime === 'process', sandbox: host.machine.platform === 'linux' });
   const { signal, incoming } = options;
   const words: Argv = incoming === undefined ? argv : [...argv, '-incoming', 'defer'];
-  const launched = await launch(host, files, words, options.lifetime, {
+  const launched = await launch(host, files, withCompanions(companions, words), options.lifetime, {
     ...(signal === undefined ? {} : { signal }),
     ...(incoming === undefined ? {} : { input: incoming }),
   });

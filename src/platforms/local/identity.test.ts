@@ -8,7 +8,8 @@ import { sweepScratch } from '../../base/scratch.ts';
 import { holdVm } from './power.ts';
 import { deleteVm } from './remove.ts';
 import { renameVm } from './rename.ts';
-import { readSeed, seedContent, withIdentity } from './seed.ts';
+import { seedContent } from './seed.ts';
+import { readSeed, withIdentity } from './seed-identity.ts';
 import { findVm, loadVm, saveVm, seedPath, vmNames, type VmRecord } from './vms.ts';
 
 const [web, www] = [parseName('web', 'a VM'), parseName('www', 'a VM')];
@@ -16,7 +17,7 @@ const MINUTES = 300_000;
 const clone = { source: web, target: www, full: false, start: false, force: false };
 
 describe('another identity for a seed', () => {
-  const content = seedContent({ instanceId: 'i-1', hostname: 'web', publicKey: 'ssh-ed25519 AAAA' }, '#cloud-config\npackages: [nginx]\n');
+  const content = seedContent({ instanceId: 'i-1', hostname: 'web', publicKey: 'ssh-ed25519 AAAA' }, { userData: '#cloud-config\npackages: [nginx]\n' });
 
   test('another name keeps the instance, so that nothing is set up anew', () => {
     const renamed = withIdentity(content, { hostname: 'www.example.org' });

@@ -91,8 +91,9 @@ async function isRunningGuest(socket: HostPath): Promise<boolean> {
 
 async function startFailure(host: Host, log: HostPath, argv: Argv): Promise<IngotError> {
   const said = await qemuLog(host, log);
-  if (/could not set up host forwarding rule/i.test(said)) {
-    return new IngotError('conflict', 'port-taken', 'The port for SSH was taken by another program', { hint: 'Start it again.', detail: said });
+  const [, address, port] = /could not set up host forwarding rule '\w+:([\d.]*):(\d+)-/i.exec(said) ?? [];
+  if (port !== undefined) {
+    return new IngotError('conflict', 'port-taken', `Port ${port} of ${address} was taken by another program`, { hint: 'Start it again.', detail: said });
   }
   const last =
     said

@@ -13,12 +13,25 @@ const LARGEST = 64 * 2 ** 40;
 export async function makeOverlay(host: Pick<Host, 'files'>, path: HostPath, backing: HostPath, size: number): Promise<void> {
   const { virtualSize } = await readQcow2Header(host.files, backing);
   checkDiskSize(size, virtualSize);
+  await writeEmpty(host, path, size, { name: backing, format: 'qcow2' });
+}
+
+/** Makes an empty disk of `size` bytes that stands on nothing. Throws `disk-too-large`. */
+export async function makeEmptyDisk(host: Pick<Host, 'files'>, path: HostPath, size: number): Promise<void> {
+  checkDiskSize(size, 0);
+  await writeEmpty(host, path, size);
+}
+
+async function writeEmpty(
+  host: Pick<Host, 'files'>,
+  path: HostPath,
+  size: number,
+  backing?: { readonly name: string; readonly format: string },
+): Promise<void> {
   // Larger clusters keep the first-level table within one of them.
   const clusterBits = size > 4 * 2 ** 40 ? 21 : 16;
-  await host.files.write(path, emptyQcow2({ virtualSize: Math.ceil(size / 512) * 512, clusterBits, backing: { name: backing, format: 'qcow2' } }), {
-    mode: 0o600,
-    exclusive: true,
-  });
+  const disk = emptyQcow2({ virtualSize: Math.ceil(size / 512) * 512, clusterBits, ...(backing === undefined ? {} : { backing }) });
+  await host.files.write(path, disk, { mode: 0o600, exclusive: true });
 }
 
 /** Whether nothing was ever written to an overlay: whatever QEMU adds makes the file longer. */

@@ -6,10 +6,10 @@ import { IngotError } from '../../base/errors.ts';
 import { openHome, type Home } from '../../base/home.ts';
 import { realHost } from '../../base/host.ts';
 import { hostPath } from '../../base/types.ts';
-import { withFreePort } from './ports.ts';
+import { withFreePort, type RecordedPorts } from './ports.ts';
 
 const host = realHost();
-const recorded = (): Promise<ReadonlySet<number>> => Promise.resolve(new Set());
+const recorded = (): Promise<RecordedPorts> => Promise.resolve(new Map());
 let root: string;
 let home: Home;
 

@@ -3,9 +3,10 @@ import { takeLock } from '../../base/lock.ts';
 import { parseName, type Name } from '../../base/types.ts';
 import { accelerator } from './accelerator.ts';
 import { checkBudget } from './budget.ts';
+import { portFor } from './forwards.ts';
 import { attachGuest, startGuest, type Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
-import { withFreePort } from './ports.ts';
+import { withFreePorts } from './ports.ts';
 import { thawForgotten } from './rest.ts';
 import { settleVm } from './settle.ts';
 import { goOn, lookAtMachine } from './still.ts';
@@ -61,22 +62,36 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: St
   await checkLayers(context, vm);
   const chosen = options.accelerator ?? (await accelerator(context, vm.arch));
   const wanted = options.discard === true ? await discardSuspended(context, vm) : vm;
-  await withFreePort(
-    host,
-    home,
-    { recorded: () => recordedPorts(host, home, name), preferred: vm.ssh.port, fixed: vm.ssh.fixed, signal: context.signal },
-    async (port) => {
-      // Here, since one VM at a time is started while a port is being chosen: two together cannot exceed the budget.
-      if (!options.force) await checkBudget(context, vm);
-      const current = { ...wanted, ssh: { ...vm.ssh, port } };
-      if (port !== vm.ssh.port) {
-        await saveVm(host, home, current);
-        context.events.message('info', `Port ${vm.ssh.port} is taken by another program: ${name} now has ${port}`);
-      }
-      if (current.suspended === undefined) await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
-      else await goOnSuspended(context, current, chosen);
-    },
-  );
+  await withVmPorts(context, wanted, async (current) => {
+    // Here, since one VM at a time is started while a port is being chosen: two together cannot exceed the budget.
+    if (!options.force) await checkBudget(context, current);
+    if (current.suspended === undefined) await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
+    else await goOnSuspended(context, current, chosen);
+  });
+}
+
+/**
+ * Calls `use` with the VM as it is with ports that are free now: those that it has, or others in place of those that ingot chose. Says which, and
+ * records it. Throws what {@link withFreePorts} throws.
+ */
+export async function withVmPorts<T>(context: LabContext, vm: VmRecord, use: (vm: VmRecord) => Promise<T>): Promise<T> {
+  const { host, home, signal } = context;
+  const wanted = [
+    { protocol: 'tcp', address: '127.0.0.1', preferred: vm.ssh.port, fixed: vm.ssh.fixed } as const,
+    ...vm.forwards.map((forward) => portFor(forward)),
+  ];
+  return await withFreePorts(host, home, { recorded: () => recordedPorts(host, home, vm.name), wanted, signal }, async ([ssh = vm.ssh.port, ...ports]) => {
+    const moved = [...(ssh === vm.ssh.port ? [] : [[vm.ssh.port, ssh] as const])];
+    const forwards = vm.forwards.map((forward, index) => {
+      const port = ports[index] ?? forward.host;
+      if (port !== forward.host) moved.push([forward.host, port]);
+      return { ...forward, host: port };
+    });
+    const current = { ...vm, ssh: { ...vm.ssh, port: ssh }, forwards };
+    if (moved.length > 0) await saveVm(host, home, current);
+    for (const [from, to] of moved) context.events.message('info', `Port ${from} is taken by another program: ${vm.name} now has ${to}`);
+    return await use(current);
+  });
 }
 
 /** How a VM came to stand still. */

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Argv } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
 import type { FirmwareFiles } from './firmware.ts';
-import { guestFiles, type Accelerator, type Architecture, type GuestDisk, type GuestSpec } from './guest-spec.ts';
+import { guestFiles, type Accelerator, type Architecture, type GuestDisk, type GuestFiles, type GuestShare, type GuestSpec } from './guest-spec.ts';
 
 /** QEMU's name of an architecture. */
 const PROGRAMS: Readonly<Record<Architecture, string>> = { amd64: 'qemu-system-x86_64', arm64: 'qemu-system-aarch64' };
@@ -31,9 +31,11 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     qemuProgram(spec.arch),
     ...['-name', spec.name, '-uuid', spec.id, '-nodefaults', '-no-user-config', '-display', 'none'],
     ...(options.sandbox ? SANDBOX : []),
+    ...sharedMemory(spec),
     ...['-machine', machine(spec), ...acceleratorArguments(spec.accelerator)],
-    ...['-smp', String(spec.cpus), '-m', `${Math.ceil(spec.memory / 2 ** 20)}M`, '-rtc', 'base=utc'],
+    ...['-smp', String(spec.cpus), '-m', megabytes(spec), '-rtc', 'base=utc'],
     ...firmwareArguments(spec, options.firmware),
+    ...slotArguments(spec.slots),
     ...spec.disks.flatMap((disk, index) => diskArguments(disk, index === 0, options.disposable)),
     ...seedArguments(spec.seed),
     ...['-netdev', userNetwork(spec)],
@@ -44,16 +46,59 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
     ...['-chardev', `${socket('serial', files.serial)},logfile=${escape(files.console)},logappend=off`, '-serial', 'chardev:serial'],
     ...['-chardev', socket('qmp', files.qmp), '-mon', 'chardev=qmp,mode=control'],
+    ...(spec.shares ?? []).flatMap((share) => shareArguments(share, files)),
+    ...tpmArguments(spec, files),
     ...['-pidfile', files.pid],
     ...kernelArguments(spec),
   ];
 }
 
 function machine(spec: GuestSpec): string {
+  const memory = servesFolders(spec) ? ',memory-backend=ram' : '';
   // The default interrupt controller serves 8 processors at most; QEMU has no other for HVF.
-  if (spec.arch === 'arm64') return spec.accelerator.kind === 'hvf' ? 'virt' : 'virt,gic-version=max';
+  if (spec.arch === 'arm64') return `${spec.accelerator.kind === 'hvf' ? 'virt' : 'virt,gic-version=max'}${memory}`;
   // Only code in system management mode may write the variables that Secure Boot trusts.
-  return spec.firmware === 'uefi-secure' ? 'q35,smm=on' : 'q35,smm=off';
+  return `${spec.firmware === 'uefi-secure' ? 'q35,smm=on' : 'q35,smm=off'}${memory}`;
+}
+
+function servesFolders({ shares = [] }: GuestSpec): boolean {
+  return shares.some(({ kind }) => kind === 'virtiofs');
+}
+
+const megabytes = (spec: GuestSpec): string => `${Math.ceil(spec.memory / 2 ** 20)}M`;
+
+/** The program that serves a folder reads and writes the guest's memory itself. */
+function sharedMemory(spec: GuestSpec): string[] {
+  return servesFolders(spec) ? ['-object', `memory-backend-memfd,id=ram,size=${megabytes(spec)},share=on`] : [];
+}
+
+/** Ports that disks can be plugged into while the machine runs; its own bus takes none then. */
+function slotArguments(slots = 0): string[] {
+  return Array.from({ length: slots }, (_, slot) => [
+    '-device',
+    `pcie-root-port,id=${slotBus(slot)},chassis=${slot + 1},addr=${hex(FIRST_SLOT + slot)}`,
+  ]).flat();
+}
+
+/** Where the slots begin on the machine's bus: behind whatever QEMU places itself, so that those keep their addresses and the guest its names for them. */
+const FIRST_SLOT = 16;
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** The bus of a hot-plug slot. */
+export function slotBus(slot: number): string {
+  return `slot${slot}`;
+}
+
+function shareArguments({ tag, kind, host, readOnly }: GuestShare, files: GuestFiles): string[] {
+  if (kind === 'virtiofs') return ['-chardev', `socket,id=${tag},path=${escape(files.share(tag))}`, '-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`];
+  const served = `local,id=${tag},path=${escape(host)},security_model=none,multidevs=remap,readonly=${readOnly ? 'on' : 'off'}`;
+  return ['-fsdev', served, '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
+}
+
+function tpmArguments({ tpm, arch }: GuestSpec, files: GuestFiles): string[] {
+  if (tpm !== true) return [];
+  const device = arch === 'amd64' ? 'tpm-crb' : 'tpm-tis-device';
+  return ['-chardev', `socket,id=tpm,path=${escape(files.tpm)}`, '-tpmdev', 'emulator,id=tpm0,chardev=tpm', '-device', `${device},tpmdev=tpm0`];
 }
 
 /** The accelerator and the processor that goes with it: all that the host has, or all that QEMU can emulate. */
@@ -85,22 +130,38 @@ function userNetwork(spec: GuestSpec): string {
 
 const node = (description: Readonly<Record<string, unknown>>): string[] => ['-blockdev', JSON.stringify(description)];
 
-/** A disk with its whole chain as an explicit graph: QEMU never follows a name in a header. */
 function diskArguments(disk: GuestDisk, boot: boolean, disposable: boolean): string[] {
-  const layer = (index: number): string => `${disk.name}-layer${index}`;
-  const layers = disk.chain.flatMap((filename, index) =>
-    node({
-      driver: 'qcow2',
-      'node-name': layer(index),
-      'read-only': true,
-      file: { driver: 'file', filename, 'read-only': true },
-      backing: index === 0 ? null : layer(index - 1),
-    }),
-  );
-  const top = { ...writableNode(disk, disposable), backing: disk.chain.length === 0 ? null : layer(disk.chain.length - 1) };
   // Index 0 belongs to a kernel given to QEMU.
-  const device = `virtio-blk-pci,id=${diskDevice(disk.name)},drive=${top['node-name']}${boot ? ',bootindex=1' : ''},serial=${disk.name}`;
-  return [...layers, ...node(top), '-device', device];
+  const { driver, id, drive, serial, ...rest } = diskProperties(disk);
+  const words = [
+    driver,
+    `id=${id}`,
+    `drive=${drive}`,
+    ...(boot ? ['bootindex=1'] : []),
+    `serial=${serial}`,
+    ...Object.entries(rest).map((pair) => pair.join('=')),
+  ];
+  return [...diskNodes(disk, disposable).flatMap(node), '-device', words.join(',')];
+}
+
+/** A disk with its whole chain as an explicit graph, bottom first: QEMU never follows a name in a header. */
+export function diskNodes(disk: GuestDisk, disposable: boolean): Record<string, unknown>[] {
+  const layer = (index: number): string => `${disk.name}-layer${index}`;
+  const layers = disk.chain.map((filename, index) => ({
+    driver: 'qcow2',
+    'node-name': layer(index),
+    'read-only': true,
+    file: { driver: 'file', filename, 'read-only': true },
+    backing: index === 0 ? null : layer(index - 1),
+  }));
+  return [...layers, { ...writableNode(disk, disposable), backing: disk.chain.length === 0 ? null : layer(disk.chain.length - 1) }];
+}
+
+/** The device of a disk. */
+export function diskProperties(disk: Pick<GuestDisk, 'name' | 'file' | 'slot'>) {
+  const { name, slot } = disk;
+  const bus = slot === undefined ? {} : { bus: slotBus(slot) };
+  return { driver: 'virtio-blk-pci', id: diskDevice(name), drive: writableNode(disk, false)['node-name'], serial: name, ...bus };
 }
 
 /** The block node of the file that a disk writes to, without what it stands on. (QEMU: qapi/block-core.json, BlockdevOptions.) */

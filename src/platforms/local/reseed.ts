@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { hostPath, type HostPath } from '../../base/types.ts';
 import { makeScratch } from '../../base/scratch.ts';
-import { makeSeed, readSeed, withIdentity, type NewIdentity } from './seed.ts';
+import { makeSeed } from './seed.ts';
+import { readSeed, withIdentity, type NewIdentity } from './seed-identity.ts';
 import type { LabContext } from './view.ts';
 import { seedPath } from './vms.ts';
 

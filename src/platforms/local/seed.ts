@@ -1,9 +1,8 @@
 import { join } from 'node:path';
-import * as z from 'zod';
-import { IngotError } from '../../base/errors.ts';
-import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
 import type { HostPath } from '../../base/types.ts';
+import { vendorParts } from './cloud-init-files.ts';
+import type { Share } from './vm-record.ts';
 
 /** The files of a NoCloud data source, as text (cloud-init: reference/datasources/nocloud). */
 export interface SeedContent {
@@ -54,90 +53,69 @@ export interface SeedIdentity {
   readonly publicKey: string;
 }
 
+/** What the user of a machine wants of cloud-init. */
+export interface SeedWishes {
+  readonly userData?: string | undefined;
+  readonly networkConfig?: string | undefined;
+  /** Beside ingot's own. */
+  readonly vendorData?: string | undefined;
+  /** More lines of authorized_keys for the image's default user. */
+  readonly sshKeys?: readonly string[] | undefined;
+  /** A crypt(5) hash: the default user may log in with its password, by SSH and on the console. */
+  readonly passwordHash?: string | undefined;
+  readonly shares?: readonly Share[];
+}
+
 /**
- * Seed content for a machine. Name and key travel as meta-data and ingot's defaults as vendor-data, so that user-data is the user's alone.
+ * Seed content for a machine. Name and keys travel as meta-data and ingot's defaults as vendor-data, so that user-data is the user's alone, and wins.
  * Values are written as JSON, which is YAML.
  */
-export function seedContent(identity: SeedIdentity, userData: string = '#cloud-config\n{}\n'): SeedContent {
+export function seedContent(identity: SeedIdentity, wishes: SeedWishes = {}): SeedContent {
   const { instanceId, hostname, publicKey } = identity;
+  const { userData = '#cloud-config\n{}\n', networkConfig, sshKeys = [], passwordHash, shares = [] } = wishes;
+  const login = passwordHash === undefined ? {} : { ssh_pwauth: true, password: passwordHash, chpasswd: { expire: false } };
+  const more = [...(shares.length === 0 ? [] : [mountScript(shares)]), ...(wishes.vendorData === undefined ? [] : vendorParts(wishes.vendorData))];
+  const keys = [...new Set([publicKey.trim(), ...sshKeys])];
   return {
     userData,
-    metaData: `${JSON.stringify({ 'instance-id': instanceId, 'local-hostname': hostname, 'public-keys': [publicKey.trim()] }, undefined, 2)}\n`,
-    vendorData: vendorText({ manage_etc_hosts: 'localhost', ...wholeName(hostname) }),
+    metaData: `${JSON.stringify({ 'instance-id': instanceId, 'local-hostname': hostname, 'public-keys': keys }, undefined, 2)}\n`,
+    ...(networkConfig === undefined ? {} : { networkConfig }),
+    vendorData: vendorText({ manage_etc_hosts: 'localhost', ...wholeName(hostname), ...login }, more),
   };
 }
 
 /** cloud-init would cut a name with dots at the first one. */
-function wholeName(hostname: string): object {
+export function wholeName(hostname: string): object {
   return hostname.includes('.') ? { prefer_fqdn_over_hostname: true, fqdn: hostname } : {};
 }
 
-const CLOUD_CONFIG = '#cloud-config\n';
+/** Begins what ingot itself says of a machine, as JSON. */
+export const CLOUD_CONFIG = '#cloud-config\n';
+/** Begins several parts, of which the first is ingot's own. */
+export const CLOUD_CONFIG_ARCHIVE = '#cloud-config-archive\n';
 
-function vendorText(config: object): string {
-  return `${CLOUD_CONFIG}${JSON.stringify(config)}\n`;
+/** Vendor data: ingot's own configuration, and parts beside it. Of two that say something of the same key, the later one wins: the user's. */
+export function vendorText(own: object, parts: readonly unknown[]): string {
+  const text = `${CLOUD_CONFIG}${JSON.stringify(own)}\n`;
+  return parts.length === 0 ? text : `${CLOUD_CONFIG_ARCHIVE}${JSON.stringify([{ content: text }, ...parts], undefined, 2)}\n`;
 }
 
-/** Another identity for a seed that is there. */
-export interface NewIdentity {
-  readonly hostname: string;
-  /** Another instance: cloud-init sets everything up anew, and systemd gets another machine-id. Without it, only the name changes. */
-  readonly instanceId?: string;
-}
-
-/**
- * Gives a copied root a machine-id of its own, once: cloud-init does so for host keys, hostname and network, but not for this. The journal goes on
- * under the new one. A system without systemd has none.
- */
-const NEW_MACHINE_ID = [
-  'command -v systemd-machine-id-setup >/dev/null || exit 0',
-  'rm -f /var/lib/dbus/machine-id',
-  ': >/etc/machine-id',
-  'systemd-machine-id-setup',
-  'ln -sf /etc/machine-id /var/lib/dbus/machine-id 2>/dev/null || :',
-  'systemctl restart --no-block systemd-journald.service || :',
-].join('\n');
-
-/** The same seed with another identity: all that is the user's stays. Throws `seed-foreign` where ingot did not write it. Pure. */
-export function withIdentity(content: SeedContent, identity: NewIdentity): SeedContent {
-  const { hostname, instanceId } = identity;
-  const vendor = content.vendorData ?? CLOUD_CONFIG;
-  if (!vendor.startsWith(CLOUD_CONFIG)) throw foreignSeed();
-  const { prefer_fqdn_over_hostname: _prefer, fqdn: _fqdn, ...config } = parseObject(vendor.slice(CLOUD_CONFIG.length));
-  const bootcmd = instanceId === undefined ? {} : { bootcmd: [['cloud-init-per', 'instance', 'ingot-machine-id', 'sh', '-c', NEW_MACHINE_ID]] };
-  const metaData = { ...parseObject(content.metaData), 'local-hostname': hostname, ...(instanceId === undefined ? {} : { 'instance-id': instanceId }) };
-  return {
-    ...content,
-    metaData: `${JSON.stringify(metaData, undefined, 2)}\n`,
-    vendorData: vendorText({ ...config, ...wholeName(hostname), ...bootcmd }),
-  };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  if (text.trim() === '') return {};
-  try {
-    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(text));
-    if (parsed.success) return parsed.data;
-  } catch {
-    // not JSON: not ingot's
-  }
-  throw foreignSeed();
-}
-
-function foreignSeed(): IngotError {
-  return new IngotError('verification', 'seed-foreign', 'The seed of this VM was not written by ingot, or is damaged', {
-    hint: 'A VM gets a new one with `ingot vm create`.',
+/** Mounts shares when the machine starts: at its first boot through cloud-init, which then writes them into /etc/fstab. */
+function mountScript(shares: readonly Share[]): { readonly content: string } {
+  const lines = shares.map(({ tag, kind, guest, readOnly }) => {
+    const options = [readOnly ? 'ro' : 'rw', 'nofail', ...(kind === '9p' ? ['trans=virtio', 'version=9p2000.L', 'msize=262144'] : [])];
+    return `share ${tag} ${guest} ${kind} ${options.join(',')}\n`;
   });
+  return { content: `#cloud-boothook\n${MOUNT}${lines.join('')}` };
 }
 
-/** Reads the seed of a VM; `scratch` is a folder for the time being. Needs mtools. */
-export async function readSeed(host: Host, path: HostPath, scratch: HostPath): Promise<SeedContent> {
-  const folder = join(scratch, 'seed');
-  await host.files.makeDirectory(folder, 0o700);
-  await host.processes.run(['mcopy', '-n', '-i', path, '::*', folder]);
-  const read = (name: string): Promise<string | undefined> => readTextIfThere(host.files, join(folder, name));
-  const [userData, metaData, networkConfig, vendorData] = await Promise.all(['user-data', 'meta-data', 'network-config', 'vendor-data'].map(read));
-  await host.files.remove(folder);
-  if (userData === undefined || metaData === undefined) throw foreignSeed();
-  return { userData, metaData, ...(networkConfig === undefined ? {} : { networkConfig }), ...(vendorData === undefined ? {} : { vendorData }) };
+const MOUNT = `#!/bin/sh
+share() {
+  mkdir -p "$2"
+  if ! grep -q "^$1 $2 $3 " /etc/fstab; then
+    [ -z "$(tail -c 1 /etc/fstab)" ] || echo >>/etc/fstab
+    echo "$1 $2 $3 $4 0 0" >>/etc/fstab
+  fi
+  mountpoint -q "$2" || mount "$2"
 }
+`;

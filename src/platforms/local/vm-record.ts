@@ -21,6 +21,8 @@ export const vmDiskSchema = z.object({
   frozen: z.array(fileIdSchema),
   /** The file in the VM's folder, without its ending. */
   active: fileIdSchema,
+  /** The hot-plug slot that it sits in: never the root disk, always one that was added. */
+  slot: z.int().nonnegative().optional(),
 });
 export type VmDisk = z.output<typeof vmDiskSchema>;
 
@@ -57,8 +59,27 @@ export const forwardSchema = z.object({
   address: z.ipv4(),
   host: z.int().min(1).max(65_535),
   guest: z.int().min(1).max(65_535),
+  /** ingot chose the port of the host: where it is taken, the VM starts with another. */
+  chosen: z.literal(true).optional(),
 });
 export type Forward = z.output<typeof forwardSchema>;
+
+/** How a guest sees a folder of the host. */
+export const shareKindSchema = z.enum(['virtiofs', '9p']);
+export type ShareKind = z.output<typeof shareKindSchema>;
+
+/** A folder of the host that is mounted in the guest. */
+export const shareSchema = z.object({
+  /** What the guest's kernel calls it. */
+  tag: z.string().regex(/^share\d+$/),
+  kind: shareKindSchema,
+  /** Folder of the host. */
+  host: z.string(),
+  /** Where the guest mounts it. */
+  guest: z.string(),
+  readOnly: z.boolean(),
+});
+export type Share = z.output<typeof shareSchema>;
 
 /** What ingot knows of a VM: vm.json in its folder. Whether it runs is never stored, it is looked at. */
 export const vmRecordSchema = z.object({
@@ -91,6 +112,12 @@ export const vmRecordSchema = z.object({
     fixed: z.boolean(),
   }),
   forwards: z.array(forwardSchema),
+  /** Folders of the host: while it has any, its memory cannot be saved. */
+  shares: z.array(shareSchema).min(1).optional(),
+  /** It has a TPM, whose state lies in the VM's folder; its memory cannot be saved without that. */
+  tpm: z.literal(true).optional(),
+  /** Its default user may log in with a password; only the seed has the hash. */
+  passwordLogin: z.literal(true).optional(),
   snapshots: z.array(vmSnapshotSchema),
   /** The snapshot that its disks stand on: the one made or restored last. */
   standsOn: z.string().optional(),

@@ -5,7 +5,9 @@ import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import type { Home } from '../../base/home.ts';
 import type { Host } from '../../base/host.ts';
 import { hostPath, parseName, type Digest, type HostPath, type Name } from '../../base/types.ts';
+import { DISK_SLOTS } from './extra-disks.ts';
 import { guestFiles, type Accelerator, type GuestDisk, type GuestSpec, type SshAccess } from './guest-spec.ts';
+import { portKey, type RecordedPorts } from './ports.ts';
 import { runningQemu } from './qemu-process.ts';
 import { migrateVm } from './vm-migrate.ts';
 import { ROOT_DISK, VM_VERSION, vmRecordSchema, type VmDisk, type VmRecord } from './vm-record.ts';
@@ -77,10 +79,15 @@ export async function imageUsers(host: Pick<Host, 'files'>, home: Home): Promise
   return users;
 }
 
-/** The ports that VMs have, running or not, but for one of them. */
-export async function recordedPorts(host: Pick<Host, 'files'>, home: Home, except?: string): Promise<Set<number>> {
+/** The ports that VMs have, running or not, but for one of them, and who has each. */
+export async function recordedPorts(host: Pick<Host, 'files'>, home: Home, except?: string): Promise<RecordedPorts> {
   const others = (await loadVms(host, home)).filter(({ name }) => name !== except);
-  return new Set(others.flatMap(({ ssh, forwards }) => [ssh.port, ...forwards.map((forward) => forward.host)]));
+  return new Map(others.flatMap((vm) => portsOf(vm).map((key) => [key, vm.name] as const)));
+}
+
+/** The ports that a VM has, as {@link portKey} names them. */
+export function portsOf({ ssh, forwards }: Pick<VmRecord, 'ssh' | 'forwards'>): string[] {
+  return [portKey('tcp', ssh.port), ...forwards.map(({ protocol, host }) => portKey(protocol, host))];
 }
 
 /** Writes a VM's record, whole. */
@@ -109,6 +116,9 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
     seed: seedPath(folder),
     mac: vm.mac,
     forwards: vm.forwards,
+    slots: DISK_SLOTS,
+    ...(vm.shares === undefined ? {} : { shares: vm.shares }),
+    ...(vm.tpm === undefined ? {} : { tpm: vm.tpm }),
     ssh: sshAccess(home, vm),
   };
 }
@@ -134,7 +144,7 @@ export async function diskUsed(host: Pick<Host, 'files'>, home: Home, vm: VmReco
 /** The files of a disk: what it stands on, and what it writes to. */
 export function guestDisk(home: Home, vm: Pick<VmRecord, 'name' | 'image'>, disk: VmDisk): GuestDisk {
   const folder = home.vm(parseName(vm.name, 'a VM'));
-  return { name: disk.name, chain: diskChain(home, vm, disk), file: activePath(folder, disk.active) };
+  return { name: disk.name, chain: diskChain(home, vm, disk), file: activePath(folder, disk.active), ...(disk.slot === undefined ? {} : { slot: disk.slot }) };
 }
 
 /** The read-only files that a disk, or a snapshot of it, stands on, bottom first. */
