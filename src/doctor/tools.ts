@@ -46,6 +46,14 @@ export const HOST_TOOLS = {
   mke2fs: { purpose: 'gives folders to the helper VM', package: 'e2fsprogs', needs: [], version: ['-V'] },
   ssh: { purpose: 'logs in to VMs', package: 'openssh-client', needs: ['vm'], version: ['-V'] },
   'ansible-playbook': { purpose: 'runs the ansible steps of templates', package: 'ansible-core', needs: [], version: ['--version'] },
+  swtpm: { purpose: 'is the TPM of VMs that want one', package: 'swtpm', needs: [], version: ['--version'] },
+  virtiofsd: {
+    purpose: 'shares folders with VMs',
+    package: 'virtiofsd',
+    needs: [],
+    files: ['/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd', '/usr/lib/virtiofsd'],
+  },
+  openssl: { purpose: 'hashes passwords for VMs', package: 'openssl', needs: [], version: ['version'] },
   'ssh-keygen': { purpose: 'makes the key for VMs', package: 'openssh-client', needs: ['vm'] },
 } as const satisfies Readonly<Record<string, Omit<HostTool, 'name'>>>;
 

@@ -1,12 +1,11 @@
 import * as z from 'zod';
-import { readTextIfThere } from '../base/files.ts';
-import { IngotError } from '../base/errors.ts';
 import { parseName } from '../base/types.ts';
 import { createVms, refuseTaken } from '../platforms/local/create-many.ts';
+import { describeForward } from '../platforms/local/forwards.ts';
 import { firmwareSchema } from '../platforms/local/guest-spec.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
-import { clientFile } from './client-file.ts';
 import { defineOperation } from './operation.ts';
+import { deviceInput, devicesOf } from './vm-create-devices.ts';
 import { choiceSchema, explainImage, imageFor, renderChoice } from './vm-create-image.ts';
 import { machineInput, machineOf } from './vm-create-input.ts';
 
@@ -27,7 +26,7 @@ export default defineOperation({
       .optional()
       .describe('Port of 127.0.0.1 that leads to its SSH server; default: one that is free')
       .meta({ placeholder: 'PORT' }),
-    userData: clientFile.optional().describe('cloud-init user-data of your own'),
+    ...deviceInput,
     start: z.boolean().default(true).describe('Start it at once'),
     force: z.boolean().default(false).describe('Start it although memory is short'),
     unique: z.boolean().default(false).describe('Where the name is taken, use the next free one: web-2'),
@@ -49,23 +48,29 @@ export default defineOperation({
       command: 'ingot vm create db --image debian-12:20260101-0123abcd --cpus 4 --memory 4GiB --disk 40GiB --no-start',
       does: 'makes a larger one from a certain build, and leaves it off',
     },
+    {
+      command: 'ingot vm create dev --image debian-12 --forward 8080:80 --extra-disk data=20GiB --share ./src:/srv/src',
+      does: 'makes one that is reached at port 8080, has a second disk, and sees a folder of this host',
+    },
+    { command: 'ingot vm create sealed --image debian-12 --firmware uefi-secure --tpm', does: 'makes one with Secure Boot and a TPM' },
   ],
   async run(input, context) {
-    const { userData: userDataFile, ...rest } = input;
     const name = parseName(input.name, 'a VM');
     const machine = await machineOf(context, input);
     if (input.explain) return { explained: await explainImage(context, machine) };
     const howMany = { count: input.count, unique: input.unique };
     // Before an image is built for minutes.
     await refuseTaken(context, name, howMany);
+    const devices = await devicesOf(context, name, input);
     const request = {
-      ...rest,
       ...machine,
+      ...devices,
       name,
       image: await imageFor(context, machine, { build: input.build }),
       firmware: input.firmware,
       sshPort: input.sshPort,
-      userData: userDataFile === undefined ? undefined : await readUserData(context.host, userDataFile),
+      start: input.start,
+      force: input.force,
     };
     const made = await createVms(context, request, howMany);
     const views = await Promise.all(made.map((vm) => viewVm(context, vm)));
@@ -75,17 +80,12 @@ export default defineOperation({
   render: (result, options) => {
     if ('explained' in result) return renderChoice(result.explained, options);
     return ('vms' in result ? result.vms : [result])
-      .map(({ name, state }) =>
+      .flatMap(({ name, state, forwards }) => [
         state === 'running'
           ? `${name} is starting. \`ingot vm ssh ${name}\` logs in as soon as it can.`
           : `${name} is made. \`ingot vm start ${name}\` starts it.`,
-      )
+        ...forwards.map((forward) => `Port ${describeForward(forward)}`),
+      ])
       .join('\n');
   },
 });
-
-async function readUserData(host: Parameters<typeof viewVm>[0]['host'], path: string): Promise<string> {
-  const text = await readTextIfThere(host.files, path);
-  if (text === undefined) throw new IngotError('not-found', 'file-missing', `There is no file ${path}`);
-  return text;
-}

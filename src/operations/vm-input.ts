@@ -34,6 +34,19 @@ export function eachText(vms: z.output<typeof eachOutput>['vms'], done: string):
   return vms.map(({ name, error }) => (error === undefined ? `${name} ${done}.` : `${name}: ${error}`)).join('\n');
 }
 
+/** A word that is read by a function of the lab's; what it throws is what is wrong with the word. */
+export function parsedInput<T>(parse: (text: string) => T) {
+  return z.string().transform((text, context): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof IngotError)) throw error;
+      context.addIssue({ code: 'custom', message: [error.message, error.hint].filter((part) => part !== undefined).join('. ') });
+      return z.NEVER;
+    }
+  });
+}
+
 /** A size as people write it, turned into bytes. */
 export function sizeInput(description: string, least = 1) {
   return z

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { formatSize, parseName } from '../base/types.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
+import { describeForward } from '../platforms/local/forwards.ts';
 import { vmState } from '../platforms/local/machine-state.ts';
+import { describeShare } from '../platforms/local/shares.ts';
 import { viewOf, vmViewSchema } from '../platforms/local/view.ts';
-import { forwardSchema } from '../platforms/local/vm-record.ts';
 import { diskUsed, loadVm } from '../platforms/local/vms.ts';
 import { defineOperation } from './operation.ts';
 import { vmNameInput } from './vm-input.ts';
@@ -19,7 +20,6 @@ export default defineOperation({
     disks: z.array(z.object({ name: z.string(), size: z.int().describe('Bytes'), standsOn: z.int().describe('Frozen files above the image') })),
     snapshot: z.string().optional().describe('The snapshot that its disks stand on'),
     suspended: z.object({ bytes: z.int() }).optional().describe('Of the file that holds its memory'),
-    forwards: z.array(forwardSchema),
     diskUsed: z.number().describe('Bytes that its own disks take on the host, without its image and what it shares with others'),
     folder: z.string(),
     consoleLog: z.string(),
@@ -37,7 +37,6 @@ export default defineOperation({
       disks: vm.disks.map(({ name: disk, size, frozen }) => ({ name: disk, size, standsOn: frozen.length })),
       ...(vm.standsOn === undefined ? {} : { snapshot: vm.standsOn }),
       ...(vm.suspended === undefined ? {} : { suspended: { bytes: vm.suspended.bytes } }),
-      forwards: vm.forwards,
       diskUsed: await diskUsed(host, home, vm),
       folder,
       consoleLog: guestFiles(folder).console,
@@ -58,8 +57,10 @@ export default defineOperation({
       ['Machine', `${vm.arch}, ${vm.firmware}, ${vm.cpus} processors, ${formatSize(vm.memory)} of memory`],
       ...vm.disks.map(({ name, size, standsOn }) => ['Disk', `${name}, ${formatSize(size)}${standsOn === 0 ? '' : `, on ${standsOn} frozen files`}`] as const),
       ['Used', `${formatSize(vm.diskUsed)} on the host, without what it shares with others`],
-      ['SSH', `${vm.ssh.user}@127.0.0.1, port ${vm.ssh.port}`],
-      ...vm.forwards.map(({ protocol, address, host, guest }) => ['Forward', `${address}:${host} to the guest's ${guest} (${protocol})`] as const),
+      ['SSH', `${vm.ssh.user}@127.0.0.1, port ${vm.ssh.port}${vm.ssh.password ? ', with a password too' : ''}`],
+      ...vm.forwards.map((forward, index) => [index === 0 ? 'Ports' : '', describeForward(forward)] as const),
+      ...vm.shares.map((share, index) => [index === 0 ? 'Shares' : '', describeShare(share)] as const),
+      ...(vm.tpm ? [['TPM', '2.0, its state in the folder of the VM'] as const] : []),
       ...(vm.snapshots === 0 ? [] : [['Snapshots', `${vm.snapshots}${vm.snapshot === undefined ? '' : `, it stands on ${vm.snapshot}`}`] as const]),
       ...(flags.length === 0 ? [] : [['Flags', flags.join(', ')] as const]),
       ['Created', vm.created],

@@ -24,7 +24,7 @@ export type Checked<T> = { readonly value: T } | { readonly message: string };
 
 /** The keys of an authorized_keys text, one per line, comments left out. The format: sshd(8), AUTHORIZED_KEYS FILE FORMAT. */
 export function sshKeys(text: string): Checked<string[]> {
-  if (isPrivate(text)) return { message: 'is a private key; the image gets the public one (.pub)' };
+  if (isPrivate(text)) return { message: 'is a private key; the public one (.pub) is wanted' };
   const keys: string[] = [];
   for (const [i, raw] of text.split('\n').entries()) {
     const line = raw.trim();

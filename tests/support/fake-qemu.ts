@@ -18,7 +18,8 @@ createServer((socket) => {
   socket.on('data', (data) => {
     for (const line of String(data).trim().split('\n')) {
       const { execute, id }: { execute: string; id: number } = JSON.parse(line);
-      socket.write(`${JSON.stringify({ return: {}, id })}\n`);
+      // The monitor for people answers in words, and with none where all went well.
+      socket.write(`${JSON.stringify({ return: execute === 'human-monitor-command' ? '' : {}, id })}\n`);
       if (execute === 'system_powerdown' && mode === 'good') {
         setTimeout(() => {
           rmSync(pidFile);

@@ -11,6 +11,8 @@ export const LARGEST_CLOUD_INIT_FILE = 2 ** 20;
 /** How user-data and vendor-data may begin. (cloud-init: explanation/format.) */
 const HEADERS = ['#cloud-config', '#!', '#include', '#cloud-boothook', '#part-handler', '## template: jinja', 'Content-Type:', 'MIME-Version:'] as const;
 
+const ARCHIVE = '#cloud-config-archive';
+
 type Kind = 'user-data' | 'vendor-data' | 'network-config';
 
 function fail(kind: Kind, file: string, message: string, more: { readonly hint?: string; readonly problems?: readonly Problem[] } = {}): IngotError {
@@ -48,7 +50,7 @@ function checkParts(kind: Kind, file: string, text: string): void {
       hint: 'It begins with #cloud-config, #! for a script, #include, #cloud-boothook, #cloud-config-archive, or as MIME.',
     });
   }
-  if (/^#cloud-config-archive/.test(text)) {
+  if (text.startsWith(ARCHIVE)) {
     if (!isSeq(parse(kind, file, text).contents)) throw fail(kind, file, ': a #cloud-config-archive is a list of parts');
   } else if (/^#cloud-config\s/.test(`${text}\n`)) {
     const { contents } = parse(kind, file, text);
@@ -80,7 +82,7 @@ function parse(kind: Kind, file: string, text: string): Document.Parsed {
 
 /** The parts of the user's vendor-data, as entries of a #cloud-config-archive: each is told by how it begins. */
 export function vendorParts(text: string): unknown[] {
-  if (!/^#cloud-config-archive/.test(text)) return [{ content: text }];
+  if (!text.startsWith(ARCHIVE)) return [{ content: text }];
   const parts: unknown = parseDocument(text).toJS();
   return Array.isArray(parts) ? parts : [];
 }

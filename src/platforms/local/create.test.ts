@@ -8,7 +8,10 @@ import { faultyHost, type Fault } from '../../../tests/support/faulty-host.ts';
 import { newVm, sampleLab } from '../../../tests/support/lab.ts';
 import { SAMPLE_DISK } from '../../../tests/support/sample-images.ts';
 import { createVm, randomMac, randomUuid } from './create.ts';
+import { parseNewDisk } from './extra-disks.ts';
+import { parseForward } from './forwards.ts';
 import { deleteVm } from './remove.ts';
+import { viewVm } from './view.ts';
 import { activePath, findVm, imageUsers, loadVm, loadVms, recordPath, rootDisk, seedPath } from './vms.ts';
 
 const web = parseName('web', 'a VM');
@@ -103,13 +106,67 @@ describe('making a VM', () => {
   });
 });
 
+describe('what a VM is made of', () => {
+  test('disks besides the root stand on nothing, each in a slot', async () => {
+    await using lab = await sampleLab();
+    const vm = await createVm(lab.context(), newVm('web', { extraDisks: [parseNewDisk('data=20GiB'), parseNewDisk('logs=1GiB')] }));
+    expect(vm.disks.map(({ name, size, slot }) => [name, size, slot])).toEqual([
+      ['root', 10 * 2 ** 30, undefined],
+      ['data', 20 * 2 ** 30, 0],
+      ['logs', 2 ** 30, 1],
+    ]);
+    const header = await readQcow2Header(lab.host.files, activePath(lab.home.home.vm(web), vm.disks[1]?.active ?? ''));
+    expect(header).toMatchObject({ virtualSize: 20 * 2 ** 30, backing: undefined });
+    expect(await viewVm(lab.context(), vm)).toMatchObject({ extraDisks: [{ name: 'data' }, { name: 'logs' }] });
+  });
+
+  test('forwards get the ports that are asked for, or free ones, and no other VM the same', async () => {
+    await using lab = await sampleLab();
+    const forwards = ['29876:80', '443', 'udp:53'].map(parseForward);
+    const vm = await createVm(lab.context(), newVm('web', { forwards }));
+    const [fixed, chosen, udp] = vm.forwards;
+    expect(fixed).toEqual({ protocol: 'tcp', address: '127.0.0.1', host: 29_876, guest: 80 });
+    expect(chosen).toMatchObject({ guest: 443, chosen: true });
+    expect(udp).toMatchObject({ protocol: 'udp', guest: 53, chosen: true });
+    expect(chosen?.host).not.toBe(vm.ssh.port);
+    await expect(createVm(lab.context(), newVm('db', { forwards: [parseForward('0.0.0.0:29876:80')] }))).rejects.toMatchObject({
+      code: 'port-taken',
+      message: 'Port 29876 of 0.0.0.0 is taken by the VM web',
+    });
+    const other = await createVm(lab.context(), newVm('db', { forwards: [parseForward('udp:29876:80'), parseForward('443')] }));
+    expect(new Set([vm.ssh.port, other.ssh.port, chosen?.host, other.forwards[1]?.host]).size).toBe(4);
+    await expect(createVm(lab.context(), newVm('x', { forwards: [parseForward('192.0.2.77:80:80')] }))).rejects.toMatchObject({ code: 'address-unknown' });
+  });
+
+  test('a password is known by its hash alone, and only to the seed', async () => {
+    await using lab = await sampleLab();
+    const vm = await createVm(lab.context(), newVm('web', { passwordHash: '$6$salt$hash' }));
+    expect(vm.passwordLogin).toBe(true);
+    expect(JSON.stringify([vm, lab.ran, lab.messages])).not.toContain('$6$');
+  });
+
+  test('folders that cannot be shared are refused before anything is made', async () => {
+    await using lab = await sampleLab();
+    const share = { host: lab.home.home.root, guest: '/srv/x', readOnly: false };
+    const noDaemon = { ...lab.host, machine: { ...lab.host.machine, platform: 'darwin' } } as const;
+    await expect(createVm(lab.context(noDaemon), newVm('web', { shares: [share] }))).rejects.toMatchObject({
+      code: 'share-unsupported',
+      message: expect.stringContaining('Linux hosts alone'),
+    });
+    await expect(createVm(lab.context(), newVm('web', { shares: [{ ...share, host: '/nowhere' }] }))).rejects.toMatchObject({ code: 'share-invalid' });
+    expect(await loadVms(lab.host, lab.home.home)).toEqual([]);
+    expect(await lab.host.files.list(lab.home.home.run)).toEqual([]);
+  });
+});
+
 describe.each<Fault>(['kill', 'torn', 'full'])('%s at every effect', { timeout: 60_000 }, (fault) => {
   test('of making a VM: it is there whole, or its name is free', async () => {
     for (let at = 1; ; at++) {
       await using lab = await sampleLab();
       const { home } = lab.home;
       const faulty = faultyHost(lab.host, at, fault);
-      await createVm(lab.context(faulty.host), newVm('web')).catch(() => undefined);
+      const request = newVm('web', { extraDisks: [parseNewDisk('data=1GiB')], forwards: [parseForward('80')] });
+      await createVm(lab.context(faulty.host), request).catch(() => undefined);
       if (!faulty.hit()) {
         if (at > faulty.log.length) break;
         continue;
@@ -119,7 +176,7 @@ describe.each<Fault>(['kill', 'torn', 'full'])('%s at every effect', { timeout: 
         expect(await lab.host.files.list(home.vms), faulty.log.at(at - 1)).toEqual([]);
         await createVm(lab.context(), newVm('web'));
       } else {
-        for (const disk of [activePath(home.vm(web), rootDisk(after).active), seedPath(home.vm(web))])
+        for (const disk of [...after.disks.map(({ active }) => activePath(home.vm(web), active)), seedPath(home.vm(web))])
           expect(await lab.host.files.status(disk), faulty.log.at(at - 1)).toBeDefined();
       }
       await sweepScratch(lab.host, home);

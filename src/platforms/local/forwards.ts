@@ -34,6 +34,11 @@ export function formatForward({ protocol, address, host, guest }: WantedForward)
   return [...(protocol === 'tcp' ? [] : [protocol]), ...(address === '127.0.0.1' ? [] : [address]), ...(host === undefined ? [] : [host]), guest].join(':');
 }
 
+/** A forward for people: `127.0.0.1:8080 -> 80 (tcp)`. */
+export function describeForward({ protocol, address, host, guest }: Forward): string {
+  return `${address}:${host} -> ${guest} (${protocol})`;
+}
+
 /** Refuses a port of the host that is named twice; throws `forward-twice`. */
 export function checkForwards(wanted: readonly WantedForward[], sshPort?: number): void {
   const seen = new Set(sshPort === undefined ? [] : [`tcp ${sshPort}`]);

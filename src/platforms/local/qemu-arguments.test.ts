@@ -59,6 +59,22 @@ describe('the command line', () => {
     await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, 'kernel-disposable.txt'));
   });
 
+  test('slots, a disk in one, shared folders, a TPM', async () => {
+    const shares = [
+      { tag: 'share0', kind: 'virtiofs', host: '/src', readOnly: false },
+      { tag: 'share1', kind: '9p', host: '/a,b', readOnly: true },
+    ] as const;
+    const disks = [diskOf([hostPath('/home/blobs/base')]), { ...diskOf([], 'data'), slot: 1 }];
+    const words = qemuArguments(specOf('amd64', 'uefi-secure', 'kvm', { disks, slots: 2, shares, tpm: true }), {
+      firmware: FIRMWARE,
+      disposable: false,
+      sandbox: true,
+    });
+    await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, 'devices.txt'));
+    const arm = qemuArguments(specOf('arm64', 'uefi', 'tcg', { shares, tpm: true }), { firmware: FIRMWARE, disposable: false, sandbox: true });
+    expect(arm).toEqual(expect.arrayContaining(['virt,gic-version=max,memory-backend=ram', 'tpm-tis-device,tpmdev=tpm0']));
+  });
+
   test('an isolated guest can be logged in to, and reaches nothing', () => {
     const network = (more: Partial<GuestSpec>): string | undefined =>
       qemuArguments(specOf('amd64', 'bios', 'tcg', more), { firmware: undefined, disposable: true, sandbox: true }).find((word) => word.startsWith('user,'));

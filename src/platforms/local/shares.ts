@@ -32,6 +32,11 @@ export function parseShare(text: string, folder: HostPath | undefined): WantedSh
   return { host: resolve(folder ?? '/', host), guest: guestPath(target), readOnly };
 }
 
+/** A share for people: `/home/me/src -> /srv/src (virtiofs, read-only)`. */
+export function describeShare({ host, guest, kind, readOnly }: Share): string {
+  return `${host} -> ${guest} (${kind}${readOnly ? ', read-only' : ''})`;
+}
+
 /** Decides how the guest gets the folders, before anything is made. Throws `share-invalid`, `share-unsupported`. */
 export async function planShares(host: Host, image: Pick<Image, 'config'>, wanted: readonly WantedShare[]): Promise<Share[]> {
   if (wanted.length === 0) return [];

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Context } from '../../operations/operation.ts';
 import { architectureSchema, firmwareSchema } from './guest-spec.ts';
 import { vmState, vmStateSchema } from './machine-state.ts';
+import { forwardSchema, shareSchema } from './vm-record.ts';
 import { rootDisk, type VmRecord } from './vms.ts';
 
 /** What the lab's functions need of an operation's context. */
@@ -19,7 +20,12 @@ export const vmViewSchema = z.object({
   cpus: z.int(),
   memory: z.int().describe('Bytes'),
   disk: z.int().describe('Bytes'),
-  ssh: z.object({ user: z.string(), port: z.int() }),
+  /** Those besides the root. */
+  extraDisks: z.array(z.object({ name: z.string(), size: z.int().describe('Bytes') })),
+  ssh: z.object({ user: z.string(), port: z.int(), password: z.boolean().describe('A password lets one in, too') }),
+  forwards: z.array(forwardSchema),
+  shares: z.array(shareSchema),
+  tpm: z.boolean(),
   protected: z.boolean(),
   autostart: z.boolean(),
   snapshots: z.int().describe('How many it has'),
@@ -45,7 +51,11 @@ export function viewOf(vm: VmRecord, { state, pid }: Pick<Awaited<ReturnType<typ
     cpus,
     memory,
     disk: rootDisk(vm).size,
-    ssh: { user: vm.ssh.user, port: vm.ssh.port },
+    extraDisks: vm.disks.slice(1).map((disk) => ({ name: disk.name, size: disk.size })),
+    ssh: { user: vm.ssh.user, port: vm.ssh.port, password: vm.passwordLogin === true },
+    forwards: vm.forwards,
+    shares: vm.shares ?? [],
+    tpm: vm.tpm === true,
     protected: vm.protected,
     autostart,
     snapshots: vm.snapshots.length,
