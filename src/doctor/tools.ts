@@ -64,6 +64,11 @@ const QEMU_ARCHITECTURES: Readonly<Record<string, { binary: string; package: str
   arm64: { binary: 'qemu-system-aarch64', package: 'qemu-system-arm' },
 };
 
+/** The package that brings QEMU for guests of an architecture, in Debian and Ubuntu. */
+export function qemuPackage(arch: string): string {
+  return QEMU_ARCHITECTURES[arch]?.package ?? 'qemu-system';
+}
+
 /** A tool of the table, with what differs by the host's processor filled in. */
 export function hostTool(name: ToolName, arch: string): HostTool & { readonly program: string } {
   const tool: Omit<HostTool, 'name'> = HOST_TOOLS[name];

@@ -7,6 +7,7 @@ import { takeLock } from '../../base/lock.ts';
 import type { Argv } from '../../base/process.ts';
 import { findProgram } from '../../base/programs.ts';
 import { makeScratch } from '../../base/scratch.ts';
+import { qemuPackage } from '../../doctor/tools.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { Accelerator, Architecture } from './guest-spec.ts';
 import { PROBE_EXIT_CODE, PROBE_EXIT_PORT, probeDisk } from './probe-sector.ts';
@@ -149,12 +150,17 @@ async function readVerdicts(host: Pick<Host, 'files'>, path: string): Promise<Ve
 }
 
 /** The file of QEMU with its size and date, which change with its version. Throws `qemu-missing`. */
-export async function qemuFile(host: Pick<Host, 'files'>, arch: Architecture): Promise<string> {
+export async function qemuFile(host: Pick<Host, 'files' | 'machine'>, arch: Architecture): Promise<string> {
   const program = qemuProgram(arch);
   const path = await findProgram(host, program);
   const status = path === undefined ? undefined : await host.files.status(path);
   if (status !== undefined) return `${path} ${status.size} ${status.modified.getTime()}`;
-  throw new IngotError('host', 'qemu-missing', `The program ${program} is not installed`, { hint: 'Run `ingot setup` to install what is missing.' });
+  if (arch === hostArchitecture(host)) {
+    throw new IngotError('host', 'qemu-missing', `The program ${program} is not installed`, { hint: 'Run `ingot setup` to install what is missing.' });
+  }
+  throw new IngotError('host', 'qemu-missing', `The program ${program}, which emulates ${arch} machines, is not installed`, {
+    hint: `Install ${qemuPackage(arch)} (Debian, Ubuntu), or use an image for ${hostArchitecture(host)}, which runs faster here.`,
+  });
 }
 
 /** Names this boot of the host. */
