@@ -16,7 +16,7 @@ export default defineOperation({
   kind: 'job',
   input: z.object({
     name: vmNameInput,
-    action: z.enum(['list', 'add', 'remove']).default('list').describe('What to do').meta({ positional: true }),
+    action: z.enum(['list', 'add', 'remove']).describe('What to do').meta({ positional: true }),
     disk: z.string().optional().describe('NAME=SIZE to add one, NAME to remove it').meta({ positional: true }),
     force: z.boolean().default(false).describe('Remove it although the machine may use it'),
   }),
@@ -28,7 +28,7 @@ export default defineOperation({
   examples: [
     { command: 'ingot vm disk web add data=20GiB', does: 'gives the VM web an empty disk: /dev/disk/by-id/virtio-data' },
     { command: 'ingot vm disk web remove data', does: 'takes it away again, with what is on it' },
-    { command: 'ingot vm disk web', does: 'shows its disks' },
+    { command: 'ingot vm disk web list', does: 'shows its disks' },
   ],
   async run({ name: text, action, disk, force }, context) {
     const name = parseName(text, 'a VM');

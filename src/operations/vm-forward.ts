@@ -16,7 +16,7 @@ export default defineOperation({
   kind: 'query',
   input: z.object({
     name: vmNameInput,
-    action: z.enum(['list', 'add', 'remove']).default('list').describe('What to do').meta({ positional: true }),
+    action: z.enum(['list', 'add', 'remove']).describe('What to do').meta({ positional: true }),
     forward: z.array(parsedInput(parseForward)).default([]).describe('HOST:GUEST or GUEST; to remove one, either port').meta({ positional: true }),
   }),
   output: z.object({ name: z.string(), forwards: z.array(forwardSchema) }),
@@ -24,7 +24,7 @@ export default defineOperation({
     { command: 'ingot vm forward web add 8080:80', does: 'port 8080 of this host now leads to port 80 of the VM web' },
     { command: 'ingot vm forward web add udp:5300:53 0.0.0.0:8443:443', does: 'one for UDP, and one that other hosts can use' },
     { command: 'ingot vm forward web remove 8080', does: 'takes it away' },
-    { command: 'ingot vm forward web', does: 'shows them' },
+    { command: 'ingot vm forward web list', does: 'shows them' },
   ],
   async run({ name: text, action, forward }, context) {
     const name = parseName(text, 'a VM');

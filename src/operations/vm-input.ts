@@ -41,7 +41,7 @@ export function parsedInput<T>(parse: (text: string) => T) {
       return parse(text);
     } catch (error) {
       if (!(error instanceof IngotError)) throw error;
-      context.addIssue({ code: 'custom', message: [error.message, error.hint].filter((part) => part !== undefined).join('. ') });
+      context.addIssue({ code: 'custom', message: error.hint ?? error.message });
       return z.NEVER;
     }
   });

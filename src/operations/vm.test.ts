@@ -10,7 +10,9 @@ import type { Context } from './operation.ts';
 import imageList from './image-list.ts';
 import vmCreate from './vm-create.ts';
 import { laidOver, machineInput } from './vm-create-input.ts';
+import vmDisk from './vm-disk.ts';
 import vmExec from './vm-exec.ts';
+import vmForward from './vm-forward.ts';
 import vmList from './vm-list.ts';
 import vmLogs from './vm-logs.ts';
 import vmShow from './vm-show.ts';
@@ -135,6 +137,52 @@ test("the user's cloud-init data must be there", async () => {
   await using lab = await sampleLab();
   const input = vmCreate.input.parse({ name: 'web', image: 'debian-12', start: false, userData: '/nowhere/user-data' });
   await expect(vmCreate.run(input, contextOf(lab))).rejects.toMatchObject({ code: 'file-missing' });
+});
+
+describe('what is asked for more', () => {
+  test('ports and disks are shown, and changed later', async () => {
+    await using lab = await sampleLab();
+    const context = contextOf(lab);
+    const input = { name: 'web', image: 'debian-12', start: false, forward: ['29860:80'], extraDisk: ['data=2GiB'] };
+    const made = await vmCreate.run(vmCreate.input.parse(input), context);
+    expect(vmCreate.output.parse(made)).toMatchObject({ forwards: [{ host: 29_860 }], extraDisks: [{ name: 'data', size: 2 ** 31 }], shares: [], tpm: false });
+    expect(vmCreate.render?.(made, PLAIN)).toContain('Port 127.0.0.1:29860 -> 80 (tcp)');
+    const forward = (action: string, ...texts: string[]) => vmForward.run(vmForward.input.parse({ name: 'web', action, forward: texts }), context);
+    expect((await forward('add', 'udp:29860:53')).forwards).toHaveLength(2);
+    expect(vmForward.render?.(await forward('remove', '80'), PLAIN)).toBe('127.0.0.1:29860 -> 53 (udp)');
+    await expect(forward('remove')).rejects.toMatchObject({ code: 'forward-missing' });
+    const disk = (action: string, text?: string) => vmDisk.run(vmDisk.input.parse({ name: 'web', action, disk: text }), context);
+    expect(vmDisk.render?.(await disk('add', 'logs=1GiB'), PLAIN)).toMatch(/logs +1\.0 GiB\nweb sees it when it is started the next time\.$/);
+    expect((await disk('remove', 'data')).disks.map(({ name }) => name)).toEqual(['root', 'logs']);
+    await expect(disk('add')).rejects.toMatchObject({ code: 'disk-missing' });
+  });
+
+  test('a password that is no password is told without it', async () => {
+    await using lab = await sampleLab();
+    const context = { ...contextOf(lab), standardInput: () => Promise.resolve(Buffer.from('two\nlines\n')) };
+    const input = vmCreate.input.parse({ name: 'web', image: 'debian-12', start: false, passwordLogin: true });
+    await expect(vmCreate.run(input, context)).rejects.toMatchObject({ code: 'password-invalid', message: expect.not.stringContaining('lines') });
+  });
+
+  test('files for cloud-init and keys are looked at first', async () => {
+    await using lab = await sampleLab();
+    const file = `${lab.home.home.root}/file`;
+    await lab.host.files.write(file, 'neither\n');
+    const create = (more: object) => vmCreate.run(vmCreate.input.parse({ name: 'web', image: 'unknown', start: false, ...more }), contextOf(lab));
+    await expect(create({ userData: file })).rejects.toMatchObject({ code: 'user-data-invalid' });
+    await expect(create({ vendorData: file })).rejects.toMatchObject({ code: 'vendor-data-invalid' });
+    await expect(create({ networkConfig: file })).rejects.toMatchObject({ code: 'network-config-invalid' });
+    await expect(create({ sshKey: [file] })).rejects.toMatchObject({ code: 'ssh-key-invalid' });
+    await expect(create({ userData: lab.home.home.root })).rejects.toMatchObject({ code: 'file-is-folder' });
+  });
+
+  test.each([
+    ['forward', ['0:80'], /^Write HOST:GUEST/],
+    ['extraDisk', ['root=1GiB'], /^Every VM has a disk of that name/],
+  ])('--%s %s is refused with what to write', (key, words, message) => {
+    const parsed = vmCreate.input.safeParse({ name: 'web', image: 'debian-12', [key]: words });
+    expect(parsed.error?.issues).toMatchObject([{ path: [key, 0], message: expect.stringMatching(message) }]);
+  });
 });
 
 describe('a VM that does not run', () => {
