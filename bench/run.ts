@@ -20,6 +20,7 @@ import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { fleetBuild, fleetSize } from './rows/fleet.ts';
 import { helperVmStart } from './rows/helper-vm.ts';
 import { createMany, listMany } from './rows/lab.ts';
+import { labCreate } from './rows/lab-create.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
 import { listStart, versionStart } from './rows/startup.ts';
@@ -44,6 +45,7 @@ const ROWS: readonly Row[] = [
   planFleet,
   planFleetMemory,
   helperVmStart,
+  labCreate,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 

@@ -10,6 +10,7 @@ import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
 import { familiesPage } from './family-results.ts';
+import { labJsonSchema, labPage } from './lab-reference.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
 import { packagesPage } from './packages-reference.ts';
 import { rolesPage } from './roles-reference.ts';
@@ -32,6 +33,8 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['families.md', familiesPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],
     ['fleet.schema.json', fleetJsonSchema()],
+    ['lab.md', labPage(NOTE)],
+    ['lab.schema.json', labJsonSchema()],
   ]);
 }
 

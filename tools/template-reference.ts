@@ -108,7 +108,7 @@ function sectionBlocks(sections: readonly Section[]): string[] {
 
 function objectSection(title: string, text: string, schema: Schema, sections: Section[]): Section {
   const rows = Object.entries(schema.properties ?? {}).map(([key, value]) =>
-    row(key, value, schema.required?.includes(key) === true, title === 'Template' || title === 'Fleet' ? key : `${title}.${key}`, sections),
+    row(key, value, schema.required?.includes(key) === true, ['Template', 'Fleet', 'Lab'].includes(title) ? key : `${title}.${key}`, sections),
   );
   return { title, text, rows, example: TEMPLATE_EXAMPLES[title] };
 }

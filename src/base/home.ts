@@ -39,6 +39,7 @@ export const HOME_VERSION = 1;
  *     frozen/<id>.qcow2       a disk that no VM writes to any more, since snapshots, clones or VMs stand on it
  *     frozen/<id>.ram         the memory of a machine: of a snapshot, or of a suspended VM
  *     frozen/<id>.fd          UEFI variables of a snapshot
+ *     labs/<name>.json        a lab: what was applied last, its network and the addresses on it
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
@@ -70,6 +71,7 @@ export interface Home {
   readonly run: HostPath;
   readonly vms: HostPath;
   readonly frozen: HostPath;
+  readonly labs: HostPath;
   readonly logs: HostPath;
   /** ingot's own log; older parts are beside it, compressed. */
   readonly log: HostPath;
@@ -77,6 +79,7 @@ export interface Home {
   blob(digest: Digest): HostPath;
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
+  lab(name: Name): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
   frozenVariables(id: string): HostPath;
@@ -114,12 +117,14 @@ export function homeAt(root: HostPath): Home {
     run: at('run'),
     vms: at('vms'),
     frozen: at('frozen'),
+    labs: at('labs'),
     logs: at('logs'),
     log: at('logs', 'ingot.log'),
     buildLogs: at('logs', 'builds'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),
+    lab: (name) => at('labs', `${name}.json`),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),
     frozenRam: (id) => at('frozen', `${id}.ram`),
     frozenVariables: (id) => at('frozen', `${id}.fd`),

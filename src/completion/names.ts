@@ -1,11 +1,12 @@
 import { homeAt, homeFolder, type Home } from '../base/home.ts';
 import { realHost, type Host } from '../base/host.ts';
 
-/** Names of images, VMs, releases, templates, roles, packages or profiles that there are now, for shell completion. Makes nothing, and is quiet about failures. */
+/** Names of images, VMs, labs, releases, templates, roles, packages or profiles that there are now, for shell completion. Makes nothing, and is quiet about failures. */
 export async function namesOf(kind: string): Promise<string[]> {
   const host = realHost();
   const home = homeAt(homeFolder(host));
   if (kind === 'vm') return host.files.list(home.vms);
+  if (kind === 'lab') return (await host.files.list(home.labs)).map((file) => file.replace(/\.json$/, ''));
   if (kind === 'image') {
     const { openStore } = await import('../store/store.ts');
     const images = await openStore(host, home).list();

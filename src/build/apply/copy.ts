@@ -50,7 +50,7 @@ export async function stage(
       await files.copy(from, to);
       const { hex } = await files.sha256(to);
       if (hex !== entry.sha256) {
-        throw new IngotError('conflict', 'input-changed', `${from} changed while the image was built`, { hint: 'Run the same command again.' });
+        throw new IngotError('conflict', 'input-changed', `${from} changed after it was read`, { hint: 'Run the same command again.' });
       }
       await files.setMode(to, entry.mode);
     }

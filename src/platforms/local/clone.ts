@@ -53,14 +53,15 @@ export async function cloneVm(context: LabContext, request: CloneRequest): Promi
   for (const disk of source.disks) disks.push(await cloneDisk(context, source, disk, folder, request));
   const id = randomUuid(host);
   const from = home.vm(request.source);
-  await reseed(context, from, folder, { hostname: target, instanceId: id });
+  await reseed(context, from, folder, { hostname: target, instanceId: id, ...(source.lab === undefined ? {} : { ownNetwork: true }) });
   const { efiVariables } = guestFiles(from);
   if ((await host.files.status(efiVariables)) !== undefined) await host.files.copy(efiVariables, guestFiles(folder).efiVariables);
   if (source.forwards.length > 0)
     context.events.message('info', `${target} has none of the ${source.forwards.length} port forwards of ${source.name}: its ports are taken`);
 
   const vm = await withFreePort(host, home, { recorded: () => recordedPorts(host, home), signal: context.signal }, async (port) => {
-    const { standsOn: _standsOn, suspended: _suspended, still: _still, unsettled: _unsettled, ...rest } = source;
+    // It is no member of the source's lab: two machines cannot have one address.
+    const { lab: _lab, standsOn: _standsOn, suspended: _suspended, still: _still, unsettled: _unsettled, ...rest } = source;
     const record: VmRecord = {
       ...rest,
       name: target,

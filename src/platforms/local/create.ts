@@ -13,6 +13,7 @@ import { checkForwards, forwardAt, portFor, type WantedForward } from './forward
 import { newFileId } from './frozen.ts';
 import { defaultFirmware, findFirmware } from './firmware.ts';
 import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
+import { labSeed } from './lab-seed.ts';
 import { checkDiskSize, makeEmptyDisk, makeOverlay } from './overlay.ts';
 import { withFreePorts } from './ports.ts';
 import { checkLayers, lockVm, startLocked } from './power.ts';
@@ -23,7 +24,7 @@ import { ensureSshKey } from './ssh.ts';
 import { findSwtpm } from './tpm.ts';
 import type { LabContext } from './view.ts';
 import type { Share } from './vm-record.ts';
-import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type VmDisk, type VmRecord } from './vms.ts';
+import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type LabMembership, type VmDisk, type VmRecord } from './vms.ts';
 
 /** What a VM is made from. */
 export interface NewVm {
@@ -51,9 +52,18 @@ export interface NewVm {
   readonly extraDisks?: readonly NewDisk[];
   readonly shares?: readonly WantedShare[];
   readonly tpm?: boolean;
+  /** It is a member of a lab. */
+  readonly lab?: NewMember;
   readonly start: boolean;
   /** Start although the host's memory is short. */
   readonly force: boolean;
+}
+
+/** What a VM is made a member of a lab with. */
+export interface NewMember extends Pick<LabMembership, 'name' | 'member' | 'source'> {
+  readonly network: Omit<LabMembership['network'], 'mac'>;
+  /** Lines of /etc/hosts, and the hash that stands for them; user-data can be in the way of their being written. */
+  readonly hosts: { readonly text: string; readonly hash: string };
 }
 
 const DEFAULT_DISK = 10 * 2 ** 30;
@@ -85,8 +95,10 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   await using scratch = await makeScratch(host, home, `vm create ${name}`);
   const folder = hostPath(join(scratch.path, 'vm'));
   const id = randomUuid(host);
+  const mac = randomMac(host);
+  const lab = request.lab === undefined ? undefined : membership(request.lab, randomMac(host));
   const disks = [{ name: ROOT_DISK, size: disk, frozen: [], active: newFileId(host) }, ...extra];
-  await fillFolder(host, home, folder, { request, image, disks, shares, id });
+  await fillFolder(host, home, folder, { request, image, disks, shares, id, mac, lab });
   const ssh = { protocol: 'tcp', address: '127.0.0.1', ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }) } as const;
   const vm = await withFreePorts(
     host,
@@ -103,7 +115,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         cpus: request.cpus,
         memory: request.memory,
         disks,
-        mac: randomMac(host),
+        mac,
         ssh: { user: image.config['dev.ingot.image'].defaultUser, port, ...sshPortOf(image), fixed: request.sshPort !== undefined },
         forwards: forwards.map((forward, index) => forwardAt(forward, ports[index] ?? 0)),
         ...(shares.length === 0 ? {} : { shares }),
@@ -112,6 +124,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         snapshots: [],
         protected: false,
         autostart: false,
+        ...(lab === undefined ? {} : { lab }),
         created: host.clock.now().toISOString(),
       };
       await host.files.write(recordPath(folder), JSON.stringify(record, undefined, 2), { mode: 0o600 });
@@ -160,9 +173,9 @@ async function fillFolder(
   host: Host,
   home: Home,
   folder: HostPath,
-  what: { request: NewVm; image: Image; disks: readonly VmDisk[]; shares: readonly Share[]; id: string },
+  what: { request: NewVm; image: Image; disks: readonly VmDisk[]; shares: readonly Share[]; id: string; mac: string; lab: LabMembership | undefined },
 ): Promise<void> {
-  const { request, image, disks, shares, id } = what;
+  const { request, image, disks, shares, id, mac, lab } = what;
   await host.files.makeDirectory(folder, 0o700);
   const top = layerPaths(home, image).at(-1);
   if (top === undefined) throw new IngotError('verification', 'image-empty', `The image ${request.image} has no layers`);
@@ -170,7 +183,14 @@ async function fillFolder(
     await (name === ROOT_DISK ? makeOverlay(host, activePath(folder, active), top, size) : makeEmptyDisk(host, activePath(folder, active), size));
   }
   const key = await ensureSshKey(host, home);
-  await makeSeed(host, seedPath(folder), seedContent({ instanceId: id, hostname: request.name, publicKey: key.publicKey }, { ...request, shares }));
+  const hostname = lab?.member ?? request.name;
+  const content = seedContent({ instanceId: id, hostname, publicKey: key.publicKey }, { ...request, shares });
+  const hosts = request.lab?.hosts.text ?? '';
+  await makeSeed(host, seedPath(folder), lab === undefined ? content : labSeed(content, { mac, network: lab.network, hosts }));
+}
+
+function membership({ name, member, source, network, hosts }: NewMember, mac: string): LabMembership {
+  return { name, member, source, network: { mac, ...network }, hosts: source.userData === undefined ? hosts.hash : '', files: {}, scripts: [] };
 }
 
 /** A random UUID (RFC 9562, version 4) from the host's randomness. */

@@ -59,6 +59,15 @@ export interface GuestShare {
   readonly readOnly: boolean;
 }
 
+/** A network that guests of this host share: QEMU carries its frames as multicast packets of the host's loopback interface. */
+export interface GuestNetwork {
+  /** Address of the guest's card on it. */
+  readonly mac: string;
+  /** Multicast address and UDP port that are this network's alone. */
+  readonly group: string;
+  readonly port: number;
+}
+
 /** Everything that a guest is started from. Plain data; the sockets and logs go into its folder. */
 export interface GuestSpec {
   readonly name: string;
@@ -84,6 +93,8 @@ export interface GuestSpec {
   readonly slots?: number;
   readonly shares?: readonly GuestShare[];
   readonly tpm?: boolean;
+  /** A second card, on a network that only guests are on. */
+  readonly network?: GuestNetwork;
   /** The guest reaches nothing: neither the host nor what lies behind it. One can still log in. */
   readonly isolated?: boolean;
   /** Boots this kernel instead of the disk's own boot loader. */

@@ -75,6 +75,13 @@ describe('the command line', () => {
     expect(arm).toEqual(expect.arrayContaining(['virt,gic-version=max,memory-backend=ram', 'tpm-tis-device,tpmdev=tpm0']));
   });
 
+  test('a card on a network of guests sends its frames over the loopback interface', () => {
+    const network = { mac: '52:54:00:00:00:02', group: '239.255.1.2', port: 20_000 };
+    const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { network }), { firmware: undefined, disposable: true, sandbox: true });
+    const at = words.indexOf('socket,id=net1,mcast=239.255.1.2:20000,localaddr=127.0.0.1');
+    expect(words.slice(at - 1, at + 3)).toEqual(['-netdev', words[at], '-device', 'virtio-net-pci,netdev=net1,mac=52:54:00:00:00:02,romfile=']);
+  });
+
   test('an isolated guest can be logged in to, and reaches nothing', () => {
     const network = (more: Partial<GuestSpec>): string | undefined =>
       qemuArguments(specOf('amd64', 'bios', 'tcg', more), { firmware: undefined, disposable: true, sandbox: true }).find((word) => word.startsWith('user,'));

@@ -2,7 +2,16 @@ import { basename } from 'node:path';
 import type { Argv } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
 import type { FirmwareFiles } from './firmware.ts';
-import { guestFiles, type Accelerator, type Architecture, type GuestDisk, type GuestFiles, type GuestShare, type GuestSpec } from './guest-spec.ts';
+import {
+  guestFiles,
+  type Accelerator,
+  type Architecture,
+  type GuestDisk,
+  type GuestFiles,
+  type GuestNetwork,
+  type GuestShare,
+  type GuestSpec,
+} from './guest-spec.ts';
 
 /** QEMU's name of an architecture. */
 const PROGRAMS: Readonly<Record<Architecture, string>> = { amd64: 'qemu-system-x86_64', arm64: 'qemu-system-aarch64' };
@@ -41,6 +50,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...['-netdev', userNetwork(spec)],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
+    ...networkArguments(spec.network),
     ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],
     ...['-chardev', socket('agent', files.agent), '-device', 'virtio-serial-pci'],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
@@ -126,6 +136,13 @@ function userNetwork(spec: GuestSpec): string {
   const ssh = { protocol: 'tcp', address: '127.0.0.1', host: spec.ssh.port, guest: spec.ssh.guestPort ?? 22 } as const;
   const forwards = [ssh, ...(spec.forwards ?? [])].map(({ protocol, address, host, guest }) => `hostfwd=${protocol}:${address}:${host}-:${guest}`);
   return ['user', 'id=net0', ...(spec.isolated === true ? ['restrict=on'] : []), ...forwards].join(',');
+}
+
+/** With `localaddr` the packets leave by the loopback interface alone, whatever routes the host has for multicast. */
+function networkArguments(network: GuestNetwork | undefined): string[] {
+  if (network === undefined) return [];
+  const { mac, group, port } = network;
+  return ['-netdev', `socket,id=net1,mcast=${group}:${port},localaddr=127.0.0.1`, '-device', `virtio-net-pci,netdev=net1,mac=${mac},romfile=`];
 }
 
 const node = (description: Readonly<Record<string, unknown>>): string[] => ['-blockdev', JSON.stringify(description)];

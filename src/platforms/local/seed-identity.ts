@@ -1,16 +1,17 @@
 import { join } from 'node:path';
-import * as z from 'zod';
-import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
 import type { HostPath } from '../../base/types.ts';
-import { CLOUD_CONFIG, CLOUD_CONFIG_ARCHIVE, vendorText, wholeName, type SeedContent } from './seed.ts';
+import { wholeName, type SeedContent } from './seed.ts';
+import { foreignSeed, parseObject, vendorOf, vendorText } from './vendor-data.ts';
 
 /** Another identity for a seed that is there. */
 export interface NewIdentity {
   readonly hostname: string;
   /** Another instance: cloud-init sets everything up anew, and systemd gets another machine-id. Without it, only the name changes. */
   readonly instanceId?: string;
+  /** It leaves the network of a lab: neither the card there nor the names there are its own. */
+  readonly ownNetwork?: true;
 }
 
 /**
@@ -28,46 +29,19 @@ const NEW_MACHINE_ID = [
 
 /** The same seed with another identity: all that is the user's stays. Throws `seed-foreign` where ingot did not write it. Pure. */
 export function withIdentity(content: SeedContent, identity: NewIdentity): SeedContent {
-  const { hostname, instanceId } = identity;
+  const { hostname, instanceId, ownNetwork } = identity;
+  const { networkConfig, ...rest } = content;
   const { own, parts } = vendorOf(content.vendorData);
   const { prefer_fqdn_over_hostname: _prefer, fqdn: _fqdn, ...config } = own;
+  const { write_files: _hosts, ...alone } = config;
   const bootcmd = instanceId === undefined ? {} : { bootcmd: [['cloud-init-per', 'instance', 'ingot-machine-id', 'sh', '-c', NEW_MACHINE_ID]] };
   const metaData = { ...parseObject(content.metaData), 'local-hostname': hostname, ...(instanceId === undefined ? {} : { 'instance-id': instanceId }) };
   return {
-    ...content,
+    ...rest,
+    ...(networkConfig === undefined || ownNetwork === true ? {} : { networkConfig }),
     metaData: `${JSON.stringify(metaData, undefined, 2)}\n`,
-    vendorData: vendorText({ ...config, ...wholeName(hostname), ...bootcmd }, parts),
+    vendorData: vendorText({ ...(ownNetwork === true ? { ...alone, manage_etc_hosts: 'localhost' } : config), ...wholeName(hostname), ...bootcmd }, parts),
   };
-}
-
-const archiveSchema = z.tuple([z.object({ content: z.string() })], z.unknown());
-
-/** Takes vendor data apart again: what {@link vendorText} put together. */
-function vendorOf(text: string = `${CLOUD_CONFIG}{}`): { own: Record<string, unknown>; parts: readonly unknown[] } {
-  if (text.startsWith(CLOUD_CONFIG)) return { own: parseObject(text.slice(CLOUD_CONFIG.length)), parts: [] };
-  if (!text.startsWith(CLOUD_CONFIG_ARCHIVE)) throw foreignSeed();
-  const [first, ...parts] = parsed(text.slice(CLOUD_CONFIG_ARCHIVE.length), archiveSchema);
-  if (!first.content.startsWith(CLOUD_CONFIG)) throw foreignSeed();
-  return { own: parseObject(first.content.slice(CLOUD_CONFIG.length)), parts };
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  return text.trim() === '' ? {} : parsed(text, z.record(z.string(), z.unknown()));
-}
-
-/** JSON of a form; anything else is not ingot's. */
-function parsed<T>(text: string, schema: z.ZodType<T>): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    throw foreignSeed();
-  }
-}
-
-function foreignSeed(): IngotError {
-  return new IngotError('verification', 'seed-foreign', 'The seed of this VM was not written by ingot, or is damaged', {
-    hint: 'A VM gets a new one with `ingot vm create`.',
-  });
 }
 
 /** Reads the seed of a VM; `scratch` is a folder for the time being. Needs mtools. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Host } from '../../base/host.ts';
 import type { HostPath } from '../../base/types.ts';
 import { vendorParts } from './cloud-init-files.ts';
+import { vendorText } from './vendor-data.ts';
 import type { Share } from './vm-record.ts';
 
 /** The files of a NoCloud data source, as text (cloud-init: reference/datasources/nocloud). */
@@ -87,17 +88,6 @@ export function seedContent(identity: SeedIdentity, wishes: SeedWishes = {}): Se
 /** cloud-init would cut a name with dots at the first one. */
 export function wholeName(hostname: string): object {
   return hostname.includes('.') ? { prefer_fqdn_over_hostname: true, fqdn: hostname } : {};
-}
-
-/** Begins what ingot itself says of a machine, as JSON. */
-export const CLOUD_CONFIG = '#cloud-config\n';
-/** Begins several parts, of which the first is ingot's own. */
-export const CLOUD_CONFIG_ARCHIVE = '#cloud-config-archive\n';
-
-/** Vendor data: ingot's own configuration, and parts beside it. Of two that say something of the same key, the later one wins: the user's. */
-export function vendorText(own: object, parts: readonly unknown[]): string {
-  const text = `${CLOUD_CONFIG}${JSON.stringify(own)}\n`;
-  return parts.length === 0 ? text : `${CLOUD_CONFIG_ARCHIVE}${JSON.stringify([{ content: text }, ...parts], undefined, 2)}\n`;
 }
 
 /** Mounts shares when the machine starts: at its first boot through cloud-init, which then writes them into /etc/fstab. */

@@ -80,6 +80,35 @@ export const shareSchema = z.object({
   readOnly: z.boolean(),
 });
 export type Share = z.output<typeof shareSchema>;
+/** What a lab's file said of a VM when it was made, and a change of which makes another VM. */
+export const labSourceSchema = z.object({
+  image: z.string().optional(),
+  roles: z.array(z.string()).readonly(),
+  release: z.string().optional(),
+  firmware: firmwareSchema.optional(),
+  /** A hash. */
+  userData: z.string().optional(),
+});
+export type LabSource = z.output<typeof labSourceSchema>;
+
+/** What a VM has as a member of a lab. */
+export const labMembershipSchema = z.object({
+  name: z.string(),
+  /** Its name in the lab, which is its hostname. */
+  member: z.string(),
+  /** Its card on the lab's network. */
+  network: z.object({ mac: z.string(), address: z.ipv4(), prefix: z.int(), group: z.ipv4(), port: z.int() }),
+  source: labSourceSchema,
+  /** The names that it was told last: a hash. */
+  hosts: z.string(),
+  /** The files that it was given, by their path in it: hashes. */
+  files: z.record(z.string(), z.string()),
+  /** The scripts that it ran: hashes. */
+  scripts: z.array(z.string()),
+  /** The process of its QEMU that it was ready with. */
+  ready: z.int().optional(),
+});
+export type LabMembership = z.output<typeof labMembershipSchema>;
 
 /** What ingot knows of a VM: vm.json in its folder. Whether it runs is never stored, it is looked at. */
 export const vmRecordSchema = z.object({
@@ -133,6 +162,8 @@ export const vmRecordSchema = z.object({
   still: z.enum(['files', 'processors']).optional(),
   /** What it was called before, where renaming it was not finished: see settleName. Never stored; the folder's name counts. */
   renamedFrom: z.string().optional(),
+  /** It was made by a lab's file. */
+  lab: labMembershipSchema.optional(),
   created: z.iso.datetime(),
 });
 export type VmRecord = z.output<typeof vmRecordSchema>;

@@ -12,7 +12,7 @@ import { runningQemu } from './qemu-process.ts';
 import { migrateVm } from './vm-migrate.ts';
 import { ROOT_DISK, VM_VERSION, vmRecordSchema, type VmDisk, type VmRecord } from './vm-record.ts';
 
-export { ROOT_DISK, VM_VERSION, type VmDisk, type VmRecord } from './vm-record.ts';
+export { ROOT_DISK, VM_VERSION, type LabMembership, type LabSource, type VmDisk, type VmRecord } from './vm-record.ts';
 
 /** Here, since making a schema costs more than using it, and a listing reads many records. */
 const versionSchema = z.object({ v: z.int() });
@@ -119,6 +119,7 @@ export function vmSpec(home: Home, vm: VmRecord, accelerator: Accelerator): Gues
     slots: DISK_SLOTS,
     ...(vm.shares === undefined ? {} : { shares: vm.shares }),
     ...(vm.tpm === undefined ? {} : { tpm: vm.tpm }),
+    ...(vm.lab === undefined ? {} : { network: vm.lab.network }),
     ssh: sshAccess(home, vm),
   };
 }

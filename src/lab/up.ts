@@ -1,0 +1,182 @@
+import { IngotError, toIngotError } from '../base/errors.ts';
+import { takeLock } from '../base/lock.ts';
+import type { Context } from '../operations/operation.ts';
+import { createVm } from '../platforms/local/create.ts';
+import { deleteVm } from '../platforms/local/remove.ts';
+import type { LabContext } from '../platforms/local/view.ts';
+import { bringUp } from './bring-up.ts';
+import type { Lab, Member } from './model.ts';
+import type { MemberPlan, PlanOptions } from './plan.ts';
+import { prepareLab, type Prepared } from './prepare.ts';
+import { inPool } from './pool.ts';
+import { lockLab, saveLab } from './state.ts';
+
+export type UpContext = LabContext & Pick<Context, 'consent'>;
+
+export interface UpOptions extends PlanOptions {
+  /** Start VMs although memory is short. */
+  readonly force: boolean;
+  /** The image in the store that a member is made from; throws where there is none. */
+  readonly imageOf: (member: Member) => Promise<string>;
+}
+
+/** What became of one member. */
+export interface MemberOutcome {
+  readonly member: string;
+  readonly vm: string;
+  readonly address: string;
+  readonly result: 'ready' | 'made' | 'unchanged' | 'failed' | 'not-started';
+  /** It needs another VM, and --replace was not given. */
+  readonly renew: readonly string[];
+}
+
+export interface UpResult {
+  readonly name: string;
+  readonly network: string;
+  readonly members: readonly MemberOutcome[];
+  readonly deleted: readonly string[];
+}
+
+/** VMs that are made at the same time. */
+const AT_ONCE = 8;
+
+/**
+ * Makes of a lab what its file wants. Each step is done whole or not at all, and what is done already is not done again: after a failure or a kill the
+ * same command goes on. Throws `lab-unchanged` where consent to a loss was refused, `lab-incomplete` where members failed (the others are ready),
+ * and what reading, preparing and creating throw.
+ */
+export async function labUp(context: UpContext, lab: Lab, options: UpOptions): Promise<UpResult> {
+  const { host, home, signal } = context;
+  await using _lock = await lockLab(context, lab.name, `lab up ${lab.name}`);
+  await agree(context, lab, await prepareLab(context, lab, options));
+  const prepared = await (async () => {
+    // No other lab chooses its network until this one's is written.
+    await using _labs = await takeLock(host, home, 'labs', { what: `choosing the network of ${lab.name}`, signal });
+    const chosen = await prepareLab(context, lab, options);
+    await saveLab(host, home, chosen.state);
+    return chosen;
+  })();
+  const { plan, state } = prepared;
+  const images = await imagesFor(plan.members, options);
+  for (const { vm } of plan.gone) await deleteVm(context, vm, { force: true });
+  await inPool(
+    AT_ONCE,
+    plan.members.filter((one) => one.create),
+    async (one) => {
+      signal.throwIfAborted();
+      await makeMember(context, lab, one, { prepared, image: images.get(one.member.name) ?? '', force: options.force });
+    },
+  );
+  const outcomes = await startAll(context, lab, prepared, options);
+  signal.throwIfAborted();
+  throwFailures(lab, outcomes);
+  return {
+    name: lab.name,
+    network: state.network.subnet,
+    members: outcomes.map(({ plan: { member, vm, renew, create }, result }) => ({
+      member: member.name,
+      vm: create ? member.vm : vm,
+      address: prepared.addresses.get(member.name) ?? '',
+      result,
+      renew: create ? [] : renew,
+    })),
+    deleted: plan.gone.map(({ vm }) => vm),
+  };
+}
+
+/** Asks before anything is lost. Throws `lab-unchanged` where the user says no. */
+async function agree(context: UpContext, lab: Lab, { plan, otherFile }: Prepared): Promise<void> {
+  const questions: string[] = [];
+  if (otherFile !== undefined) questions.push(`The lab ${lab.name} was made from ${otherFile}, and this is ${lab.file}.`);
+  if (plan.gone.length > 0) questions.push(`Not in the file any more, and deleted with their disks: ${plan.gone.map(({ vm }) => vm).join(', ')}.`);
+  const renewed = plan.members.filter((one) => one.remove);
+  if (renewed.length > 0) questions.push(`Made anew, without what is on their disks: ${renewed.map(({ vm }) => vm).join(', ')}.`);
+  if (questions.length === 0 || (await context.consent(`${questions.join('\n')}\nGo on?`))) return;
+  throw new IngotError('interrupted', 'lab-unchanged', `The lab ${lab.name} is as it was`);
+}
+
+/** What the images of new VMs are, all of them before the first is made. */
+async function imagesFor(plans: readonly MemberPlan[], { imageOf }: UpOptions): Promise<Map<string, string>> {
+  const images = new Map<string, string>();
+  const byGroup = new Map<string, string>();
+  for (const { member } of plans.filter((one) => one.create)) {
+    const image = byGroup.get(member.group) ?? (await imageOf(member));
+    byGroup.set(member.group, image);
+    images.set(member.name, image);
+  }
+  return images;
+}
+
+async function makeMember(
+  context: LabContext,
+  lab: Lab,
+  { member, vm, remove }: MemberPlan,
+  { prepared, image, force }: { readonly prepared: Prepared; readonly image: string; readonly force: boolean },
+): Promise<void> {
+  const { group, port } = prepared.state.network;
+  if (remove) await deleteVm(context, vm, { force: true });
+  await createVm(context, {
+    name: member.vm,
+    image,
+    cpus: member.cpus,
+    memory: member.memory,
+    disk: member.disk,
+    firmware: member.firmware,
+    sshPort: undefined,
+    userData: member.userData,
+    start: false,
+    force,
+    lab: {
+      name: lab.name,
+      member: member.name,
+      source: member.source,
+      network: { address: prepared.addresses.get(member.name) ?? '', prefix: prepared.prefix, group, port },
+      hosts: prepared.hosts,
+    },
+  });
+}
+
+interface Outcome {
+  readonly plan: MemberPlan;
+  readonly result: MemberOutcome['result'];
+  readonly error?: unknown;
+}
+
+/** Brings every member up as soon as those are ready that it waits for; one that fails stops only those that wait for it. */
+async function startAll(context: LabContext, lab: Lab, { plan, hosts }: Prepared, options: UpOptions): Promise<Outcome[]> {
+  const tasks = new Map<string, Promise<Outcome>>();
+  const run = async (one: MemberPlan): Promise<Outcome> => {
+    const before = await Promise.all(one.member.after.flatMap((name) => tasks.get(name) ?? []));
+    if (before.some(({ result }) => result === 'failed' || result === 'not-started') || context.signal.aborted) return { plan: one, result: 'not-started' };
+    try {
+      const own = { ...context, events: context.events.branch(one.member.name) };
+      return { plan: one, result: await bringUp(own, one, { lab: lab.name, hosts, force: options.force }) };
+    } catch (error) {
+      return { plan: one, result: 'failed', error };
+    }
+  };
+  for (const one of plan.members) tasks.set(one.member.name, run(one));
+  return await Promise.all(tasks.values());
+}
+
+/** What failed, as one error; of a single failure that one, with who was not started. */
+function throwFailures(lab: Lab, outcomes: readonly Outcome[]): void {
+  const failed = outcomes.filter(({ result }) => result === 'failed').map(({ plan, error }) => ({ name: plan.member.name, error: toIngotError(error) }));
+  const [first] = failed;
+  if (first === undefined) return;
+  const waiting = outcomes.filter(({ result }) => result === 'not-started').map(({ plan }) => plan.member.name);
+  const rest =
+    waiting.length === 0
+      ? ''
+      : ` ${waiting.join(', ')} ${waiting.length === 1 ? 'waits' : 'wait'} for it and ${waiting.length === 1 ? 'was' : 'were'} not started.`;
+  const more = failed.length === 1 ? first.error.message : `${failed.length} of ${outcomes.length} VMs are not ready`;
+  const { class: kind, hint, detail } = first.error;
+  throw new IngotError(kind, failed.length === 1 ? first.error.code : 'lab-incomplete', `The lab ${lab.name} is not complete: ${more}`, {
+    hint: `${hint ?? ''}${rest} \`ingot lab up\` goes on where it was.`.trim(),
+    cause: first.error,
+    ...(failed.length === 1
+      ? {}
+      : { problems: failed.map(({ name, error }) => ({ path: name, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) })) }),
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
