@@ -97,6 +97,8 @@ export interface GuestSpec {
   readonly network?: GuestNetwork;
   /** The guest reaches nothing: neither the host nor what lies behind it. One can still log in. */
   readonly isolated?: boolean;
+  /** A file of the size of the memory, which is the memory; a machine that must not write to it starts from its content. */
+  readonly memoryFile?: { readonly path: HostPath; readonly written: boolean };
   /** Boots this kernel instead of the disk's own boot loader. */
   readonly kernel?: { readonly image: HostPath; readonly initrd?: HostPath; readonly append: string };
 }

@@ -1,7 +1,7 @@
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
-import type { Argv, CommandOptions, CommandResult } from '../../base/process.ts';
+import type { CommandOptions, CommandResult } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
 import { companionsOf, withCompanions } from './companions.ts';
 import { consoleTail } from './console-text.ts';
@@ -11,6 +11,7 @@ import { launch, qemuLog, type Lifetime } from './launch.ts';
 import { qemuArguments } from './qemu-arguments.ts';
 import { endQemu, runningQemu } from './qemu-process.ts';
 import { QmpClient } from './qmp.ts';
+import { restoreRamState } from './ram-state.ts';
 import { ANY_EXIT_CODE, loginLimit, sshCommand, waitForLogin } from './ssh.ts';
 
 export type { Lifetime } from './launch.ts';
@@ -53,6 +54,7 @@ export interface Guest {
 export interface StartOptions {
   readonly lifetime: Lifetime;
   readonly signal?: AbortSignal;
+  /** A saved state of the same machine: it does nothing until {@link restoreRamState} lets it go on from there. */
   readonly incoming?: HostPath;
 }
 
@@ -76,14 +78,28 @@ export async function startGuest(host: Host, spec: GuestSpec, options: StartOpti
   // A socket or pid file of an earlier start must not be taken for this one's.
   const sockets = companions.map(({ socket }) => socket);
   for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen, ...sockets]) await host.files.remove(stale);
-  const argv = qemuArguments(spec, { firmware, disposable: options.lifetime === 'process', sandbox: host.machine.platform === 'linux' });
-  const { signal, incoming } = options;
-  const words: Argv = incoming === undefined ? argv : [...argv, '-incoming', 'defer'];
-  const launched = await launch(host, files, withCompanions(companions, words), options.lifetime, {
+  const { lifetime, signal, incoming } = options;
+  const how = { firmware, disposable: lifetime === 'process', sandbox: host.machine.platform === 'linux', incoming: incoming !== undefined };
+  const launched = await launch(host, files, withCompanions(companions, qemuArguments(spec, how)), lifetime, {
     ...(signal === undefined ? {} : { signal }),
     ...(incoming === undefined ? {} : { input: incoming }),
   });
   return makeGuest(host, spec, launched.pid, launched.ended);
+}
+
+/**
+ * Starts a machine that goes on from a saved state instead of booting; its disks are as they were at that moment. Throws what {@link startGuest} throws,
+ * and `ram-state-refused`, after which it does not run.
+ */
+export async function startSavedGuest(host: Host, spec: GuestSpec, options: StartOptions & { readonly incoming: HostPath }): Promise<Guest> {
+  const { incoming, signal } = options;
+  await using undo = new AsyncDisposableStack();
+  const guest = await startGuest(host, spec, options);
+  undo.defer(() => guest.kill());
+  using qmp = await guest.qmp();
+  await restoreRamState(host, qmp, incoming, { ...(signal === undefined ? {} : { signal }), memoryApart: spec.memoryFile !== undefined });
+  undo.move();
+  return guest;
 }
 
 /** Finds the machine where it runs, whoever started it. */

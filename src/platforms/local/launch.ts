@@ -32,7 +32,7 @@ export interface Launched {
 
 export interface LaunchOptions {
   readonly signal?: AbortSignal;
-  /** A file that QEMU has as its standard input. */
+  /** A file that QEMU has as its standard input; default none. */
   readonly input?: HostPath;
 }
 

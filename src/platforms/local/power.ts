@@ -1,10 +1,10 @@
 import { IngotError } from '../../base/errors.ts';
 import { takeLock } from '../../base/lock.ts';
-import { parseName, type Name } from '../../base/types.ts';
+import { parseName, type HostPath, type Name } from '../../base/types.ts';
 import { accelerator } from './accelerator.ts';
 import { checkBudget } from './budget.ts';
 import { portFor } from './forwards.ts';
-import { attachGuest, startGuest, type Guest } from './guest.ts';
+import { attachGuest, startGuest, startSavedGuest, type Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
 import { withFreePorts } from './ports.ts';
 import { thawForgotten } from './rest.ts';
@@ -46,6 +46,8 @@ export interface StartRequest {
   readonly accelerator?: Accelerator;
   /** A suspended VM boots anew instead of going on where it was. */
   readonly discard?: boolean;
+  /** A saved state of the same machine, from which it goes on instead of booting; its disks are as they were at that moment. */
+  readonly incoming?: HostPath;
 }
 
 /**
@@ -65,8 +67,10 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: St
   await withVmPorts(context, wanted, async (current) => {
     // Here, since one VM at a time is started while a port is being chosen: two together cannot exceed the budget.
     if (!options.force) await checkBudget(context, current);
-    if (current.suspended === undefined) await startGuest(host, vmSpec(home, current, chosen), { lifetime: 'detached', signal: context.signal });
-    else await goOnSuspended(context, current, chosen);
+    const how = { lifetime: 'detached', signal: context.signal } as const;
+    if (current.suspended !== undefined) await goOnSuspended(context, current, chosen);
+    else if (options.incoming === undefined) await startGuest(host, vmSpec(home, current, chosen), how);
+    else await startSavedGuest(host, vmSpec(home, current, chosen), { ...how, incoming: options.incoming });
   });
 }
 

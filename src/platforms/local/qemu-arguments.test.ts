@@ -82,6 +82,17 @@ describe('the command line', () => {
     expect(words.slice(at - 1, at + 3)).toEqual(['-netdev', words[at], '-device', 'virtio-net-pci,netdev=net1,mac=52:54:00:00:00:02,romfile=']);
   });
 
+  test.each([
+    ['amd64', 'pc.ram'],
+    ['arm64', 'mach-virt.ram'],
+  ] as const)('the memory of %s can be a file, under the name that it has anyway', (arch, name) => {
+    const memoryFile = { path: hostPath('/home/cache/a, b'), written: false };
+    const words = qemuArguments(specOf(arch, 'uefi', 'tcg', { memoryFile }), { firmware: FIRMWARE, disposable: false, sandbox: true, incoming: true });
+    expect(JSON.parse(words[words.indexOf('-object') + 1] ?? '')).toMatchObject({ id: name, 'mem-path': memoryFile.path, size: 2 ** 30, share: false });
+    expect(words).toContain(`memory-backend=${name}`);
+    expect(words.slice(-2)).toEqual(['-incoming', 'defer']);
+  });
+
   test('an isolated guest can be logged in to, and reaches nothing', () => {
     const network = (more: Partial<GuestSpec>): string | undefined =>
       qemuArguments(specOf('amd64', 'bios', 'tcg', more), { firmware: undefined, disposable: true, sandbox: true }).find((word) => word.startsWith('user,'));

@@ -28,6 +28,8 @@ export interface QemuOptions {
   readonly disposable: boolean;
   /** QEMU gives up rights that it does not need; built into it on Linux. */
   readonly sandbox: boolean;
+  /** It waits for the state of another machine instead of booting: see restoreRamState. */
+  readonly incoming?: boolean;
 }
 
 /** QEMU gives up rights that it does not need; built into it on Linux. */
@@ -42,7 +44,8 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...(options.sandbox ? SANDBOX : []),
     ...sharedMemory(spec),
     ...['-machine', machine(spec), ...acceleratorArguments(spec.accelerator)],
-    ...['-smp', String(spec.cpus), '-m', megabytes(spec), '-rtc', 'base=utc'],
+    ...['-smp', String(spec.cpus), '-m', `${memoryMiB(spec)}M`, '-rtc', 'base=utc'],
+    ...memoryArguments(spec),
     ...firmwareArguments(spec, options.firmware),
     ...slotArguments(spec.slots),
     ...spec.disks.flatMap((disk, index) => diskArguments(disk, index === 0, options.disposable)),
@@ -51,6 +54,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
     ...networkArguments(spec.network),
+    ...generationArguments(spec),
     ...['-device', 'virtio-rng-pci', '-device', spec.arch === 'amd64' ? 'VGA' : 'ramfb'],
     ...['-chardev', socket('agent', files.agent), '-device', 'virtio-serial-pci'],
     ...['-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
@@ -60,7 +64,38 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...tpmArguments(spec, files),
     ...['-pidfile', files.pid],
     ...kernelArguments(spec),
+    ...(options.incoming === true ? ['-incoming', 'defer'] : []),
   ];
+}
+
+function memoryMiB(spec: Pick<GuestSpec, 'memory'>): number {
+  return Math.ceil(spec.memory / 2 ** 20);
+}
+
+/**
+ * Memory that is a file. It has the name of the memory that QEMU makes by itself, so that a saved state fits both. No device may give pages
+ * back to the host (a balloon): that would punch holes into a file that others start from.
+ */
+function memoryArguments(spec: GuestSpec): string[] {
+  if (spec.memoryFile === undefined) return [];
+  const id = spec.arch === 'amd64' ? 'pc.ram' : 'mach-virt.ram';
+  const backend = {
+    'qom-type': 'memory-backend-file',
+    id,
+    'mem-path': spec.memoryFile.path,
+    size: memoryMiB(spec) * 2 ** 20,
+    share: spec.memoryFile.written,
+    'x-use-canonical-path-for-ramblock-id': false,
+  };
+  return ['-object', JSON.stringify(backend), '-machine', `memory-backend=${id}`];
+}
+
+/**
+ * Another number at each start tells the guest's kernel that its memory may be a copy of another machine's: it then draws new random numbers
+ * (QEMU: docs/specs/vmgenid). The board for ARM has no such device.
+ */
+function generationArguments(spec: GuestSpec): string[] {
+  return spec.arch === 'amd64' ? ['-device', 'vmgenid,guid=auto'] : [];
 }
 
 function machine(spec: GuestSpec): string {
@@ -75,11 +110,9 @@ function servesFolders({ shares = [] }: GuestSpec): boolean {
   return shares.some(({ kind }) => kind === 'virtiofs');
 }
 
-const megabytes = (spec: GuestSpec): string => `${Math.ceil(spec.memory / 2 ** 20)}M`;
-
 /** The program that serves a folder reads and writes the guest's memory itself. */
 function sharedMemory(spec: GuestSpec): string[] {
-  return servesFolders(spec) ? ['-object', `memory-backend-memfd,id=ram,size=${megabytes(spec)},share=on`] : [];
+  return servesFolders(spec) ? ['-object', `memory-backend-memfd,id=ram,size=${memoryMiB(spec)}M,share=on`] : [];
 }
 
 /** Ports that disks can be plugged into while the machine runs; its own bus takes none then. */

@@ -107,6 +107,19 @@ test.each([
   qmp.close();
 });
 
+test('memory that is a file of its own is left out, by whoever saves and by whoever restores', async () => {
+  const saving = await monitor({ major: 7, minor: 2 }, Buffer.from('devices'));
+  await saveRamState(host, saving.qmp, state, { socket: hostPath(join(folder, 's')), memoryApart: true });
+  const restoring = await monitor({ major: 7, minor: 2 }, Buffer.from('devices'));
+  await restoreRamState(host, restoring.qmp, state, { memoryApart: true });
+  for (const { heard, qmp } of [saving, restoring]) {
+    const names = heard.map(({ execute }) => execute);
+    expect(names.indexOf('migrate-set-capabilities')).toBeGreaterThan(0);
+    expect(names.indexOf('migrate-set-capabilities')).toBeLessThan(names.findIndex((name) => name === 'migrate' || name === 'migrate-incoming'));
+    qmp.close();
+  }
+});
+
 test('a state that QEMU refuses is named', async () => {
   const { qmp } = await monitor({ major: 7, minor: 2 }, undefined);
   await expect(restoreRamState(host, qmp, state)).rejects.toMatchObject({ code: 'ram-state-refused' });

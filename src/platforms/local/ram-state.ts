@@ -57,11 +57,24 @@ export async function removeRamState(host: Pick<Host, 'files'>, path: HostPath):
   await host.files.remove(path);
 }
 
+export interface RestoreOptions {
+  readonly signal?: AbortSignal;
+  /** The memory is a file of its own (GuestSpec.memoryFile), which the state leaves out. */
+  readonly memoryApart?: boolean;
+  /** Called when the state is in the machine, which has done nothing yet. */
+  readonly beforeGoOn?: () => Promise<void>;
+}
+
+export interface SaveOptions extends Pick<RestoreOptions, 'signal' | 'memoryApart'> {
+  /** A path for a socket, for the time being. */
+  readonly socket: HostPath;
+}
+
 /**
- * Stops a machine, writes its state to a file (by a temporary one), and leaves it stopped: `cont` lets it go on. `socket` is a path for the
- * time being. Returns the state's size. Throws `ram-state-unsaved`.
+ * Stops a machine, writes its state to a file (by a temporary one), and leaves it stopped: `cont` lets it go on. Returns
+ * the state's size. Throws `ram-state-unsaved`.
  */
-export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath, options: { socket: HostPath; signal?: AbortSignal }): Promise<number> {
+export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath, options: SaveOptions): Promise<number> {
   const temporary = hostPath(`${target}.tmp-${process.pid}`);
   await using stack = new AsyncDisposableStack();
   stack.defer(() => host.files.remove(temporary));
@@ -73,6 +86,7 @@ export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath,
   const written = writeTo(connection.promise, temporary);
   let unwritten: unknown;
   written.catch((error: unknown) => (unwritten = error)); // awaited below
+  if (options.memoryApart === true) await leaveMemoryOut(qmp);
   await qmp.execute('stop');
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
   await qmp.execute('migrate', { uri: `unix:${options.socket}` }, LIMIT_SECONDS);
@@ -95,18 +109,24 @@ export async function saveRamState(host: Host, qmp: QmpClient, target: HostPath,
  * Restores a state in a QEMU that was started with `-incoming defer` and the state's file as its standard input, and lets the machine go
  * on, after `beforeGoOn`: until then it has done nothing. Throws `ram-state-refused`, where QEMU may have ended.
  */
-export async function restoreRamState(host: Host, qmp: QmpClient, path: HostPath, signal?: AbortSignal, beforeGoOn?: () => Promise<void>): Promise<void> {
+export async function restoreRamState(host: Host, qmp: QmpClient, path: HostPath, options: RestoreOptions = {}): Promise<void> {
   const { major, minor } = qmp.version;
   const byName = major > FILE_SINCE.major || (major === FILE_SINCE.major && minor >= FILE_SINCE.minor);
   try {
+    if (options.memoryApart === true) await leaveMemoryOut(qmp);
     await qmp.execute('migrate-incoming', { uri: byName ? `file:${path}` : 'fd:0' }, LIMIT_SECONDS);
-    await migrated(host, qmp, 'ram-state-refused', signal);
-    await beforeGoOn?.();
+    await migrated(host, qmp, 'ram-state-refused', options.signal);
+    await options.beforeGoOn?.();
     await qmp.execute('cont', undefined, LIMIT_SECONDS);
   } catch (error) {
     if (!(error instanceof IngotError) || !['qemu-gone', 'qemu-refused'].includes(error.code)) throw error;
     throw new IngotError('host', 'ram-state-refused', `QEMU did not accept the saved state: ${error.message}`, { cause: error });
   }
+}
+
+/** Memory that is shared with a file is not in the state; whoever restores it has the file. (QEMU: qapi/migration.json, x-ignore-shared.) */
+async function leaveMemoryOut(qmp: QmpClient): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
 }
 
 const POLL_SECONDS = 0.01;

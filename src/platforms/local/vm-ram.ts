@@ -69,7 +69,7 @@ export async function restoreVmRam(context: LabContext, vm: VmRecord, guest: Gue
   const { host, home, signal } = context;
   try {
     using qmp = await guest.qmp();
-    await restoreRamState(host, qmp, home.frozenRam(ram.file), signal, beforeGoOn);
+    await restoreRamState(host, qmp, home.frozenRam(ram.file), { signal, beforeGoOn });
   } catch (error) {
     if (error instanceof IngotError && error.code === 'ram-state-refused') throw refused(vm, error.message, error);
     throw error;

@@ -90,7 +90,7 @@ async function resumeIfSaved(context: VmContext, spec: VmSpec, scratch: HostPath
 async function resume(context: VmContext, spec: VmSpec, scratch: HostPath, state: HostPath): Promise<HelperVm> {
   await using undo = new AsyncDisposableStack();
   const machine = undo.use(await Machine.start(context, spec, scratch, state));
-  await restoreRamState(context.host, machine.qmp, state, context.signal);
+  await restoreRamState(context.host, machine.qmp, state, { signal: context.signal });
   const executor = machine.executor();
   const fresh = refresh(context, executor);
   fresh.catch(() => undefined); // awaited where the first disk is added
