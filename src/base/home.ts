@@ -20,6 +20,7 @@ export const HOME_VERSION = 1;
  *     cache/upstream/         repository metadata per release and architecture
  *     cache/resolutions/      what a package list resolved to
  *     cache/helper/           the helper VM: current.json, and a folder <key>/ with kernel, root disk and saved RAM
+ *     cache/warm/<key>/       a booted machine of an image, to start VMs from: warm.json, memory, devices
  *     cache/texts/            keys and certificates that templates name by address, as they were last seen
  *     cache/git/              repositories that roles come from, by the hash of their address
  *     cache/downloads/        what roles fetch, by SHA-256
@@ -54,6 +55,7 @@ export interface Home {
   readonly upstream: HostPath;
   readonly resolutions: HostPath;
   readonly helper: HostPath;
+  readonly warm: HostPath;
   readonly texts: HostPath;
   readonly git: HostPath;
   readonly downloads: HostPath;
@@ -80,6 +82,7 @@ export interface Home {
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
   lab(name: Name): HostPath;
+  warmState(key: string): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
   frozenVariables(id: string): HostPath;
@@ -100,6 +103,7 @@ export function homeAt(root: HostPath): Home {
     upstream: at('cache', 'upstream'),
     resolutions: at('cache', 'resolutions'),
     helper: at('cache', 'helper'),
+    warm: at('cache', 'warm'),
     texts: at('cache', 'texts'),
     git: at('cache', 'git'),
     downloads: at('cache', 'downloads'),
@@ -125,6 +129,7 @@ export function homeAt(root: HostPath): Home {
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),
     lab: (name) => at('labs', `${name}.json`),
+    warmState: (key) => at('cache', 'warm', key),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),
     frozenRam: (id) => at('frozen', `${id}.ram`),
     frozenVariables: (id) => at('frozen', `${id}.fd`),

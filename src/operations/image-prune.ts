@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { formatSize, parseAge, parseSize } from '../base/types.ts';
 import { imageUsers } from '../platforms/local/vms.ts';
+import { pruneWarmStates } from '../platforms/local/warm-remove.ts';
 import { openStore } from '../store/store.ts';
 import { countOf, shortDigest } from './image-text.ts';
 import { defineOperation } from './operation.ts';
@@ -9,7 +10,7 @@ export default defineOperation({
   name: 'image prune',
   summary: 'Remove images that nothing names or uses, and files that nothing refers to',
   description:
-    'Without options, images that have lost their last tag go. An image that a VM uses, that is tagged latest, or that has a tag a user or a template gave never goes; the automatic tags of builds (date and short digest) alone do not keep it from --keep, --older-than and --max-size. --keep and --older-than decide together: what goes is not among the newest and is older. --max-size then removes more, the oldest first: such images by when they were made, and cached layers that no image has by when they were last used. --layers empties the layer cache of all that no image has: the next build that needs it takes longer.',
+    'Without options, images that have lost their last tag go. An image that a VM uses, that is tagged latest, or that has a tag a user or a template gave never goes; the automatic tags of builds (date and short digest) alone do not keep it from --keep, --older-than and --max-size. --keep and --older-than decide together: what goes is not among the newest and is older. --max-size then removes more, the oldest first: such images by when they were made, and cached layers that no image has by when they were last used. Machines that `vm create --warm` started from go where their image is gone, or where QEMU, the firmware or the host has changed. --layers empties the layer cache of all that no image has: the next build that needs it takes longer.',
   kind: 'query',
   input: z.strictObject({
     keep: z.int().nonnegative().optional().meta({ placeholder: 'N' }).describe('Remove images with automatic tags alone, but not the newest N of each name'),
@@ -27,6 +28,8 @@ export default defineOperation({
     images: z.array(z.strictObject({ name: z.string(), digest: z.string(), references: z.array(z.string()) })),
     layers: z.array(z.strictObject({ name: z.string(), key: z.string() })),
     files: z.array(z.string()),
+    /** Booted machines that no VM can start from any more. */
+    warm: z.array(z.strictObject({ image: z.string(), key: z.string(), reason: z.string(), size: z.int() })),
     freed: z.int(),
     /** Bytes of all that is left in the store. */
     size: z.int(),
@@ -38,7 +41,8 @@ export default defineOperation({
     { command: 'ingot image prune --dry-run', does: 'see what would go' },
     { command: 'ingot image prune --layers', does: 'free as much space as can be freed' },
   ],
-  async run(input, { host, home }) {
+  async run(input, context) {
+    const { host, home } = context;
     const report = await openStore(host, home).prune(await imageUsers(host, home), {
       layers: input.layers,
       dryRun: input.dryRun,
@@ -46,12 +50,14 @@ export default defineOperation({
       ...(input.olderThan === undefined ? {} : { olderThan: parseAge(input.olderThan) }),
       ...(input.maxSize === undefined ? {} : { maxSize: parseSize(input.maxSize) }),
     });
+    const warm = await pruneWarmStates(context, { dryRun: input.dryRun });
     return {
       dryRun: input.dryRun,
       images: report.images.map((image) => ({ ...image, references: [...image.references] })),
       layers: [...report.layers],
       files: [...report.files],
-      freed: report.freed,
+      warm: warm.map(({ state, size, useless }) => ({ image: state.shape.image.reference, key: state.key, reason: useless ?? '', size })),
+      freed: report.freed + warm.reduce((sum, { size }) => sum + size, 0),
       size: report.size,
       kept: [...report.kept],
     };
@@ -60,6 +66,7 @@ export default defineOperation({
     const lines = [
       ...report.images.map((image) => `image  ${image.references.join(', ') || `${image.name}@sha256:${shortDigest(image.digest)}`}`),
       ...report.layers.map((layer) => `layer  ${layer.name} (key ${shortDigest(layer.key)})`),
+      ...report.warm.map(({ image, key, reason }) => `warm   ${image} (key ${key}): ${reason}`),
     ];
     const sum = `${countOf(report.images.length, 'image')}, ${countOf(report.layers.length, 'layer')}, ${countOf(report.files.length, 'file')}: ${formatSize(report.freed)} ${report.dryRun ? 'would be freed' : 'freed'}, ${formatSize(report.size)} ${report.dryRun ? 'would be left' : 'left'}`;
     return [...lines, ...report.kept.map((reason) => `kept: ${reason}`), report.files.length === 0 && lines.length === 0 ? 'Nothing to remove' : sum].join(

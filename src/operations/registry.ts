@@ -62,6 +62,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'image load': { group: 'images', load: () => import('./image-load.ts') },
   'image backup': { group: 'images', load: () => import('./image-backup.ts') },
   'image restore': { group: 'images', load: () => import('./image-restore.ts') },
+  'image warm': { group: 'images', load: () => import('./image-warm.ts') },
   'image prune': { group: 'images', load: () => import('./image-prune.ts') },
   'vm create': { group: 'vms', load: () => import('./vm-create.ts') },
   'vm start': { group: 'vms', load: () => import('./vm-start.ts') },

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { IngotError } from '../base/errors.ts';
 import { parseName } from '../base/types.ts';
 import { createVms, refuseTaken } from '../platforms/local/create-many.ts';
 import { describeForward } from '../platforms/local/forwards.ts';
@@ -28,6 +29,10 @@ export default defineOperation({
       .meta({ placeholder: 'PORT' }),
     ...deviceInput,
     start: z.boolean().default(true).describe('Start it at once'),
+    warm: z
+      .boolean()
+      .default(false)
+      .describe('Start it from the memory of a machine that has booted the image already: SSH answers in about a second; the first time, that machine is made'),
     force: z.boolean().default(false).describe('Start it although memory is short'),
     unique: z.boolean().default(false).describe('Where the name is taken, use the next free one: web-2'),
     count: z.int().min(1).max(1000).optional().describe('Make so many, called NAME-1, NAME-2 and so on: all of them or none'),
@@ -44,6 +49,7 @@ export default defineOperation({
     { command: 'ingot vm create web --role docker --explain', does: 'says which image that is, and why' },
     { command: 'ingot vm create node --profile large --count 3', does: 'makes node-1, node-2 and node-3' },
     { command: 'ingot vm create web --image debian-12', does: 'makes and starts a VM with 2 processors, 1 GiB of memory and 10 GiB of disk' },
+    { command: 'ingot vm create web --image debian-12 --warm', does: 'starts it from the memory of a booted machine, with an identity of its own' },
     {
       command: 'ingot vm create db --image debian-12:20260101-0123abcd --cpus 4 --memory 4GiB --disk 40GiB --no-start',
       does: 'makes a larger one from a certain build, and leaves it off',
@@ -55,6 +61,8 @@ export default defineOperation({
     { command: 'ingot vm create sealed --image debian-12 --firmware uefi-secure --tpm', does: 'makes one with Secure Boot and a TPM' },
   ],
   async run(input, context) {
+    if (input.warm && !input.start)
+      throw new IngotError('usage', 'warm-without-start', '--warm starts the VM, and --no-start does not', { hint: 'Leave one of them away.' });
     const name = parseName(input.name, 'a VM');
     const machine = await machineOf(context, input);
     if (input.explain) return { explained: await explainImage(context, machine) };
@@ -71,6 +79,7 @@ export default defineOperation({
       sshPort: input.sshPort,
       start: input.start,
       force: input.force,
+      warm: input.warm,
     };
     const made = await createVms(context, request, howMany);
     const views = await Promise.all(made.map((vm) => viewVm(context, vm)));

@@ -12,12 +12,13 @@ import { placeDisks, type NewDisk } from './extra-disks.ts';
 import { checkForwards, forwardAt, portFor, type WantedForward } from './forwards.ts';
 import { newFileId } from './frozen.ts';
 import { defaultFirmware, findFirmware } from './firmware.ts';
-import { architectureSchema, type Architecture, type Firmware } from './guest-spec.ts';
+import { architectureSchema, type Accelerator, type Architecture, type Firmware } from './guest-spec.ts';
+import { randomMac, randomUuid } from './identity.ts';
 import { labSeed } from './lab-seed.ts';
 import { checkDiskSize, makeEmptyDisk, makeOverlay } from './overlay.ts';
 import { withFreePorts } from './ports.ts';
 import { checkLayers, lockVm, startLocked } from './power.ts';
-import { removeLocked } from './remove.ts';
+import { removeLocked, removeUnfinished } from './remove.ts';
 import { makeSeed, seedContent } from './seed.ts';
 import { planShares, type WantedShare } from './shares.ts';
 import { ensureSshKey } from './ssh.ts';
@@ -25,6 +26,10 @@ import { findSwtpm } from './tpm.ts';
 import type { LabContext } from './view.ts';
 import type { Share } from './vm-record.ts';
 import { activePath, recordPath, recordedPorts, ROOT_DISK, seedPath, VM_VERSION, vmNames, type LabMembership, type VmDisk, type VmRecord } from './vms.ts';
+import type { WarmState } from './warm-record.ts';
+import { startWarm, unlessWarmFails, useWarmState, warmShapeOf, warmStateFor } from './warm-start.ts';
+
+export { randomMac, randomUuid } from './identity.ts';
 
 /** What a VM is made from. */
 export interface NewVm {
@@ -57,6 +62,8 @@ export interface NewVm {
   readonly start: boolean;
   /** Start although the host's memory is short. */
   readonly force: boolean;
+  /** Start it from the memory of a machine that has booted the image already, where that can be; else it boots, and says why. */
+  readonly warm?: boolean;
 }
 
 /** What a VM is made a member of a lab with. */
@@ -76,7 +83,32 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   const { host, home } = context;
   const { name } = request;
   await using _lock = await lockVm(context, name, `vm create ${name}`);
+  await removeUnfinished(context, name);
   await refuseExisting(host, home, name);
+  const machine = await chooseMachine(context, request);
+  const forwards = request.forwards ?? [];
+  checkForwards(forwards, request.sshPort);
+  const extra = placeDisks([{ name: ROOT_DISK }], request.extraDisks ?? []).map((each) => ({ ...each, frozen: [], active: newFileId(host) }));
+  const shares = await planShares(host, machine.image, request.shares ?? []);
+  if (request.tpm === true) await findSwtpm(host);
+  if (!request.force) await checkBudget(context, { ...request, disks: [{ size: machine.disk }, ...extra] }, { running: request.start, isNew: true });
+  const chosen = request.start ? await accelerator(context, machine.arch) : undefined;
+  const plan: Plan = { ...machine, request, extra, shares, forwards, accelerator: chosen };
+  const warm = chosen === undefined || request.warm !== true ? undefined : await findWarm(context, plan, chosen);
+  return (warm === undefined ? undefined : await unlessWarmFails(context, name, () => makeVm(context, { ...plan, warm }))) ?? (await makeVm(context, plan));
+}
+
+/** What follows from an image and what is asked for. */
+export interface MachineChoice {
+  readonly image: Image;
+  readonly arch: Architecture;
+  readonly firmware: Firmware;
+  /** Bytes. */
+  readonly disk: number;
+}
+
+/** Resolves the image and fills in what was not asked for. Throws what resolving throws, `disk-too-small`, `firmware-missing`, `arch-unsupported`. */
+export async function chooseMachine({ host, home }: LabContext, request: Pick<NewVm, 'image' | 'firmware' | 'disk'>): Promise<MachineChoice> {
   const image = await openStore(host, home).resolve(request.image);
   const arch = architectureOf(image);
   const firmware = request.firmware ?? defaultFirmware(arch, image.config['dev.ingot.image'].disk.firmware);
@@ -84,27 +116,51 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   const disk = request.disk ?? Math.max(DEFAULT_DISK, imageSize);
   checkDiskSize(disk, imageSize);
   await findFirmware(host, arch, firmware);
-  const forwards = request.forwards ?? [];
-  checkForwards(forwards, request.sshPort);
-  const extra = placeDisks([{ name: ROOT_DISK }], request.extraDisks ?? []).map((each) => ({ ...each, frozen: [], active: newFileId(host) }));
-  const shares = await planShares(host, image, request.shares ?? []);
-  if (request.tpm === true) await findSwtpm(host);
-  if (!request.force) await checkBudget(context, { ...request, disks: [{ size: disk }, ...extra] }, { running: request.start, isNew: true });
-  const chosen = request.start ? await accelerator(context, arch) : undefined;
+  return { image, arch, firmware, disk };
+}
 
+/** All that is decided before anything is made. */
+interface Plan extends MachineChoice {
+  readonly request: NewVm;
+  /** The disks besides the root. */
+  readonly extra: readonly VmDisk[];
+  readonly shares: Share[];
+  readonly forwards: readonly WantedForward[];
+  /** Undefined where it is not to be started. */
+  readonly accelerator: Accelerator | undefined;
+  /** What it starts from, where it does not boot. */
+  readonly warm?: WarmState;
+}
+
+async function findWarm(context: LabContext, plan: Plan, chosen: Accelerator): Promise<WarmState | undefined> {
+  const { request } = plan;
+  return warmStateFor(context, warmShapeOf(plan, request), chosen, { name: request.name, force: request.force, refused: whyCold(request) });
+}
+
+/** Why a VM cannot start from a machine that has booted already: what it is to have is told to a guest, or built into it, when it boots. */
+function whyCold(request: NewVm): string | undefined {
+  return request.userData === undefined ? undefined : 'cloud-init reads user-data when it boots';
+}
+
+async function makeVm(context: LabContext, plan: Plan): Promise<VmRecord> {
+  const { host, home } = context;
+  const { request, image, arch, firmware, disk, extra, shares, forwards, accelerator: chosen, warm } = plan;
+  const { name } = request;
   await using scratch = await makeScratch(host, home, `vm create ${name}`);
   const folder = hostPath(join(scratch.path, 'vm'));
   const id = randomUuid(host);
   const mac = randomMac(host);
   const lab = request.lab === undefined ? undefined : membership(request.lab, randomMac(host));
-  const disks = [{ name: ROOT_DISK, size: disk, frozen: [], active: newFileId(host) }, ...extra];
-  await fillFolder(host, home, folder, { request, image, disks, shares, id, mac, lab });
+  const root = { name: ROOT_DISK, size: disk, frozen: warm === undefined ? [] : [warm.frozen], active: newFileId(host) };
+  const disks = [root, ...extra];
+  await fillFolder(host, home, folder, { request, image, disks, shares, id, mac, lab, below: warm === undefined ? undefined : home.frozenDisk(warm.frozen) });
   const ssh = { protocol: 'tcp', address: '127.0.0.1', ...(request.sshPort === undefined ? {} : { preferred: request.sshPort, fixed: true }) } as const;
   const vm = await withFreePorts(
     host,
     home,
     { recorded: () => recordedPorts(host, home), wanted: [ssh, ...forwards.map((forward) => portFor(forward))], signal: context.signal },
     async ([port = 0, ...ports]) => {
+      await using _frozen = warm === undefined ? undefined : await useWarmState(context, warm);
       const record: VmRecord = {
         v: VM_VERSION,
         name,
@@ -115,6 +171,7 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
         cpus: request.cpus,
         memory: request.memory,
         disks,
+        ...(warm === undefined ? {} : { pendingIdentity: true }),
         mac,
         ssh: { user: image.config['dev.ingot.image'].defaultUser, port, ...sshPortOf(image), fixed: request.sshPort !== undefined },
         forwards: forwards.map((forward, index) => forwardAt(forward, ports[index] ?? 0)),
@@ -138,9 +195,10 @@ export async function createVm(context: LabContext, request: NewVm): Promise<VmR
   undo.defer(() => removeLocked(context, name));
   // From here on the store knows that the image is used; it may have been removed just before.
   await checkLayers(context, vm);
-  if (request.start) await startLocked(context, vm, { force: request.force, ...(chosen === undefined ? {} : { accelerator: chosen }) });
+  const finished = warm === undefined || chosen === undefined ? vm : await startWarm(context, vm, { warm, accelerator: chosen, force: request.force });
+  if (request.start && warm === undefined) await startLocked(context, vm, { force: request.force, ...(chosen === undefined ? {} : { accelerator: chosen }) });
   undo.move();
-  return vm;
+  return finished;
 }
 
 /** Where an image's sshd listens, where that is not port 22. */
@@ -173,11 +231,20 @@ async function fillFolder(
   host: Host,
   home: Home,
   folder: HostPath,
-  what: { request: NewVm; image: Image; disks: readonly VmDisk[]; shares: readonly Share[]; id: string; mac: string; lab: LabMembership | undefined },
+  what: {
+    request: NewVm;
+    image: Image;
+    disks: readonly VmDisk[];
+    shares: readonly Share[];
+    id: string;
+    mac: string;
+    lab: LabMembership | undefined;
+    below: HostPath | undefined;
+  },
 ): Promise<void> {
-  const { request, image, disks, shares, id, mac, lab } = what;
+  const { request, image, disks, shares, id, mac, lab, below } = what;
   await host.files.makeDirectory(folder, 0o700);
-  const top = layerPaths(home, image).at(-1);
+  const top = below ?? layerPaths(home, image).at(-1);
   if (top === undefined) throw new IngotError('verification', 'image-empty', `The image ${request.image} has no layers`);
   for (const { name, active, size } of disks) {
     await (name === ROOT_DISK ? makeOverlay(host, activePath(folder, active), top, size) : makeEmptyDisk(host, activePath(folder, active), size));
@@ -191,17 +258,4 @@ async function fillFolder(
 
 function membership({ name, member, source, network, hosts }: NewMember, mac: string): LabMembership {
   return { name, member, source, network: { mac, ...network }, hosts: source.userData === undefined ? hosts.hash : '', files: {}, scripts: [] };
-}
-
-/** A random UUID (RFC 9562, version 4) from the host's randomness. */
-export function randomUuid(host: Pick<Host, 'random'>): string {
-  const bytes = Buffer.from(host.random.bytes(16));
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
-/** A random address for a network card, in the block that QEMU and KVM use. */
-export function randomMac(host: Pick<Host, 'random'>): string {
-  return ['52', '54', '00', ...Array.from(host.random.bytes(3), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }

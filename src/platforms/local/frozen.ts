@@ -11,6 +11,7 @@ import { diskDevice, writableNode } from './qemu-arguments.ts';
 import { QmpClient } from './qmp.ts';
 import { sealOf } from './ram-state.ts';
 import type { LabContext } from './view.ts';
+import { loadWarmStates } from './warm-record.ts';
 import { activePath, diskChain, guestDisk, loadVm, loadVms, saveVm, vmPid, type VmDisk, type VmRecord } from './vms.ts';
 
 /*
@@ -158,6 +159,7 @@ export async function sweepFrozen(context: Pick<LabContext, 'host' | 'home' | 's
   if (found.length === 0) return 0;
   await using _lock = await lockFrozen(context, 'removing disks that nothing stands on');
   const named = new Set((await loadVms(host, home)).flatMap((vm) => [...frozenFilesOf(home, vm)]));
+  for (const state of await loadWarmStates(host, home)) named.add(home.frozenDisk(state.frozen));
   let freed = 0;
   for (const path of found.map((file) => join(home.frozen, file)).filter((file) => !named.has(file))) {
     freed += (await host.files.status(path))?.allocated ?? 0;

@@ -1,5 +1,5 @@
 import { IngotError } from '../../base/errors.ts';
-import { takeLock } from '../../base/lock.ts';
+import { isLocked, takeLock } from '../../base/lock.ts';
 import { parseName, type HostPath, type Name } from '../../base/types.ts';
 import { accelerator } from './accelerator.ts';
 import { checkBudget } from './budget.ts';
@@ -13,6 +13,7 @@ import { goOn, lookAtMachine } from './still.ts';
 import { discardSuspended, goOnSuspended, unpauseLocked } from './suspend.ts';
 import type { LabContext } from './view.ts';
 import { loadVm, recordedPorts, saveVm, vmPid, vmSpec, type VmDisk, type VmRecord } from './vms.ts';
+import { settleIdentity } from './warm-settle.ts';
 
 /** Holds a VM: one command at a time changes it. Says so where it has to wait. */
 export function lockVm(context: LabContext, name: Name, what: string): Promise<AsyncDisposable> {
@@ -33,7 +34,7 @@ export interface HeldVm extends AsyncDisposable {
 export async function holdVm(context: LabContext, name: Name, what: string): Promise<HeldVm> {
   await using stack = new AsyncDisposableStack();
   stack.use(await lockVm(context, name, what));
-  const vm = await settleVm(context, await loadVm(context.host, context.home, name));
+  const vm = await settleVm(context, await settleIdentity(context, await loadVm(context.host, context.home, name)));
   await thawForgotten(context, vm);
   const held = stack.move();
   return { vm, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -48,6 +49,8 @@ export interface StartRequest {
   readonly discard?: boolean;
   /** A saved state of the same machine, from which it goes on instead of booting; its disks are as they were at that moment. */
   readonly incoming?: HostPath;
+  /** The memory that goes with the state, where that is a file of its own, which is not written to. */
+  readonly memory?: HostPath;
 }
 
 /**
@@ -70,7 +73,10 @@ export async function startLocked(context: LabContext, vm: VmRecord, options: St
     const how = { lifetime: 'detached', signal: context.signal } as const;
     if (current.suspended !== undefined) await goOnSuspended(context, current, chosen);
     else if (options.incoming === undefined) await startGuest(host, vmSpec(home, current, chosen), how);
-    else await startSavedGuest(host, vmSpec(home, current, chosen), { ...how, incoming: options.incoming });
+    else {
+      const memory = options.memory === undefined ? {} : { memoryFile: { path: options.memory, written: false } };
+      await startSavedGuest(host, { ...vmSpec(home, current, chosen), ...memory }, { ...how, incoming: options.incoming });
+    }
   });
 }
 
@@ -142,7 +148,11 @@ export async function resumeLocked(
 
 /** The running machine of a VM; throws `vm-unknown`, `vm-not-running`. */
 export async function requireRunning(context: LabContext, name: Name): Promise<Guest> {
-  const guest = await attach(context, await loadVm(context.host, context.home, name));
+  const vm = await loadVm(context.host, context.home, name);
+  if (vm.pendingIdentity === true && !isLocked(context.home, `vm-${name}`)) {
+    throw new IngotError('conflict', 'vm-unfinished', `${name} was being made when ingot was killed`, { hint: `\`ingot vm start ${name}\` boots it anew.` });
+  }
+  const guest = await attach(context, vm);
   if (guest !== undefined) return guest;
   throw new IngotError('conflict', 'vm-not-running', `${name} does not run`, { hint: `Start it with \`ingot vm start ${name}\`.` });
 }

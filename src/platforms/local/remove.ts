@@ -8,6 +8,7 @@ import { lockVm } from './power.ts';
 import { endQemu, runningQemu } from './qemu-process.ts';
 import type { LabContext } from './view.ts';
 import { findVm, loadVm, vmUnknown, type VmRecord } from './vms.ts';
+import { endMachine } from './warm-settle.ts';
 
 /**
  * Deletes a VM with its disk. With `force` also a running one, which is ended, and a damaged one. Throws `vm-unknown`, `vm-running`, `vm-protected`.
@@ -49,4 +50,12 @@ export async function removeLocked(context: LabContext, name: Name): Promise<voi
   await host.files.rename(home.vm(name), join(scratch.path, 'vm'));
   await host.files.sync(home.vms);
   await sweepFrozen(context);
+}
+
+/** Removes a VM that a killed ingot left without an identity of its own, so that its name is free. The caller holds the VM's lock. */
+export async function removeUnfinished(context: LabContext, name: Name): Promise<void> {
+  const vm = await findVm(context.host, context.home, name).catch(() => undefined);
+  if (vm?.pendingIdentity === undefined) return;
+  await endMachine(context, name);
+  await removeLocked(context, name);
 }

@@ -102,7 +102,8 @@ export interface WaitOptions {
   readonly consoleTail: () => Promise<string>;
 }
 
-const POLL_SECONDS = 0.5;
+/** Pauses grow: a machine that goes on from its memory lets one in at once, one that boots takes long. */
+const [FIRST_PAUSE, LONGEST_PAUSE] = [0.02, 0.5];
 
 /**
  * Waits until one can log in: first for the server's banner (the forwarded port accepts connections long before a server is there), then for
@@ -116,6 +117,7 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
   ];
   for (const stage of options.login === false ? stages.slice(0, 1) : stages) {
     options.onWait?.(stage.what);
+    let pause = FIRST_PAUSE;
     for (let answer = await stage.reached(); answer !== true; answer = await stage.reached()) {
       options.signal?.throwIfAborted();
       await options.checkAlive();
@@ -126,7 +128,8 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
           detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}`,
         });
       }
-      await host.clock.sleep(POLL_SECONDS, options.signal);
+      await host.clock.sleep(pause, options.signal);
+      pause = Math.min(pause * 1.2, LONGEST_PAUSE);
     }
   }
 }

@@ -3,7 +3,7 @@ import { digestSchema } from '../../store/model.ts';
 import { architectureSchema, firmwareSchema } from './guest-spec.ts';
 
 /** Names a disk or RAM file; older VMs call their only disk `disk`. */
-const fileIdSchema = z.string().regex(/^[a-z0-9]{4,16}$/);
+export const fileIdSchema = z.string().regex(/^[a-z0-9]{4,16}$/);
 
 /** Version of vm.json; newer ones are refused, older ones migrated when they are read. */
 export const VM_VERSION = 2;
@@ -156,6 +156,8 @@ export const vmRecordSchema = z.object({
   protected: z.boolean(),
   /** It is started with the host. */
   autostart: z.boolean(),
+  /** It goes on from a machine that was saved, and has not got an identity of its own yet: see settleIdentity. */
+  pendingIdentity: z.literal(true).optional(),
   /** Its disks were frozen while it ran, and the running QEMU may not have followed yet: see settleDisks. */
   unsettled: z.literal(true).optional(),
   /** A command holds the running machine still for a moment: its filesystems through the guest agent, or its processors. See settleStill. */

@@ -1,0 +1,178 @@
+/*
+ * What runs in the guest, as root, through its agent. Python is what cloud-init is written in, so that it is in every image with cloud-init.
+ * Before the state is saved, `SETTLE` waits for the end of the boot, and `WAIT` closes SSH and waits at a named pipe, with all that it needs
+ * in memory: a clone gets its identity without starting a program. See docs/warm-start.md.
+ */
+
+/** Where the scripts have their files, in the guest; in memory. */
+export const GUEST_FOLDER = '/run/ingot-warm';
+/** Named pipe for the identity, as JSON: {@link GuestIdentity}. */
+export const IDENTITY_PIPE = `${GUEST_FOLDER}/identity`;
+/** What went wrong with the identity. */
+export const FAILURE_FILE = `${GUEST_FOLDER}/failure`;
+
+/** What a clone is told about itself. */
+export interface GuestIdentity {
+  readonly hostname: string;
+  /** For cloud-init, and as what the firmware tells: a UUID. */
+  readonly instanceId: string;
+  /** 32 hexadecimal digits. */
+  readonly machineId: string;
+  readonly mac: string;
+  /** Seconds since 1970. */
+  readonly time: number;
+  /** Hexadecimal; the first 64 bytes are credited as random, the rest is for systemd's seed file. */
+  readonly random: string;
+  /** Private and public host keys by the names of their files in /etc/ssh. */
+  readonly hostKeys: Readonly<Record<string, string>>;
+}
+
+/** Waits until nothing is being started any more; prints what keeps the guest from being used, or nothing. */
+export const SETTLE = `
+import os, subprocess, sys, time
+def run(*words):
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True).stdout.strip()
+status = run('cloud-init', 'status', '--wait')
+if 'error' in status:
+    sys.exit('cloud-init failed in it: ' + run('cloud-init', 'status', '--long'))
+if os.path.isdir('/run/systemd/system'):
+    run('systemctl', 'is-system-running', '--wait')
+`;
+
+/**
+ * Takes the guest out of use, prints the names of its private host keys as JSON, and leaves a process behind that waits for the identity. Its
+ * one argument is the address of the network card.
+ */
+export const WAIT = `
+import ctypes, fcntl, glob, json, os, re, socket, struct, subprocess, sys, time, traceback
+FOLDER, PIPE, FAILURE = '${GUEST_FOLDER}', '${IDENTITY_PIPE}', '${FAILURE_FILE}'
+OLD_MAC = sys.argv[1].lower()
+SYSTEMD = os.path.isdir('/run/systemd/system')
+libc = ctypes.CDLL(None, use_errno=True)
+def run(*words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    if done.returncode != 0: raise RuntimeError(' '.join(words) + ': ' + done.stdout.strip())
+    return done.stdout
+def read(path):
+    try:
+        with open(path, encoding='utf-8', errors='surrogateescape') as file: return file.read()
+    except OSError: return None
+def write(path, text):
+    # In place: it may be a link, or what is mounted there.
+    with open(path, 'w', encoding='utf-8', errors='surrogateescape') as file: file.write(text)
+def change(path, before, after, word=False):
+    text = read(path)
+    if text is None or before.lower() not in text.lower(): return
+    edges = r'(?<![\\w.-])%s(?![\\w.-])' if word else '%s'
+    write(path, re.sub(edges % re.escape(before), lambda match: after, text, flags=re.IGNORECASE))
+def units(kind):
+    listed = run('systemctl', 'list-units', '--type=' + kind, '--state=active', '--no-legend', '--plain')
+    return [line.split()[0] for line in listed.splitlines() if line.strip()]
+def interface():
+    for path in glob.glob('/sys/class/net/*/address'):
+        if (read(path) or '').strip() == OLD_MAC: return path.split('/')[4]
+    raise RuntimeError('there is no network card with the address ' + OLD_MAC)
+def files_with_mac():
+    found = []
+    for top in ('/etc', '/run/systemd/network', '/run/NetworkManager', '/run/netplan', '/run/udev/rules.d'):
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path) and not os.path.islink(path) and OLD_MAC in (read(path) or '').lower(): found.append(path)
+    return found
+
+card = interface()
+with_mac = files_with_mac()
+old_instance = (read('/var/lib/cloud/data/instance-id') or '').strip()
+old_host = socket.gethostname()
+old_machine = (read('/etc/machine-id') or '').strip()
+host_keys = sorted(os.path.basename(path) for path in glob.glob('/etc/ssh/ssh_host_*_key'))
+told = [path for path in glob.glob('/run/cloud-init/*.json') + ['/var/lib/cloud/data/previous-hostname', '/var/lib/cloud/data/set-hostname'] if os.path.exists(path)]
+if SYSTEMD:
+    ssh = [unit for unit in units('socket') + units('service') if unit in ('ssh.socket', 'sshd.socket', 'ssh.service', 'sshd.service')]
+    timers = units('timer')
+    # A timer that was due while the state lay around would start its work at once.
+    if timers: run('systemctl', 'stop', *timers)
+    for stamp in glob.glob('/var/lib/systemd/timers/stamp-*'): os.remove(stamp)
+    if ssh: run('systemctl', 'stop', *ssh)
+    networkd = 'systemd-networkd.service' in units('service')
+else:
+    ssh, timers, networkd = ['sshd'], [], False
+    run('rc-service', 'sshd', 'stop')
+if not ssh: sys.exit('no SSH server runs in it')
+os.makedirs(FOLDER, mode=0o700, exist_ok=True)
+if not os.path.exists(PIPE): os.mkfifo(PIPE, 0o600)
+
+def adopt(told_me):
+    time.clock_settime(time.CLOCK_REALTIME, told_me['time'])
+    random = bytes.fromhex(told_me['random'])
+    # RNDADDENTROPY and RNDRESEEDCRNG (random(4)): else it would use the state's random numbers for up to a minute.
+    with open('/dev/urandom', 'wb', buffering=0) as device:
+        fcntl.ioctl(device, 0x40085203, struct.pack('ii64s', 512, 64, random[:64]))
+        fcntl.ioctl(device, 0x5207, 0)
+    if os.path.exists('/var/lib/systemd/random-seed'):
+        with open('/var/lib/systemd/random-seed', 'wb') as file: file.write(random[64:])
+    name, instance = told_me['hostname'], told_me['instanceId']
+    socket.sethostname(name)
+    write('/etc/hostname', name + '\\n')
+    for path in ['/etc/hosts'] + told: change(path, old_host, name, word=True)
+    write('/etc/machine-id', told_me['machineId'] + '\\n')
+    if os.path.exists('/var/lib/dbus/machine-id'): write('/var/lib/dbus/machine-id', told_me['machineId'] + '\\n')
+    if os.path.isdir('/var/log/journal/' + old_machine): os.rename('/var/log/journal/' + old_machine, '/var/log/journal/' + told_me['machineId'])
+    for path in told: change(path, old_instance, instance)
+    if old_instance and os.path.isdir('/var/lib/cloud/instances/' + old_instance):
+        os.rename('/var/lib/cloud/instances/' + old_instance, '/var/lib/cloud/instances/' + instance)
+        os.remove('/var/lib/cloud/instance')
+        os.symlink('/var/lib/cloud/instances/' + instance, '/var/lib/cloud/instance')
+        for file in ('instance-id', 'previous-instance-id'): write('/var/lib/cloud/data/' + file, instance + '\\n')
+    for key in host_keys:
+        for path in ('/etc/ssh/' + key, '/etc/ssh/' + key + '.pub'):
+            if os.path.basename(path) not in told_me['hostKeys'] and os.path.exists(path): os.remove(path)
+    for file, text in told_me['hostKeys'].items(): write('/etc/ssh/' + file, text)
+    for path in with_mac: change(path, OLD_MAC, told_me['mac'])
+    change_mac(told_me['mac'])
+    # What the kernel has read of the firmware is of the machine that was saved, until the next boot.
+    uuid = '/sys/class/dmi/id/product_uuid'
+    if os.path.exists(uuid):
+        write(FOLDER + '/product_uuid', instance + '\\n')
+        os.chmod(FOLDER + '/product_uuid', 0o400)
+        libc.mount((FOLDER + '/product_uuid').encode(), os.path.realpath(uuid).encode(), None, 4096, None)
+    os.sync()
+
+def change_mac(mac):
+    notify = '/proc/sys/net/ipv4/conf/%s/arp_notify' % card
+    before = read(notify)
+    # Others on its network learn the new address.
+    write(notify, '1')
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, 0x8924, struct.pack('16sH14s', card.encode(), 1, bytes.fromhex(mac.replace(':', ''))))
+    write(notify, before)
+    # IPv6 makes addresses of it, and makes them anew when it is turned on.
+    off = '/proc/sys/net/ipv6/conf/%s/disable_ipv6' % card
+    if (read(off) or '').strip() == '0':
+        for value in '10': write(off, value)
+
+def open_ssh():
+    if SYSTEMD: run('systemctl', 'start', '--no-block', *ssh)
+    else: run('rc-service', 'sshd', 'start')
+
+def rest():
+    # The network's own daemon derives its names for servers from the machine-id, which it read when it started.
+    if networkd: run('systemctl', 'restart', 'systemd-networkd.service')
+    if timers: run('systemctl', 'start', '--no-block', *timers)
+
+print(json.dumps(host_keys), flush=True)
+if os.fork() > 0: os._exit(0)
+os.setsid()
+for number in (0, 1, 2): os.dup2(os.open(os.devnull, os.O_RDWR), number)
+try:
+    with open(PIPE) as pipe: identity = json.load(pipe)
+    adopt(identity)
+    open_ssh()
+    time.sleep(5)
+    os.nice(19)
+    rest()
+    os.remove(PIPE)
+except BaseException:
+    write(FAILURE, traceback.format_exc())
+`;
