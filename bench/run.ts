@@ -24,6 +24,7 @@ import { labCreate } from './rows/lab-create.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
 import { listStart, versionStart } from './rows/startup.ts';
+import { warmStart } from './rows/warm.ts';
 
 const ROWS: readonly Row[] = [
   versionStart,
@@ -46,6 +47,7 @@ const ROWS: readonly Row[] = [
   planFleetMemory,
   helperVmStart,
   labCreate,
+  warmStart,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
