@@ -107,8 +107,8 @@ function agentOn(connection: Connection, host: Host, signal: AbortSignal | undef
       const data = input === undefined ? {} : { 'input-data': Buffer.from(input).toString('base64') };
       const { pid } = startedSchema.parse(await execute('guest-exec', { path, arg: words, 'capture-output': true, ...data }));
       for (let pause = POLL_SECONDS; ; pause = Math.min(pause * 1.5, SLOWEST_POLL_SECONDS)) {
-        const status = exitStatusSchema.parse(await execute('guest-exec-status', { pid }));
-        if (status.exited) return { exitCode: status.exitcode, stdout: textOf(status['out-data']), stderr: textOf(status['err-data']) };
+        const status = await commandStatus({ execute }, pid);
+        if (status.exited) return status;
         if (host.clock.monotonic() > end) {
           throw new IngotError('timeout', 'agent-command-timeout', `${path} did not end in the guest within ${timeout} s`, {
             detail: `It runs on there as process ${pid}.`,
@@ -118,6 +118,12 @@ function agentOn(connection: Connection, host: Host, signal: AbortSignal | undef
       }
     },
   };
+}
+
+/** How a command is that the agent runs, or ran: what it wrote is there when it has ended, and only once. */
+export async function commandStatus(agent: Pick<Agent, 'execute'>, pid: number): Promise<AgentCommandResult & { readonly exited: boolean }> {
+  const status = exitStatusSchema.parse(await agent.execute('guest-exec-status', { pid }));
+  return { exited: status.exited, exitCode: status.exitcode, stdout: textOf(status['out-data']), stderr: textOf(status['err-data']) };
 }
 
 function textOf(base64: string | undefined): string {

@@ -137,9 +137,17 @@ async function findWarm(context: LabContext, plan: Plan, chosen: Accelerator): P
   return warmStateFor(context, warmShapeOf(plan, request), chosen, { name: request.name, force: request.force, refused: whyCold(request) });
 }
 
-/** Why a VM cannot start from a machine that has booted already: what it is to have is told to a guest, or built into it, when it boots. */
+/** What a machine that has booted can still be given; all else is told to a guest, or built into it, when it boots. */
+const GIVEN_LATER: ReadonlySet<string> = new Set(['name', 'image', 'cpus', 'memory', 'disk', 'firmware', 'sshPort', 'forwards', 'start', 'force', 'warm']);
+
+/** Why a VM cannot start from a machine that has booted already, or undefined. */
 function whyCold(request: NewVm): string | undefined {
-  return request.userData === undefined ? undefined : 'cloud-init reads user-data when it boots';
+  const wanted = Object.entries(request).filter(
+    ([key, value]) => !GIVEN_LATER.has(key) && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0),
+  );
+  if (wanted.length === 0) return undefined;
+  const words = wanted.map(([key]) => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  return `a machine that has booted already cannot be given ${words.join(', ')}`;
 }
 
 async function makeVm(context: LabContext, plan: Plan): Promise<VmRecord> {

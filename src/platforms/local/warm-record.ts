@@ -44,6 +44,8 @@ export const warmStateSchema = z.object({
   frozen: fileIdSchema,
   /** Names of the private host keys that its guest has. */
   hostKeys: z.array(z.string()),
+  /** The process in the guest that waits for an identity. */
+  pid: z.int().positive(),
   /** The memory's file as it was when it was whole. */
   memory: z.object({ size: z.int(), modified: z.number() }),
   created: z.iso.datetime(),

@@ -4,7 +4,7 @@ import { IngotError } from '../../base/errors.ts';
 import { takeLock } from '../../base/lock.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import { formatSize, hostPath, type HostPath } from '../../base/types.ts';
-import { withAgent } from './agent.ts';
+import { commandStatus, withAgent } from './agent.ts';
 import { checkBudget } from './budget.ts';
 import { lockFrozen, newFileId } from './frozen.ts';
 import { startGuest, type Guest } from './guest.ts';
@@ -20,11 +20,13 @@ import type { LabContext } from './view.ts';
 import { warmKey, warmSpec } from './warm-machine.ts';
 import { checkWarmState, findWarmState, warmFiles, type WarmShape, type WarmState } from './warm-record.ts';
 import { removeWarmState } from './warm-remove.ts';
-import { SETTLE, WAIT } from './warm-script.ts';
+import { SETTLE, WAIT, WAITING_FILE } from './warm-script.ts';
 import { activePath, recordedPorts, seedPath } from './vms.ts';
 
-/** Seconds for what is being started when one can log in already. */
+/** Seconds for a boot to its end: it has more time than where somebody waits to log in. */
 const SETTLE_SECONDS = { kvm: 300, hvf: 300, tcg: 1800 } as const;
+/** Seconds for taking it out of use. */
+const LEAVE_SECONDS = { kvm: 60, hvf: 60, tcg: 600 } as const;
 const AGENT_SECONDS = 60;
 /** Room for what the guest writes to its disk while it boots, and for the state of its devices. */
 const DISK_SPACE = 2 ** 30;
@@ -103,8 +105,8 @@ async function saveState(context: LabContext, shape: WarmShape, accelerator: Acc
   );
   await using undo = new AsyncDisposableStack();
   undo.defer(() => guest.kill());
-  await guest.waitForSsh({ signal, onWait: tell });
-  const hostKeys = await prepare(context, guest, shape, tell);
+  await guest.waitForSsh({ limit: SETTLE_SECONDS[accelerator.kind], signal, onWait: tell });
+  const waiting = await prepare(context, guest, shape, tell);
   tell('its memory to be saved');
   {
     using qmp = await guest.qmp();
@@ -120,7 +122,7 @@ async function saveState(context: LabContext, shape: WarmShape, accelerator: Acc
     key,
     shape,
     frozen,
-    hostKeys,
+    ...waiting,
     memory: { size: memory.size, modified: memory.modified.getTime() },
     created: host.clock.now().toISOString(),
   };
@@ -150,8 +152,11 @@ function topOf(shape: WarmShape, chain: readonly HostPath[]): HostPath {
   return top;
 }
 
-/** Waits for the end of the boot, then takes the guest out of use; returns the names of its host keys. */
-async function prepare(context: LabContext, guest: Guest, shape: WarmShape, tell: (what: string) => void): Promise<string[]> {
+/** Prints the file as soon as it is there, and fails where the process has ended without it. */
+const UNTIL_WAITING = 'until [ -e "$1" ]; do [ -e "/proc/$2/fd/0" ] || exit 1; sleep 0.2; done; cat "$1"';
+
+/** Waits for the end of the boot, then takes the guest out of use: what waits in it for an identity. */
+async function prepare(context: LabContext, guest: Guest, shape: WarmShape, tell: (what: string) => void): Promise<Pick<WarmState, 'pid' | 'hostKeys'>> {
   const { host, signal } = context;
   try {
     return await withAgent(
@@ -161,9 +166,16 @@ async function prepare(context: LabContext, guest: Guest, shape: WarmShape, tell
         tell('the end of its boot');
         const settled = await agent.run(['python3', '-'], { input: SETTLE, timeout: SETTLE_SECONDS[guest.spec.accelerator.kind] });
         if (settled.exitCode !== 0) throw impossible(shape, settled.stderr);
-        const waiting = await agent.run(['python3', '-', guest.spec.mac], { input: WAIT, timeout: SETTLE_SECONDS[guest.spec.accelerator.kind] });
-        if (waiting.exitCode !== 0) throw impossible(shape, waiting.stderr);
-        return z.array(z.string()).parse(JSON.parse(waiting.stdout));
+        const waiting = await agent.execute('guest-exec', {
+          path: 'python3',
+          arg: ['-', guest.spec.mac],
+          'input-data': Buffer.from(WAIT).toString('base64'),
+          'capture-output': true,
+        });
+        const { pid } = z.object({ pid: z.int() }).parse(waiting);
+        const ready = await agent.run(['sh', '-c', UNTIL_WAITING, 'sh', WAITING_FILE, String(pid)], { timeout: LEAVE_SECONDS[guest.spec.accelerator.kind] });
+        if (ready.exitCode !== 0) throw impossible(shape, (await commandStatus(agent, pid)).stderr);
+        return { pid, hostKeys: z.array(z.string()).parse(JSON.parse(ready.stdout)) };
       },
       { seconds: AGENT_SECONDS, signal },
     );

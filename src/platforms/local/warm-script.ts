@@ -1,15 +1,15 @@
 /*
  * What runs in the guest, as root, through its agent. Python is what cloud-init is written in, so that it is in every image with cloud-init.
- * Before the state is saved, `SETTLE` waits for the end of the boot, and `WAIT` closes SSH and waits at a named pipe, with all that it needs
- * in memory: a clone gets its identity without starting a program. See docs/warm-start.md.
+ * Before the state is saved, `SETTLE` waits for the end of the boot, and `WAIT` takes the guest out of use and waits at a named pipe, with all
+ * that it needs in memory: a clone gets its identity without starting a program. See docs/warm-start.md.
  */
 
 /** Where the scripts have their files, in the guest; in memory. */
 export const GUEST_FOLDER = '/run/ingot-warm';
 /** Named pipe for the identity, as JSON: {@link GuestIdentity}. */
 export const IDENTITY_PIPE = `${GUEST_FOLDER}/identity`;
-/** What went wrong with the identity. */
-export const FAILURE_FILE = `${GUEST_FOLDER}/failure`;
+/** Names of the private host keys as JSON; there as soon as somebody waits at the pipe. */
+export const WAITING_FILE = `${GUEST_FOLDER}/waiting`;
 
 /** What a clone is told about itself. */
 export interface GuestIdentity {
@@ -40,12 +40,13 @@ if os.path.isdir('/run/systemd/system'):
 `;
 
 /**
- * Takes the guest out of use, prints the names of its private host keys as JSON, and leaves a process behind that waits for the identity. Its
- * one argument is the address of the network card.
+ * Takes the guest out of use, and waits for the identity; ends when SSH is being opened with it. Its one argument is the address of the network
+ * card. The network's own daemon is stopped meanwhile: it would give the address up when that of the card changes, and its names for servers are
+ * made from the machine-id that it read when it started.
  */
 export const WAIT = `
-import ctypes, fcntl, glob, json, os, re, socket, struct, subprocess, sys, time, traceback
-FOLDER, PIPE, FAILURE = '${GUEST_FOLDER}', '${IDENTITY_PIPE}', '${FAILURE_FILE}'
+import ctypes, fcntl, glob, json, os, re, socket, struct, subprocess, sys, time
+FOLDER, PIPE, WAITING = '${GUEST_FOLDER}', '${IDENTITY_PIPE}', '${WAITING_FILE}'
 OLD_MAC = sys.argv[1].lower()
 SYSTEMD = os.path.isdir('/run/systemd/system')
 libc = ctypes.CDLL(None, use_errno=True)
@@ -62,7 +63,7 @@ def write(path, text):
     with open(path, 'w', encoding='utf-8', errors='surrogateescape') as file: file.write(text)
 def change(path, before, after, word=False):
     text = read(path)
-    if text is None or before.lower() not in text.lower(): return
+    if text is None or before == '' or before.lower() not in text.lower(): return
     edges = r'(?<![\\w.-])%s(?![\\w.-])' if word else '%s'
     write(path, re.sub(edges % re.escape(before), lambda match: after, text, flags=re.IGNORECASE))
 def units(kind):
@@ -95,9 +96,10 @@ if SYSTEMD:
     if timers: run('systemctl', 'stop', *timers)
     for stamp in glob.glob('/var/lib/systemd/timers/stamp-*'): os.remove(stamp)
     if ssh: run('systemctl', 'stop', *ssh)
-    networkd = 'systemd-networkd.service' in units('service')
+    networkd = [unit for unit in units('socket') + units('service') if unit.startswith('systemd-networkd.')]
+    if networkd: run('systemctl', 'stop', *networkd)
 else:
-    ssh, timers, networkd = ['sshd'], [], False
+    ssh, timers, networkd = ['sshd'], [], []
     run('rc-service', 'sshd', 'stop')
 if not ssh: sys.exit('no SSH server runs in it')
 os.makedirs(FOLDER, mode=0o700, exist_ok=True)
@@ -146,7 +148,7 @@ def change_mac(mac):
     write(notify, '1')
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, 0x8924, struct.pack('16sH14s', card.encode(), 1, bytes.fromhex(mac.replace(':', ''))))
-    write(notify, before)
+    write(notify, before or '0')
     # IPv6 makes addresses of it, and makes them anew when it is turned on.
     off = '/proc/sys/net/ipv6/conf/%s/disable_ipv6' % card
     if (read(off) or '').strip() == '0':
@@ -157,22 +159,18 @@ def open_ssh():
     else: run('rc-service', 'sshd', 'start')
 
 def rest():
-    # The network's own daemon derives its names for servers from the machine-id, which it read when it started.
-    if networkd: run('systemctl', 'restart', 'systemd-networkd.service')
-    if timers: run('systemctl', 'start', '--no-block', *timers)
+    for unit in networkd + timers: subprocess.run(['systemctl', 'start', unit])
 
-print(json.dumps(host_keys), flush=True)
-if os.fork() > 0: os._exit(0)
-os.setsid()
-for number in (0, 1, 2): os.dup2(os.open(os.devnull, os.O_RDWR), number)
-try:
-    with open(PIPE) as pipe: identity = json.load(pipe)
-    adopt(identity)
-    open_ssh()
-    time.sleep(5)
+write(WAITING, json.dumps(host_keys))
+with open(PIPE) as pipe: identity = json.load(pipe)
+adopt(identity)
+open_ssh()
+if os.fork() == 0:
+    os.setsid()
+    for number in (0, 1, 2): os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    for path in (PIPE, WAITING): os.remove(path)
+    time.sleep(2)
     os.nice(19)
     rest()
-    os.remove(PIPE)
-except BaseException:
-    write(FAILURE, traceback.format_exc())
+os._exit(0)
 `;

@@ -4,7 +4,7 @@ import { IngotError } from '../../base/errors.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import { parseName, type Name } from '../../base/types.ts';
 import type { Image } from '../../store/model.ts';
-import { withAgent, type Agent } from './agent.ts';
+import { commandStatus, withAgent, type Agent } from './agent.ts';
 import { lockFrozen } from './frozen.ts';
 import type { Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
@@ -13,11 +13,12 @@ import type { LabContext } from './view.ts';
 import { checkWarmState, warmFiles, type WarmShape, type WarmState } from './warm-record.ts';
 import { removeWarmState } from './warm-remove.ts';
 import { ensureWarmState } from './warm-save.ts';
-import { FAILURE_FILE, IDENTITY_PIPE, type GuestIdentity } from './warm-script.ts';
-import { saveVm, vmPid, type VmRecord } from './vms.ts';
+import { IDENTITY_PIPE, type GuestIdentity } from './warm-script.ts';
+import { saveVm, type VmRecord } from './vms.ts';
 
 /** Seconds until a clone's SSH server answers. */
 const ANSWER_SECONDS = { kvm: 30, hvf: 30, tcg: 180 } as const;
+const POLL_SECONDS = 0.03;
 const CREDITED_BYTES = 64;
 /** What systemd keeps in its file. */
 const SEED_BYTES = 512;
@@ -108,8 +109,8 @@ export async function startWarm(
   const guest = await requireRunning(context, name);
   undo.defer(() => guest.kill());
   // The account and its key were there when the machine was saved: that the server answers is enough.
-  await host.files.write(guestFiles(guest.spec.folder).ready, String(await vmPid(host, home, name)), { mode: 0o600 });
-  await adopt(context, guest, {
+  await host.files.write(guestFiles(guest.spec.folder).ready, String(guest.pid), { mode: 0o600 });
+  await adopt(context, guest, warm.pid, {
     hostname: vm.name,
     instanceId: vm.id,
     machineId: vm.id.replaceAll('-', ''),
@@ -141,7 +142,7 @@ async function makeHostKeys({ host, home }: LabContext, name: Name, names: reado
 }
 
 /** Hands the identity over, and waits until the SSH server answers, which the guest starts with it. */
-async function adopt(context: LabContext, guest: Guest, identity: Omit<GuestIdentity, 'time'>): Promise<void> {
+async function adopt(context: LabContext, guest: Guest, pid: number, identity: Omit<GuestIdentity, 'time'>): Promise<void> {
   const { host, signal } = context;
   const { agent: socket } = guestFiles(guest.spec.folder);
   const limit = ANSWER_SECONDS[guest.spec.accelerator.kind];
@@ -154,18 +155,25 @@ async function adopt(context: LabContext, guest: Guest, identity: Omit<GuestIden
         const told = JSON.stringify({ ...identity, time: host.clock.now().getTime() / 1000 } satisfies GuestIdentity);
         await agent.execute('guest-file-write', { handle, 'buf-b64': Buffer.from(told).toString('base64') }, limit);
         await agent.execute('guest-file-close', { handle }, limit);
+        await adopted(context, agent, pid, limit);
       },
       { seconds: limit, signal },
     );
     await guest.waitForSsh({ limit, signal });
   } catch (error) {
     if (signal.aborted || !(error instanceof IngotError)) throw error;
-    const why = await withAgent(host, socket, readFailure, { signal }).catch(() => undefined);
-    throw new IngotError('host', 'warm-identity', `the saved machine did not take an identity of its own: ${why ?? error.message}`, { cause: error });
+    throw new IngotError('host', 'warm-identity', `the saved machine did not take an identity of its own: ${error.message}`, { cause: error });
   }
 }
 
-async function readFailure(agent: Agent): Promise<string | undefined> {
-  const { stdout } = await agent.run(['cat', FAILURE_FILE]);
-  return stdout.trim().split('\n').at(-1) || undefined;
+/** Waits until the process that waited for the identity has ended. */
+async function adopted({ host, signal }: LabContext, agent: Agent, pid: number, limit: number): Promise<void> {
+  const end = host.clock.monotonic() + limit * 1000;
+  for (;;) {
+    const { exited, exitCode, stderr } = await commandStatus(agent, pid);
+    if (exited && exitCode === 0) return;
+    if (exited) throw new IngotError('host', 'warm-identity', stderr.trim().split('\n').at(-1) ?? `it ended with ${exitCode}`);
+    if (host.clock.monotonic() > end) throw new IngotError('timeout', 'warm-identity', `nothing came of it within ${limit} s`);
+    await host.clock.sleep(POLL_SECONDS, signal);
+  }
 }

@@ -47,6 +47,7 @@ async function putState(lab: SampleLab, key: string, frozen = 'aaaa1111'): Promi
     shape: shapeOf(lab),
     frozen,
     hostKeys: ['ssh_host_ed25519_key'],
+    pid: 300,
     memory: { size: memory?.size ?? 0, modified: memory?.modified.getTime() ?? 0 },
     created: '2026-01-01T00:00:00.000Z',
   };
@@ -210,7 +211,7 @@ test('what a guest reads when it boots is a reason to boot, which is said', asyn
   };
   const host = { ...lab.host, machine: { ...lab.host.machine, arch: 'arm64' }, processes: { ...lab.host.processes, spawn } };
   await createVm(lab.context(host), newVm('web', { start: true, warm: true, force: true, userData: '#cloud-config\n' })).catch(() => undefined);
-  if (hasQemu) expect(lab.messages).toContain('web boots, since cloud-init reads user-data when it boots');
+  if (hasQemu) expect(lab.messages).toContain('web boots, since a machine that has booted already cannot be given user-data');
   expect(await lab.host.files.list(lab.home.home.warm)).toEqual([]);
 });
 
