@@ -107,8 +107,8 @@ function agentOn(connection: Connection, host: Host, signal: AbortSignal | undef
       const data = input === undefined ? {} : { 'input-data': Buffer.from(input).toString('base64') };
       const { pid } = startedSchema.parse(await execute('guest-exec', { path, arg: words, 'capture-output': true, ...data }));
       for (let pause = POLL_SECONDS; ; pause = Math.min(pause * 1.5, SLOWEST_POLL_SECONDS)) {
-        const status = await commandStatus({ execute }, pid);
-        if (status.exited) return status;
+        const { exited, ...result } = await commandStatus({ execute }, pid);
+        if (exited) return result;
         if (host.clock.monotonic() > end) {
           throw new IngotError('timeout', 'agent-command-timeout', `${path} did not end in the guest within ${timeout} s`, {
             detail: `It runs on there as process ${pid}.`,

@@ -114,6 +114,8 @@ async function saveState(context: LabContext, shape: WarmShape, accelerator: Acc
     await saveRamState(host, qmp, files.devices, { socket: hostPath(join(folder, 'state.sock')), memoryApart: true, signal });
   }
   await guest.kill();
+  // A machine's memory can hold anything: nobody else may read it.
+  await host.files.setMode(files.memory, 0o600);
   for (const path of [files.memory, disk]) await host.files.sync(path);
   const memory = await host.files.status(files.memory);
   if (memory === undefined) throw new IngotError('internal', 'warm-memory-missing', `QEMU left no memory in ${files.memory}`);

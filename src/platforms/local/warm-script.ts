@@ -41,7 +41,7 @@ if os.path.isdir('/run/systemd/system'):
 
 /**
  * Takes the guest out of use, and waits for the identity; ends when SSH is being opened with it. Its one argument is the address of the network
- * card. The network's own daemon is stopped meanwhile: it would give the address up when that of the card changes, and its names for servers are
+ * card. The network's own daemon stands still meanwhile: it would give the address up when that of the card changes, and its names for servers are
  * made from the machine-id that it read when it started.
  */
 export const WAIT = `
@@ -96,10 +96,11 @@ if SYSTEMD:
     if timers: run('systemctl', 'stop', *timers)
     for stamp in glob.glob('/var/lib/systemd/timers/stamp-*'): os.remove(stamp)
     if ssh: run('systemctl', 'stop', *ssh)
-    networkd = [unit for unit in units('socket') + units('service') if unit.startswith('systemd-networkd.')]
-    if networkd: run('systemctl', 'stop', *networkd)
+    networkd = 'systemd-networkd.service' in units('service')
+    # Stopped in its work: where it ends, it takes the addresses with it.
+    if networkd: run('systemctl', 'kill', '--signal=STOP', 'systemd-networkd.service')
 else:
-    ssh, timers, networkd = ['sshd'], [], []
+    ssh, timers, networkd = ['sshd'], [], False
     run('rc-service', 'sshd', 'stop')
 if not ssh: sys.exit('no SSH server runs in it')
 os.makedirs(FOLDER, mode=0o700, exist_ok=True)
@@ -159,7 +160,8 @@ def open_ssh():
     else: run('rc-service', 'sshd', 'start')
 
 def rest():
-    for unit in networkd + timers: subprocess.run(['systemctl', 'start', unit])
+    if networkd: subprocess.run(['systemctl', 'restart', 'systemd-networkd.service'])
+    for unit in timers: subprocess.run(['systemctl', 'start', unit])
 
 write(WAITING, json.dumps(host_keys))
 with open(PIPE) as pipe: identity = json.load(pipe)
