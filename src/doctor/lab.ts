@@ -8,6 +8,7 @@ import { frozenFilesOf } from '../platforms/local/frozen.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { vmFolders, type VmFolder } from '../platforms/local/vm-folders.ts';
 import { activePath, vmPid, type VmRecord } from '../platforms/local/vms.ts';
+import { loadWarmStates } from '../platforms/local/warm-record.ts';
 import type { ImageChain } from '../store/chains.ts';
 import { nameOfReference } from '../store/index-file.ts';
 import { isWhole } from '../store/layers.ts';
@@ -153,6 +154,7 @@ async function headerFlaw(host: LabCheck['host'], path: string): Promise<string 
 async function checkFrozen({ host, home }: LabCheck, vms: readonly VmFolder[]): Promise<Finding[]> {
   if (vms.some(({ problem }) => problem !== undefined)) return [];
   const named = new Set(vms.flatMap(({ record }) => (record === undefined ? [] : [...frozenFilesOf(home, record)])));
+  for (const state of await loadWarmStates(host, home)) named.add(home.frozenDisk(state.frozen));
   const spare = (await host.files.list(home.frozen)).map((name) => join(home.frozen, name)).filter((path) => !named.has(path));
   if (spare.length === 0) return [];
   return [{ name: 'left over', state: 'ok', found: `${spare.length} in ${home.frozen} that no VM stands on; the next \`ingot vm delete\` removes them` }];

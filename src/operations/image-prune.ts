@@ -43,6 +43,8 @@ export default defineOperation({
   ],
   async run(input, context) {
     const { host, home } = context;
+    // First, since their disks keep what they stand on in the store.
+    const warm = await pruneWarmStates(context, { dryRun: input.dryRun });
     const report = await openStore(host, home).prune(await imageUsers(host, home), {
       layers: input.layers,
       dryRun: input.dryRun,
@@ -50,7 +52,6 @@ export default defineOperation({
       ...(input.olderThan === undefined ? {} : { olderThan: parseAge(input.olderThan) }),
       ...(input.maxSize === undefined ? {} : { maxSize: parseSize(input.maxSize) }),
     });
-    const warm = await pruneWarmStates(context, { dryRun: input.dryRun });
     return {
       dryRun: input.dryRun,
       images: report.images.map((image) => ({ ...image, references: [...image.references] })),

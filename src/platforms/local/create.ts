@@ -137,13 +137,13 @@ async function findWarm(context: LabContext, plan: Plan, chosen: Accelerator): P
   return warmStateFor(context, warmShapeOf(plan, request), chosen, { name: request.name, force: request.force, refused: whyCold(request) });
 }
 
-/** What a machine that has booted can still be given; all else is told to a guest, or built into it, when it boots. */
-const GIVEN_LATER: ReadonlySet<string> = new Set(['name', 'image', 'cpus', 'memory', 'disk', 'firmware', 'sshPort', 'forwards', 'start', 'force', 'warm']);
+/** What is told to a guest when it boots, or built into the machine: one that has booted cannot be given it. */
+const AT_BOOT: ReadonlySet<string> = new Set(['userData', 'networkConfig', 'vendorData', 'sshKeys', 'passwordHash', 'extraDisks', 'shares', 'tpm']);
 
 /** Why a VM cannot start from a machine that has booted already, or undefined. */
 function whyCold(request: NewVm): string | undefined {
   const wanted = Object.entries(request).filter(
-    ([key, value]) => !GIVEN_LATER.has(key) && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0),
+    ([key, value]) => AT_BOOT.has(key) && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0),
   );
   if (wanted.length === 0) return undefined;
   const words = wanted.map(([key]) => key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
