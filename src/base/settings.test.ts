@@ -45,6 +45,8 @@ describe('levels', () => {
       'alert-after': 60,
       'default-release': 'debian-12',
       'log-level': 'info',
+      'cpu-overcommit': 4,
+      'memory-overcommit': 1,
       templates: at.home.templates,
     });
   });
@@ -75,6 +77,9 @@ describe('levels', () => {
       gate: 'user',
       templates: 'user',
       'image-prune': 'built-in',
+      'cpu-overcommit': 'built-in',
+      'memory-overcommit': 'built-in',
+      'disk-overcommit': 'built-in',
       'alert-command': 'built-in',
       'alert-webhook': 'built-in',
       'alert-after': 'built-in',
