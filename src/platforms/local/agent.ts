@@ -121,8 +121,8 @@ function agentOn(connection: Connection, host: Host, signal: AbortSignal | undef
 }
 
 /** How a command is that the agent runs, or ran: what it wrote is there when it has ended, and only once. */
-export async function commandStatus(agent: Pick<Agent, 'execute'>, pid: number): Promise<AgentCommandResult & { readonly exited: boolean }> {
-  const status = exitStatusSchema.parse(await agent.execute('guest-exec-status', { pid }));
+export async function commandStatus(agent: Pick<Agent, 'execute'>, pid: number, seconds?: number): Promise<AgentCommandResult & { readonly exited: boolean }> {
+  const status = exitStatusSchema.parse(await agent.execute('guest-exec-status', { pid }, seconds));
   return { exited: status.exited, exitCode: status.exitcode, stdout: textOf(status['out-data']), stderr: textOf(status['err-data']) };
 }
 

@@ -6,19 +6,19 @@ import { parseName, type Name } from '../../base/types.ts';
 import type { Image } from '../../store/model.ts';
 import { commandStatus, withAgent, type Agent } from './agent.ts';
 import { lockFrozen } from './frozen.ts';
-import type { Guest } from './guest.ts';
+import { attachGuest, type Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
-import { requireRunning, startLocked } from './power.ts';
+import { startLocked } from './power.ts';
 import type { LabContext } from './view.ts';
 import { checkWarmState, warmFiles, type WarmShape, type WarmState } from './warm-record.ts';
 import { removeWarmState } from './warm-remove.ts';
 import { ensureWarmState } from './warm-save.ts';
 import { IDENTITY_PIPE, type GuestIdentity } from './warm-script.ts';
-import { saveVm, type VmRecord } from './vms.ts';
+import { loadVm, saveVm, vmSpec, type VmRecord } from './vms.ts';
 
 /** Seconds until a clone's SSH server answers. */
 const ANSWER_SECONDS = { kvm: 30, hvf: 30, tcg: 180 } as const;
-const POLL_SECONDS = 0.03;
+const ASK_SECONDS = 3;
 const CREDITED_BYTES = 64;
 /** What systemd keeps in its file. */
 const SEED_BYTES = 512;
@@ -106,7 +106,10 @@ export async function startWarm(
     if (error instanceof IngotError && error.code === 'ram-state-refused') await removeWarmState(context, warm);
     throw error;
   }
-  const guest = await requireRunning(context, name);
+  // Its port may be another one now.
+  const started = await loadVm(host, home, name);
+  const guest = await attachGuest(host, vmSpec(home, started, accelerator));
+  if (guest === undefined) throw new IngotError('host', 'warm-identity', `the machine of ${name} ended as soon as it ran`);
   undo.defer(() => guest.kill());
   // The account and its key were there when the machine was saved: that the server answers is enough.
   await host.files.write(guestFiles(guest.spec.folder).ready, String(guest.pid), { mode: 0o600 });
@@ -118,7 +121,7 @@ export async function startWarm(
     random: Buffer.from(host.random.bytes(CREDITED_BYTES + SEED_BYTES)).toString('hex'),
     hostKeys: await keys,
   });
-  const { pendingIdentity: _, ...finished } = vm;
+  const { pendingIdentity: _, ...finished } = started;
   await saveVm(host, home, finished);
   signal.throwIfAborted();
   undo.move();
@@ -155,25 +158,29 @@ async function adopt(context: LabContext, guest: Guest, pid: number, identity: O
         const told = JSON.stringify({ ...identity, time: host.clock.now().getTime() / 1000 } satisfies GuestIdentity);
         await agent.execute('guest-file-write', { handle, 'buf-b64': Buffer.from(told).toString('base64') }, limit);
         await agent.execute('guest-file-close', { handle }, limit);
-        await adopted(context, agent, pid, limit);
+        const stop = new AbortController();
+        const either = AbortSignal.any([signal, stop.signal]);
+        try {
+          await Promise.race([guest.waitForSsh({ limit, signal: either }), failure(context, agent, pid, { limit, signal: either })]);
+        } finally {
+          stop.abort();
+        }
       },
       { seconds: limit, signal },
     );
-    await guest.waitForSsh({ limit, signal });
   } catch (error) {
     if (signal.aborted || !(error instanceof IngotError)) throw error;
     throw new IngotError('host', 'warm-identity', `the saved machine did not take an identity of its own: ${error.message}`, { cause: error });
   }
 }
 
-/** Waits until the process that waited for the identity has ended. */
-async function adopted({ host, signal }: LabContext, agent: Agent, pid: number, limit: number): Promise<void> {
-  const end = host.clock.monotonic() + limit * 1000;
-  for (;;) {
-    const { exited, exitCode, stderr } = await commandStatus(agent, pid);
-    if (exited && exitCode === 0) return;
-    if (exited) throw new IngotError('host', 'warm-identity', stderr.trim().split('\n').at(-1) ?? `it ended with ${exitCode}`);
-    if (host.clock.monotonic() > end) throw new IngotError('timeout', 'warm-identity', `nothing came of it within ${limit} s`);
-    await host.clock.sleep(POLL_SECONDS, signal);
+/** Rejects when the process that waited for the identity has failed. It is asked seldom: each answer costs an emulated guest as much as a login. */
+async function failure({ host }: LabContext, agent: Agent, pid: number, { limit, signal }: { limit: number; signal: AbortSignal }): Promise<never> {
+  for (let known = false; ;) {
+    await host.clock.sleep(ASK_SECONDS, signal);
+    if (known) continue;
+    const { exited, exitCode, stderr } = await commandStatus(agent, pid, limit);
+    if (exited && exitCode !== 0) throw new IngotError('host', 'warm-identity', stderr.trim().split('\n').at(-1) ?? `it ended with ${exitCode}`);
+    known = exited;
   }
 }
