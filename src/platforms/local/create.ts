@@ -138,7 +138,7 @@ async function findWarm(context: LabContext, plan: Plan, chosen: Accelerator): P
 }
 
 /** What is told to a guest when it boots, or built into the machine: one that has booted cannot be given it. */
-const AT_BOOT: ReadonlySet<string> = new Set(['lab', 'userData', 'networkConfig', 'vendorData', 'sshKeys', 'passwordHash', 'extraDisks', 'shares', 'tpm']);
+const AT_BOOT: ReadonlySet<string> = new Set(['userData', 'networkConfig', 'vendorData', 'sshKeys', 'passwordHash', 'extraDisks', 'shares', 'tpm', 'lab']);
 
 /** Why a VM cannot start from a machine that has booted already, or undefined. */
 function whyCold(request: NewVm): string | undefined {

@@ -14,8 +14,9 @@ import type { Accelerator } from './guest-spec.ts';
 import { makeOverlay } from './overlay.ts';
 import { holdVm } from './power.ts';
 import { deleteVm } from './remove.ts';
-import { activePath, loadVm, rootDisk, saveVm } from './vms.ts';
-import { warmKey } from './warm-machine.ts';
+import { qemuArguments } from './qemu-arguments.ts';
+import { activePath, loadVm, rootDisk, saveVm, vmSpec } from './vms.ts';
+import { warmKey, warmSpec } from './warm-machine.ts';
 import { checkWarmState, findWarmState, loadWarmStates, warmFiles, type WarmShape, type WarmState } from './warm-record.ts';
 import { pruneWarmStates, removeWarmState, viewWarmStates } from './warm-remove.ts';
 import { SETTLE, WAIT } from './warm-script.ts';
@@ -140,6 +141,18 @@ describe('a saved machine', { timeout: 60_000 }, () => {
     expect((await pruneWarmStates(context, { dryRun: false })).map(({ useless }) => useless)).toEqual(['its image is gone']);
     expect(await lab.host.files.list(home.frozen)).toEqual([]);
   });
+});
+
+test('the machine that is saved is the one that a VM has, down to each word', async () => {
+  await using lab = await sampleLab();
+  const { home } = lab.home;
+  const vm = await createVm(lab.context(), newVm('web'));
+  const spec = vmSpec(home, vm, TCG);
+  const shape = { ...shapeOf(lab), cpus: vm.cpus, memory: vm.memory, firmware: vm.firmware };
+  const [root] = spec.disks;
+  const place = { folder: spec.folder, chain: root?.chain ?? [], active: rootDisk(vm).active, id: vm.id, mac: vm.mac, port: vm.ssh.port, key: spec.ssh.key };
+  const options = { firmware: undefined, disposable: false, sandbox: false };
+  expect(qemuArguments({ ...warmSpec(shape, TCG, place), name: vm.name }, options)).toEqual(qemuArguments(spec, options));
 });
 
 describe('the key', { timeout: 60_000 }, () => {
