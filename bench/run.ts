@@ -21,6 +21,7 @@ import { fleetBuild, fleetSize } from './rows/fleet.ts';
 import { helperVmStart } from './rows/helper-vm.ts';
 import { createMany, listMany } from './rows/lab.ts';
 import { labCreate } from './rows/lab-create.ts';
+import { linkedClone, snapshotCreate, snapshotRestore } from './rows/lab-disks.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
 import { listStart, versionStart } from './rows/startup.ts';
@@ -47,6 +48,9 @@ const ROWS: readonly Row[] = [
   planFleetMemory,
   helperVmStart,
   labCreate,
+  linkedClone,
+  snapshotCreate,
+  snapshotRestore,
   warmStart,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));

@@ -22,13 +22,14 @@ const MANY = 20;
 const LISTED = 200;
 const RUNNING = 20;
 
-interface SampleLab {
+export interface SampleLab {
   readonly home: Home;
   readonly context: LabContext;
   readonly env: { readonly INGOT_HOME: string };
 }
 
-async function sampleLab(bench: Bench, name: string): Promise<SampleLab> {
+/** A home of its own with one small image. */
+export async function sampleLab(bench: Bench, name: string): Promise<SampleLab> {
   const host = realHost();
   const root = hostPath(join(bench.folder, name));
   const home = await openHome(host, root);
