@@ -5,7 +5,7 @@ import type { SplitChain } from '../../disk/merge.ts';
 import type { Context } from '../../operations/operation.ts';
 import { freezeDisks } from '../../platforms/local/frozen.ts';
 import { checkLayers, holdVm, requireRunning, startLocked } from '../../platforms/local/power.ts';
-import { whileAtRest } from '../../platforms/local/rest.ts';
+import { holdStill } from '../../platforms/local/still.ts';
 import { activePath, diskChain, loadVm, rootDisk, vmPid, type VmDisk, type VmRecord } from '../../platforms/local/vms.ts';
 
 /** How the disk of a VM is taken. */
@@ -70,11 +70,15 @@ export async function takeDisk(context: Context, name: Name, scratch: HostPath, 
 
 async function freezeRunning(context: Context, vm: VmRecord, options: TakeOptions): Promise<VmRecord> {
   const { events } = context;
-  const freeze = (): Promise<VmRecord> => freezeDisks(context, vm, (record) => record);
   if (options.stop) return await freezeStopped(context, vm, options.timeout);
-  if (!options.crashConsistent) return await events.stage(`${vm.name} comes to rest`, () => whileAtRest(context, vm, freeze));
+  if (!options.crashConsistent) {
+    return await events.stage(`${vm.name} comes to rest`, async () => {
+      await using still = await holdStill(context, vm, { flush: 'must' });
+      return await freezeDisks(context, still.vm, (record) => record);
+    });
+  }
   events.message('warn', `The disk of ${vm.name} is taken as after a power cut: what its programs have not written yet is missing`);
-  return await freeze();
+  return await freezeDisks(context, vm, (record) => record);
 }
 
 /** Shuts a VM down, freezes its disks, and starts it again, whatever happened meanwhile. */

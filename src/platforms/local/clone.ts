@@ -90,7 +90,7 @@ export async function cloneVm(context: LabContext, request: CloneRequest): Promi
 
 /** The source with frozen disks, held still while that happens. */
 async function freezeSource(context: LabContext, vm: VmRecord): Promise<VmRecord> {
-  await using still = await holdStill(context, vm, { flush: true });
+  await using still = await holdStill(context, vm, { flush: 'try' });
   if (still.how === 'processors') context.events.message('info', `No guest agent answers in ${vm.name}: the clone's filesystems are as after a power cut`);
   return await freezeWritten(context, still.vm);
 }

@@ -118,8 +118,6 @@ export interface GuestFiles {
   readonly efiVariables: HostPath;
   /** The process id of the QEMU whose guest has let somebody log in. */
   readonly ready: HostPath;
-  /** There while the guest's file systems are frozen. */
-  readonly frozen: HostPath;
   /** Where its TPM listens. */
   readonly tpm: HostPath;
   /** A folder: what its TPM knows. */
@@ -141,7 +139,6 @@ export function guestFiles(folder: HostPath): GuestFiles {
     log: at('qemu.log'),
     efiVariables: at('efivars.fd'),
     ready: at('ssh-ready'),
-    frozen: at('guest-frozen'),
     tpm: at('tpm.sock'),
     tpmState: at('tpm'),
     share: (tag) => at(`${tag}.sock`),

@@ -77,7 +77,7 @@ export async function startGuest(host: Host, spec: GuestSpec, options: StartOpti
   if ((await host.files.status(files.console)) !== undefined) await host.files.rename(files.console, files.previousConsole);
   // A socket or pid file of an earlier start must not be taken for this one's.
   const sockets = companions.map(({ socket }) => socket);
-  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, files.frozen, ...sockets]) await host.files.remove(stale);
+  for (const stale of [files.qmp, files.serial, files.agent, files.pid, files.ready, ...sockets]) await host.files.remove(stale);
   const { lifetime, signal, incoming } = options;
   const how = { firmware, disposable: lifetime === 'process', sandbox: host.machine.platform === 'linux', incoming: incoming !== undefined };
   const launched = await launch(host, files, withCompanions(companions, qemuArguments(spec, how)), lifetime, {

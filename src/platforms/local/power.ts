@@ -7,7 +7,6 @@ import { portFor } from './forwards.ts';
 import { attachGuest, startGuest, startSavedGuest, type Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
 import { withFreePorts } from './ports.ts';
-import { thawForgotten } from './rest.ts';
 import { settleVm } from './settle.ts';
 import { goOn, lookAtMachine } from './still.ts';
 import { discardSuspended, goOnSuspended, unpauseLocked } from './suspend.ts';
@@ -35,7 +34,6 @@ export async function holdVm(context: LabContext, name: Name, what: string): Pro
   await using stack = new AsyncDisposableStack();
   stack.use(await lockVm(context, name, what));
   const vm = await settleVm(context, await settleIdentity(context, await loadVm(context.host, context.home, name)));
-  await thawForgotten(context, vm);
   const held = stack.move();
   return { vm, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }

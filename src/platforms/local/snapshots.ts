@@ -43,7 +43,7 @@ export async function createSnapshots(context: LabContext, names: readonly Name[
     });
   }
   const still: StillVm[] = [];
-  for (const vm of records) still.push(stack.use(await holdStill(context, vm, { flush: !request.ram })));
+  for (const vm of records) still.push(stack.use(await holdStill(context, vm, { flush: request.ram ? 'no' : 'try' })));
   for (const { vm, how } of still) {
     if (request.ram && how === 'off' && vm.suspended === undefined) {
       throw new IngotError('conflict', 'vm-not-running', `${vm.name} does not run, so it has no memory to save`, { hint: 'Leave --ram away.' });

@@ -34,7 +34,7 @@ export async function suspendLocked(context: LabContext, vm: VmRecord): Promise<
   const name = parseName(vm.name, 'a VM');
   const files = await running(context, vm);
   await using scratch = await makeScratch(host, home, `vm suspend ${name}`);
-  await using held = await holdStill(context, vm, { flush: false });
+  await using held = await holdStill(context, vm, { flush: 'no' });
   const saved = await saveVmRam(context, held.vm, scratch.path);
   const { still: _, ...rest } = held.vm;
   const next: VmRecord = { ...rest, suspended: { file: newFileId(host), ...saved } };

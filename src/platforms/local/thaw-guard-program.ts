@@ -1,9 +1,8 @@
 /*
- * Thaws a guest whose ingot has ended while the guest's file systems were frozen: `<agent socket> <mark>`. Its standard input says "done" when they
- * have been thawed; where that ends without, it thaws them itself and removes the mark, and tries until the agent answers or the machine is gone.
- * Imports nothing but Node.
+ * Thaws a guest whose ingot has ended while the guest's filesystems were frozen: `<agent socket>`. Its standard input says "done" when they
+ * have been thawed; where that ends without, it thaws them itself, and tries until the agent answers or the machine is gone. The mark in
+ * the VM's record stays: whoever holds the VM next thaws once more, which hurts nobody. Imports nothing but Node.
  */
-import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -13,21 +12,21 @@ const LIMIT_SECONDS = 300;
 const ANSWER_SECONDS = 30;
 const SYNC_BYTE = 0xff;
 
-const [path, mark] = process.argv.slice(2);
-if (path === undefined || mark === undefined) throw new Error('usage: thaw-guard-program SOCKET MARK');
+const [path] = process.argv.slice(2);
+if (path === undefined) throw new Error('usage: thaw-guard-program SOCKET');
 
 let heard = '';
 for await (const chunk of process.stdin.setEncoding('utf8')) heard += String(chunk);
 const end = Date.now() + LIMIT_SECONDS * 1000;
 while (heard.trim() !== 'done' && Date.now() < end) {
-  const answer = await thaw(path, mark);
+  const answer = await thaw(path);
   if (answer !== 'silent') break;
   await sleep(500);
 }
 process.exit(0);
 
 /** Asks the agent once, after a synchronisation that makes it drop what it has read of another conversation. */
-async function thaw(socketPath: string, frozenMark: string): Promise<'thawed' | 'gone' | 'silent'> {
+async function thaw(socketPath: string): Promise<'thawed' | 'gone' | 'silent'> {
   const { promise, resolve } = Promise.withResolvers<'thawed' | 'gone' | 'silent'>();
   const socket = connect(socketPath);
   const timer = setTimeout(() => resolve('silent'), ANSWER_SECONDS * 1000);
@@ -49,10 +48,7 @@ async function thaw(socketPath: string, frozenMark: string): Promise<'thawed' | 
   socket.on('error', (error) => resolve('code' in error && error.code === 'EAGAIN' ? 'silent' : 'gone'));
   socket.on('close', () => resolve('silent'));
   try {
-    const answer = await promise;
-    // While it still is the agent's only client: the next one may freeze, and mark that.
-    if (answer === 'thawed') rmSync(frozenMark, { force: true });
-    return answer;
+    return await promise;
   } finally {
     clearTimeout(timer);
     socket.destroy();
