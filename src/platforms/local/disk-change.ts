@@ -33,8 +33,6 @@ export async function addDisk(context: LabContext, name: Name, wanted: NewDisk):
   const disk: VmDisk = { ...placed, frozen: [], active: newFileId(host) };
   const path = activePath(home.vm(name), disk.active);
   await using undo = new AsyncDisposableStack();
-  // What a killed ingot left: a file that no record names.
-  await sweepVmFolder(host, home, vm);
   undo.defer(() => host.files.remove(path));
   await makeEmptyDisk(host, path, disk.size);
   const next = { ...vm, disks: [...vm.disks, disk] };

@@ -3,13 +3,19 @@ import { parseName } from '../../base/types.ts';
 import { readQcow2Header } from '../../disk/qcow2.ts';
 import { faultyHost, type Fault } from '../../../tests/support/faulty-host.ts';
 import { fakeDisks } from '../../../tests/support/fake-disks.ts';
-import { newVm, sampleLab } from '../../../tests/support/lab.ts';
+import { newVm, sampleLab, type SampleLab } from '../../../tests/support/lab.ts';
 import { createVm } from './create.ts';
 import { freezeDisks, sweepFrozen } from './frozen.ts';
+import { holdVm } from './power.ts';
 import { deleteVm } from './remove.ts';
 import { activePath, findVm, loadVm, recordPath, rootDisk, VM_VERSION } from './vms.ts';
 
 const web = parseName('web', 'a VM');
+
+/** The disks in its folder. */
+async function disksIn(lab: SampleLab): Promise<string[]> {
+  return (await lab.host.files.list(lab.home.home.vm(web))).filter((file) => file.endsWith('.qcow2'));
+}
 
 test('what was written before is frozen, and the VM goes on above it', async () => {
   await using lab = await sampleLab();
@@ -23,7 +29,7 @@ test('what was written before is frozen, and the VM goes on above it', async () 
   const below = home.frozenDisk(frozen[0] ?? '');
   expect((await lab.host.files.status(below))?.inode).toBe(before?.inode);
   expect((await readQcow2Header(lab.host.files, activePath(home.vm(web), active))).backing).toEqual({ name: below, format: 'qcow2' });
-  expect((await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2'))).toEqual([`${active}.qcow2`]);
+  expect(await disksIn(lab)).toEqual([`${active}.qcow2`]);
 });
 
 test('a machine that runs goes on in the new file', async () => {
@@ -80,13 +86,16 @@ describe('a freeze that ends at any of its effects', () => {
         const holder = frozen.length === 0 ? activePath(home.vm(web), active) : home.frozenDisk(frozen[0] ?? '');
         expect((await lab.host.files.status(holder))?.inode, faulty.log.at(at - 1)).toBe(content);
         expect(await lab.host.files.status(activePath(home.vm(web), active)), faulty.log.at(at - 1)).toBeDefined();
+        {
+          // Whoever holds it next, for whatever.
+          await using held = await holdVm(lab.context(), web, 'a test');
+          expect(held.vm, faulty.log.at(at - 1)).toEqual(after);
+          expect(await disksIn(lab), faulty.log.at(at - 1)).toEqual([`${active}.qcow2`]);
+        }
         const settled = await freezeDisks(lab.context(), after, (record) => record);
         await sweepFrozen(lab.context());
         expect(await lab.host.files.list(home.frozen), faulty.log.at(at - 1)).toHaveLength(rootDisk(settled).frozen.length);
-        expect(
-          (await lab.host.files.list(home.vm(web))).filter((file) => file.endsWith('.qcow2')),
-          faulty.log.at(at - 1),
-        ).toHaveLength(1);
+        expect(await disksIn(lab), faulty.log.at(at - 1)).toHaveLength(1);
       }
     },
     180_000,

@@ -84,13 +84,18 @@ async function removeUnnamed(host: Host, home: Home, name: Name, made: readonly 
   for (const path of made) if (!named.has(path)) await host.files.remove(path);
 }
 
-/** Lets a running QEMU follow a record that was written just before ingot was killed. The caller holds the VM's lock. */
+/**
+ * Lets a running QEMU follow a record that was written just before ingot was killed, and removes disks that a killed ingot left in the VM's folder. The
+ * caller holds the VM's lock.
+ */
 export async function settleDisks(context: LabContext, vm: VmRecord): Promise<VmRecord> {
-  if (vm.unsettled === undefined) return vm;
   const { host, home } = context;
-  const { unsettled: _, ...settled } = vm;
-  if ((await vmPid(host, home, parseName(vm.name, 'a VM'))) !== undefined) await followDisks(context, settled);
-  await saveVm(host, home, settled);
+  const { unsettled, ...settled } = vm;
+  if (unsettled !== undefined) {
+    if ((await vmPid(host, home, parseName(vm.name, 'a VM'))) !== undefined) await followDisks(context, settled);
+    await saveVm(host, home, settled);
+  }
+  // After QEMU has followed: until then it writes to a file that the record does not call active.
   await sweepVmFolder(host, home, settled);
   return settled;
 }
