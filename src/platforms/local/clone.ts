@@ -29,7 +29,7 @@ export interface CloneRequest {
 /**
  * Makes a VM that has what another one has on its disks, and an identity of its own: instance, machine-id, host keys, hostname, address, port.
  * A linked one stands on the source's disks, which are frozen and go on above; a full one stands on the image alone. A running source is held
- * still for a moment. Throws `vm-unknown`, `vm-exists`, `seed-foreign`, `flatten-failed`, and what starting throws.
+ * still for a moment. Shared folders are shared with both; a TPM is made anew. Throws `vm-unknown`, `vm-exists`, `seed-foreign`, `flatten-failed`, and what starting throws.
  */
 export async function cloneVm(context: LabContext, request: CloneRequest): Promise<VmRecord> {
   const { host, home } = context;
@@ -56,6 +56,7 @@ export async function cloneVm(context: LabContext, request: CloneRequest): Promi
   await reseed(context, from, folder, { hostname: target, instanceId: id, ...(source.lab === undefined ? {} : { ownNetwork: true }) });
   const { efiVariables } = guestFiles(from);
   if ((await host.files.status(efiVariables)) !== undefined) await host.files.copy(efiVariables, guestFiles(folder).efiVariables);
+  if (source.tpm === true) context.events.message('info', `${target} has a TPM of its own, which is empty: what that of ${source.name} holds stays there`);
   if (source.forwards.length > 0)
     context.events.message('info', `${target} has none of the ${source.forwards.length} port forwards of ${source.name}: its ports are taken`);
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseName } from '../../base/types.ts';
 import { faultyHost, type Fault } from '../../../tests/support/faulty-host.ts';
+import { fakeDisks } from '../../../tests/support/fake-disks.ts';
 import { newVm, sampleLab, type SampleLab } from '../../../tests/support/lab.ts';
 import { readQcow2Header } from '../../disk/qcow2.ts';
 import { createVm } from './create.ts';
@@ -10,7 +11,9 @@ import { guestFiles } from './guest-spec.ts';
 import { restoreSnapshot } from './snapshot-restore.ts';
 import { freeSnapshotName, snapshotRows, withoutSnapshot } from './snapshot-tree.ts';
 import { createSnapshots, deleteSnapshot } from './snapshots.ts';
-import { activePath, diskChain, loadVm, rootDisk, type VmRecord } from './vms.ts';
+import type { Share } from './vm-record.ts';
+import { pauseLocked, suspendLocked } from './suspend.ts';
+import { activePath, diskChain, loadVm, rootDisk, saveVm, type VmRecord } from './vms.ts';
 
 const [web, db] = [parseName('web', 'a VM'), parseName('db', 'a VM')];
 const nothing = { name: undefined, ram: false, description: undefined };
@@ -80,6 +83,35 @@ describe('a snapshot of a VM that stands', () => {
     await expect(again).rejects.toMatchObject({ code: 'snapshot-exists', message: 'db has a snapshot snapshot-1 already' });
     expect((await load(lab)).snapshots).toHaveLength(1);
   });
+});
+
+describe('memory that cannot be saved', () => {
+  const share = { tag: 'share0', kind: 'virtiofs', host: '/srv', guest: '/srv', readOnly: false } satisfies Share;
+
+  test.each([
+    ['shared folders', { shares: [share] }],
+    ['a TPM', { tpm: true }],
+  ] satisfies [string, Partial<VmRecord>][])(
+    'of a VM with %s: the reason is told before anything is done; its processors can be stopped',
+    async (what, more) => {
+      await using lab = await sampleLab();
+      const { home } = lab.home;
+      const vm: VmRecord = { ...(await createVm(lab.context(), newVm('web'))), ...more };
+      await saveVm(lab.host, home, vm);
+      const before = await load(lab);
+      await createVm(lab.context(), newVm('db'));
+      const story: string[] = [];
+      await using _qemu = await fakeDisks(home.vm(web), {}, { story });
+      const refused = { code: 'ram-unsupported', message: expect.stringContaining(what), hint: expect.stringContaining('--pause') };
+      await expect(createSnapshots(lab.context(), [db, web], { ...nothing, ram: true })).rejects.toMatchObject(refused);
+      await expect(suspendLocked(lab.context(), before)).rejects.toMatchObject(refused);
+      expect(story).toEqual([]);
+      expect(await load(lab)).toEqual(before);
+      expect((await load(lab, db)).snapshots).toEqual([]);
+      await pauseLocked(lab.context(), before);
+      expect(story).toEqual(['stop']);
+    },
+  );
 });
 
 describe('restoring', () => {

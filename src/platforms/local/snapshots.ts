@@ -8,7 +8,7 @@ import { holdVm } from './power.ts';
 import { findSnapshot, freeSnapshotName, withoutSnapshot } from './snapshot-tree.ts';
 import { holdStill, type StillVm } from './still.ts';
 import type { VmDisk, VmSnapshot } from './vm-record.ts';
-import { keepRam, saveVmRam } from './vm-ram.ts';
+import { keepRam, requireRamSavable, saveVmRam } from './vm-ram.ts';
 import type { LabContext } from './view.ts';
 import { saveVm, type VmRecord } from './vms.ts';
 
@@ -27,8 +27,8 @@ export interface MadeSnapshot {
 }
 
 /**
- * Makes a snapshot of each VM, all at one moment: they stand still until the last one is done. Throws `snapshot-exists`, `vm-not-running` (with
- * `ram`), and what freezing disks and saving memory throw; then none of those has the snapshot whose turn had not come.
+ * Makes a snapshot of each VM, all at one moment: they stand still until the last one is done. Throws `snapshot-exists`, `vm-not-running` and
+ * `ram-unsupported` (with `ram`), and what freezing disks and saving memory throw; then none of those has the snapshot whose turn had not come.
  */
 export async function createSnapshots(context: LabContext, names: readonly Name[], request: NewSnapshot): Promise<MadeSnapshot[]> {
   await using stack = new AsyncDisposableStack();
@@ -42,6 +42,7 @@ export async function createSnapshots(context: LabContext, names: readonly Name[
       hint: `Use another name, such as ${freeSnapshotName(records)}, or delete it with \`ingot vm snapshot delete ${vm.name} ${name}\`.`,
     });
   }
+  if (request.ram) records.forEach(requireRamSavable);
   const still: StillVm[] = [];
   for (const vm of records) still.push(stack.use(await holdStill(context, vm, { flush: request.ram ? 'no' : 'try' })));
   for (const { vm, how } of still) {

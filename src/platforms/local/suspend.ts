@@ -9,7 +9,7 @@ import { machineStatus, stateOf } from './machine-state.ts';
 import { endQemu } from './qemu-process.ts';
 import { QmpClient } from './qmp.ts';
 import { goOn, holdStill, lookAtMachine } from './still.ts';
-import { checkRam, keepRam, restoreVmRam, saveVmRam } from './vm-ram.ts';
+import { checkRam, keepRam, requireRamSavable, restoreVmRam, saveVmRam } from './vm-ram.ts';
 import type { LabContext } from './view.ts';
 import { saveVm, vmPid, vmSpec, type VmRecord } from './vms.ts';
 
@@ -27,11 +27,12 @@ export async function pauseLocked(context: LabContext, vm: VmRecord): Promise<vo
 
 /**
  * Puts the memory of a running VM into a file and ends its QEMU; returns the record that names it. The caller holds the VM's lock. Throws
- * `vm-not-running`, `ram-state-unsaved`, and system errors where the disk is full; then the VM runs on.
+ * `ram-unsupported`, `vm-not-running`, `ram-state-unsaved`, and system errors where the disk is full; then the VM runs on.
  */
 export async function suspendLocked(context: LabContext, vm: VmRecord): Promise<VmRecord> {
   const { host, home } = context;
   const name = parseName(vm.name, 'a VM');
+  requireRamSavable(vm);
   const files = await running(context, vm);
   await using scratch = await makeScratch(host, home, `vm suspend ${name}`);
   await using held = await holdStill(context, vm, { flush: 'no' });

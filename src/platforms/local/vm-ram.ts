@@ -31,6 +31,15 @@ export async function vmRamKey({ host, home }: Pick<LabContext, 'host' | 'home'>
   return ramStateKey(host, { arch: vm.arch, accelerator: chosen, machine: [words, vm.disks.map(({ size }) => size)] });
 }
 
+/** Refuses a VM whose memory cannot be saved, before anything is done with it. Throws `ram-unsupported`. */
+export function requireRamSavable({ name, shares, tpm }: VmRecord): void {
+  const why = shares !== undefined ? 'it has shared folders, whose state is not in it' : tpm === true ? 'it has a TPM, whose state is not in it' : undefined;
+  if (why === undefined) return;
+  throw new IngotError('conflict', 'ram-unsupported', `The memory of ${name} cannot be saved: ${why}`, {
+    hint: `\`ingot vm suspend ${name} --pause\` only stops its processors, and a snapshot without --ram keeps its disks.`,
+  });
+}
+
 /**
  * Writes the memory of a VM that stands still to a file in `folder`, a scratch folder; {@link keepRam} takes it into frozen/. The machine stays
  * still. Throws `ram-state-unsaved`, and system errors where the disk is full.
