@@ -34,12 +34,26 @@ const OF_THE_MACHINE = [
   'var/crash/*',
 ];
 
+/** The lines that the lab's seed wrote for shared folders: another machine has not got them, and would look for them at each start. */
+const WITHOUT_SHARES: GuestCommand = {
+  label: 'Shared folders leave /etc/fstab',
+  argv: [
+    'sh',
+    '-ec',
+    `share='^share[0-9]+ /[^ ]* (virtiofs|9p) r[ow],nofail[^ ]* 0 0$'
+if [ -f /etc/fstab ] && grep -Eq "$share" /etc/fstab; then
+  others=$(grep -Ev "$share" /etc/fstab || true)
+  printf '%s\\n' "$others" >/etc/fstab
+fi`,
+  ],
+};
+
 /** Makes of a machine that people have used what a new one can be made of: `last` runs before the disk is sealed. */
 export function usedSeal(family: Pick<Family, 'seal' | 'labels'>): { readonly last: readonly GuestCommand[]; readonly seal: Seal } {
   const { commands, booted } = family.seal;
   const homes = IN_HOMES.flatMap((name) => [`root/${name}`, `home/*/${name}`]);
   return {
-    last: [...family.labels(), ...commands],
+    last: [...family.labels(), ...commands, WITHOUT_SHARES],
     seal: { ...booted, remove: [...new Set([...booted.remove, ...OF_THE_MACHINE, ...homes])] },
   };
 }
