@@ -1,4 +1,4 @@
-import { commandTree, groupsOf, type CommandCompletion, type Offer } from './model.ts';
+import { commandTree, firstWords, groupsOf, type CommandCompletion, type Offer } from './model.ts';
 
 /** The completion script for bash 4 and later; needs no bash-completion package. */
 export function bashScript(commands: readonly CommandCompletion[]): string {
@@ -37,14 +37,9 @@ _ingot() {
   local skip=0
   for word in "\${before[@]}"; do
     if ((skip)); then skip=0; continue; fi
-    if [[ -z $command && $word != -* ]]; then
-      command=$word
-      case $command in ${pure.map(([head]) => head).join('|') || '-'}) second=wanted ;; ${mixed.map(([head]) => head).join('|') || '-'}) second=possible ;; esac
-      continue
-    fi
-    if [[ $second == wanted && $word != -* ]]; then
-      command="$command $word"
-      second=''
+    if [[ $word != -* ]] && [[ -z $command || $second == wanted ]]; then
+      command=\${command:+$command }$word
+      case $command in ${patterns(pure)}) second=wanted ;; ${patterns(mixed)}) second=possible ;; *) second='' ;; esac
       continue
     fi
     if [[ $second == possible ]]; then
@@ -60,12 +55,12 @@ _ingot() {
     place=$((place + 1))
   done
   if [[ -z $command ]]; then
-    _ingot_offer words "$current" '${[...tree.keys()].join(' ')} --help --version'
+    _ingot_offer words "$current" '${firstWords(tree).join(' ')} --help --version'
     return
   fi
   if [[ $second == wanted ]]; then
     case $command in
-${pure.map(([head, seconds]) => `      ${head}) _ingot_offer words "$current" '${seconds.join(' ')} --help' ;;`).join('\n')}
+${pure.map(([head, seconds]) => `      '${head}') _ingot_offer words "$current" '${seconds.join(' ')} --help' ;;`).join('\n')}
     esac
     return
   fi
@@ -83,13 +78,17 @@ ${commands.flatMap((command) => command.positionals.map((positional, index) => `
   esac
   if [[ $second == possible ]]; then
     case $command in
-${mixed.map(([head, seconds]) => `      ${head}) mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -W '${seconds.join(' ')}' -- "$current") ;;`).join('\n')}
+${mixed.map(([head, seconds]) => `      '${head}') mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -W '${seconds.join(' ')}' -- "$current") ;;`).join('\n')}
       *) ;;
     esac
   fi
 }
 complete -F _ingot ingot
 `;
+}
+
+function patterns(groups: readonly [string, string[]][]): string {
+  return groups.map(([words]) => `'${words}'`).join('|') || '-';
 }
 
 function valuedFlags(commands: readonly CommandCompletion[]): string {

@@ -19,7 +19,8 @@ beforeAll(async () => {
   // Stands for ingot: answers with names that have the kind in them.
   writeFileSync(join(folder, 'ingot'), '#!/bin/sh\n[ "$1" = __complete ] && printf "%s-one\\n%s-two:1\\nother\\n" "$2" "$2"\n');
   chmodSync(join(folder, 'ingot'), 0o755);
-});
+  // All operations are loaded, which takes a busy machine long.
+}, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -39,6 +40,18 @@ describe('completion in bash', () => {
     expect(offered('com')).toEqual(['completion']);
     expect(offered('build', 'log')).toEqual(['logs']);
     expect(offered('image', 'l')).toEqual(['list', 'load']);
+    expect(offered('vm', 'snap')).toEqual(['snapshot']);
+  });
+
+  test('commands of three words', () => {
+    expect(offered('vm', 'snapshot', '')).toEqual(['create', 'list', 'tree', 'restore', 'delete', '--help']);
+    expect(offered('lab', 'snapshot', 'd')).toEqual(['delete']);
+    expect(offered('--json', 'vm', 'snapshot', 're')).toEqual(['restore']);
+    expect(offered('vm', 'snapshot', 'create', 'web', '--ra')).toEqual(['--ram']);
+    expect(offered('vm', 'snapshot', 'delete', 'vm-o')).toEqual(['vm-one']);
+    expect(offered('lab', 'snapshot', 'list', 'lab-o')).toEqual(['lab-one']);
+    // Its second place is a snapshot's name, which nobody knows here.
+    expect(offered('vm', 'snapshot', 'delete', 'web', '')).toEqual([]);
   });
 
   test('flags, also after arguments and other flags', () => {

@@ -1,4 +1,4 @@
-import { commandTree, type CommandCompletion, type Offer } from './model.ts';
+import { commandTree, firstWords, type CommandCompletion, type Offer } from './model.ts';
 
 /** The completion script for fish. */
 export function fishScript(commands: readonly CommandCompletion[]): string {
@@ -14,14 +14,13 @@ export function fishScript(commands: readonly CommandCompletion[]): string {
     'end',
     'complete -c ingot -f',
   ];
-  for (const [head, seconds] of tree) {
-    const description = summaryOf(head) ?? seconds.join(', ');
-    lines.push(`complete -c ingot -n 'test (count (commandline -opc)) -eq 1' -a ${quote(head)} -d ${quote(description)}`);
-    for (const second of seconds) {
-      lines.push(
-        `complete -c ingot -n '__ingot_is ${head}; and test (count (commandline -opc)) -eq 2' -a ${quote(second)} -d ${quote(summaryOf(`${head} ${second}`) ?? '')}`,
-      );
-    }
+  const description = (name: string): string => quote(summaryOf(name) ?? tree.get(name)?.join(', ') ?? '');
+  for (const head of firstWords(tree)) {
+    lines.push(`complete -c ingot -n 'test (count (commandline -opc)) -eq 1' -a ${quote(head)} -d ${description(head)}`);
+  }
+  for (const [before, next] of tree) {
+    const when = `'__ingot_is ${before}; and test (count (commandline -opc)) -eq ${before.split(' ').length + 1}'`;
+    for (const word of next) lines.push(`complete -c ingot -n ${when} -a ${quote(word)} -d ${description(`${before} ${word}`)}`);
   }
   for (const command of commands) {
     const longer = commands.filter(({ name }) => name.startsWith(`${command.name} `)).map(({ name }) => `; and not __ingot_is ${name}`);

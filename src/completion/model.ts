@@ -52,20 +52,32 @@ function offerOf(field: Field): Offer {
   return { words: field.choices, dynamic: field.complete };
 }
 
-/** Groups that are no command themselves, and those that are: `build` and `build logs`. */
-export function groupsOf(commands: readonly CommandCompletion[]): { readonly pure: [string, string[]][]; readonly mixed: [string, string[]][] } {
-  const groups = [...commandTree(commands.map(({ name }) => name))].filter(([, seconds]) => seconds.length > 0);
-  const isCommand = ([head]: [string, string[]]): boolean => commands.some(({ name }) => name === head);
+/** Groups of commands: each by the words that they begin with, and the words that may follow. */
+type Groups = [string, string[]][];
+
+/** Groups that are no command themselves (`vm`, `vm snapshot`), and those that are: `build` and `build logs`. */
+export function groupsOf(commands: readonly CommandCompletion[]): { readonly pure: Groups; readonly mixed: Groups } {
+  const groups = [...commandTree(commands.map(({ name }) => name))].filter(([, next]) => next.length > 0);
+  const isCommand = ([words]: Groups[number]): boolean => commands.some(({ name }) => name === words);
   return { pure: groups.filter((group) => !isCommand(group)), mixed: groups.filter(isCommand) };
 }
 
-/** First words of the commands, and the second words of those that have them. */
+/** All words that commands begin with, and what may follow them: `vm` -> `snapshot`, `vm snapshot` -> `create`. */
 export function commandTree(names: readonly string[]): Map<string, string[]> {
   const tree = new Map<string, string[]>();
   for (const name of names) {
-    const [head = '', second] = name.split(' ');
-    const seconds = tree.get(head) ?? [];
-    tree.set(head, second === undefined || seconds.includes(second) ? seconds : [...seconds, second]);
+    const words = name.split(' ');
+    for (const at of words.keys()) {
+      const before = words.slice(0, at + 1).join(' ');
+      const next = words[at + 1];
+      const known = tree.get(before) ?? [];
+      tree.set(before, next === undefined || known.includes(next) ? known : [...known, next]);
+    }
   }
   return tree;
+}
+
+/** The words with which a command line can begin. */
+export function firstWords(tree: ReadonlyMap<string, string[]>): string[] {
+  return [...tree.keys()].filter((words) => !words.includes(' '));
 }

@@ -1,9 +1,11 @@
-import { commandTree, groupsOf, type CommandCompletion, type Offer } from './model.ts';
+import { commandTree, firstWords, groupsOf, type CommandCompletion, type Offer } from './model.ts';
 
 /** The completion script for zsh. */
 export function zshScript(commands: readonly CommandCompletion[]): string {
   const tree = commandTree(commands.map(({ name }) => name));
-  const { pure, mixed } = groupsOf(commands);
+  const { pure: groups, mixed } = groupsOf(commands);
+  const pure = groups.filter(([words]) => !words.includes(' '));
+  const deeper = groups.filter(([words]) => words.includes(' '));
   const summaryOf = (name: string): string => commands.find((command) => command.name === name)?.summary ?? `${name} …`;
   return `#compdef ingot
 # zsh completion of ingot; load it with: source <(ingot completion zsh)
@@ -17,7 +19,9 @@ _ingot() {
   local -a commands
   if ((CURRENT == 2)); then
     commands=(
-${[...tree].map(([head, seconds]) => `      ${quote(`${head}:${pure.some(([name]) => name === head) ? seconds.join(', ') : summaryOf(head)}`)}`).join('\n')}
+${firstWords(tree)
+  .map((head) => `      ${quote(`${head}:${pure.find(([name]) => name === head)?.[1].join(', ') ?? summaryOf(head)}`)}`)
+  .join('\n')}
     )
     _describe command commands
     return
@@ -57,6 +61,22 @@ ${mixed
       shift words
       ((CURRENT -= 1))
       ;;
+  esac
+  case $command in
+${deeper
+  .map(
+    ([before, next]) => `    ${quote(before)})
+      if ((CURRENT == 2)); then
+        commands=(${next.map((word) => quote(`${word}:${summaryOf(`${before} ${word}`)}`)).join(' ')})
+        _describe command commands
+        return
+      fi
+      command="$command $words[2]"
+      shift words
+      ((CURRENT -= 1))
+      ;;`,
+  )
+  .join('\n')}
   esac
   case $command in
 ${commands.map((command) => `    ${quote(command.name)})\n      _arguments ${specifications(command).join(' ')}\n      ;;`).join('\n')}
