@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { toIngotError, type IngotError } from '../../base/errors.ts';
+import { IngotError, toIngotError } from '../../base/errors.ts';
 import type { Host } from '../../base/host.ts';
 import type { HostPath } from '../../base/types.ts';
 import { withAgent } from './agent.ts';
@@ -37,14 +37,19 @@ export async function freezeFiles(host: Host, socket: HostPath): Promise<FreezeR
         socket,
         async (agent) => {
           [answered, thawed] = [true, false];
+          let refused = false;
           try {
-            await agent.freeze(FREEZE_SECONDS);
+            await agent.freeze(FREEZE_SECONDS).catch((error: unknown) => {
+              refused = error instanceof IngotError && error.code === 'agent-refused';
+              throw error;
+            });
             frozen.resolve();
             await enough.promise;
           } finally {
             thawed = await agent.thaw(THAW_SECONDS).then(
               () => true,
-              () => false,
+              // An agent that refuses both, since it may do neither, has frozen nothing.
+              () => refused,
             );
           }
         },

@@ -89,8 +89,11 @@ describe('a guest whose filesystems are frozen', () => {
     expect(await guest.mark()).toBeUndefined();
   });
 
-  test('or stands still by its processors, where that is enough', async () => {
-    await using guest = await guestWith(refuseToFreeze);
+  test.each([
+    ['cannot freeze them', refuseToFreeze],
+    ['may not even thaw them', () => ({ error: { desc: 'a hook failed' } })],
+  ] satisfies [string, Answers][])('or stands still by its processors, where that is enough and its agent %s', async (_, answers) => {
+    await using guest = await guestWith(answers);
     {
       await using still = await holdStill(guest.lab.context(), guest.vm, { flush: 'try' });
       expect(still).toMatchObject({ how: 'processors', vm: { still: 'processors' } });
