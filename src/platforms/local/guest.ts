@@ -143,6 +143,16 @@ function makeGuest(
     return true;
   };
 
+  /** Tells whether the guest has written to its console since it was asked last. */
+  const consoleGrows = (): (() => Promise<boolean>) => {
+    let known = 0;
+    return async () => {
+      const before = known;
+      known = (await host.files.status(files.console))?.size ?? 0;
+      return known !== before;
+    };
+  };
+
   const checkAlive = async (): Promise<void> => {
     if (await isRunning()) return;
     const said = await qemuLog(host, files.log);
@@ -163,7 +173,8 @@ function makeGuest(
     async waitForSsh(options = {}) {
       // A trial login costs as much as the real one: one per start of the guest is enough.
       const wasReady = (await readTextIfThere(host.files, files.ready)) === String(pid);
-      const settings = { limit: loginLimit(spec.accelerator.kind), checkAlive, consoleTail: () => tail(CONSOLE_LINES), login: !wasReady, ...options };
+      const patient = options.limit === undefined ? { limit: loginLimit(spec.accelerator.kind), stillBusy: consoleGrows() } : {};
+      const settings = { limit: 0, ...patient, checkAlive, consoleTail: () => tail(CONSOLE_LINES), login: !wasReady, ...options };
       await waitForLogin(host, spec.name, spec.ssh, settings);
       if (!wasReady) await host.files.write(files.ready, String(pid), { mode: 0o600 });
     },

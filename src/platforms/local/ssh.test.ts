@@ -103,6 +103,17 @@ describe('waiting', () => {
     });
   });
 
+  test('a guest that is still busy is waited for beyond the limit, but not for ever', async () => {
+    const { host } = hostWith(refused);
+    const asked: boolean[] = [];
+    const stillBusy = async (): Promise<boolean> => asked.push(true) < 3;
+    const waiting = waitForLogin(host, 'web', access(await greeter('SSH-2.0-x\r\n')), { ...options, stillBusy });
+    await expect(waiting).rejects.toMatchObject({ code: 'ssh-timeout', message: expect.stringContaining(`Waited ${Math.round(options.limit * 1.5)} s`) });
+    expect(asked).toHaveLength(3);
+    const always = waitForLogin(host, 'web', access(await greeter('SSH-2.0-x\r\n')), { ...options, stillBusy: () => Promise.resolve(true) });
+    await expect(always).rejects.toMatchObject({ message: expect.stringContaining(`Waited ${options.limit * 4} s`) });
+  });
+
   test.each([
     ['', 'connections are closed at once'],
     ['HTTP/1.1 400 Bad Request\r\n', 'something else than an SSH server answers'],

@@ -96,6 +96,11 @@ export interface WaitOptions {
   readonly login?: boolean;
   /** Called when what is waited for changes. */
   readonly onWait?: (what: string) => void;
+  /**
+   * Whether the guest has done anything since this was asked last. While it has, it is waited for beyond the limit, up to {@link PATIENCE} times as long:
+   * on a busy host a boot takes as long as it takes. Left out where the limit is somebody's wish.
+   */
+  readonly stillBusy?: () => Promise<boolean>;
   /** Throws where waiting has become pointless: the guest has ended. */
   readonly checkAlive: () => Promise<void>;
   /** The end of the guest's console, for the error. */
@@ -105,12 +110,16 @@ export interface WaitOptions {
 /** Pauses grow: a machine that goes on from its memory lets one in at once, one that boots takes long. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [0.02, 0.5];
 
+const PATIENCE = 4;
+
 /**
  * Waits until one can log in: first for the server's banner (the forwarded port accepts connections long before a server is there), then for
  * a login (keys and accounts come after the server). Throws `ssh-timeout` with what was waited for and the console's tail.
  */
 export async function waitForLogin(host: Host, name: string, access: SshAccess, options: WaitOptions): Promise<void> {
-  const end = host.clock.monotonic() + options.limit * 1000;
+  const start = host.clock.monotonic();
+  const waited = (): number => (host.clock.monotonic() - start) / 1000;
+  let limit = options.limit;
   const stages = [
     { what: `${name}'s SSH server to answer`, reached: () => hasBanner(access.port, options.signal) },
     { what: `a login as ${access.user} on ${name}`, reached: () => canLogIn(host, name, access, options.signal) },
@@ -121,9 +130,10 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
     for (let answer = await stage.reached(); answer !== true; answer = await stage.reached()) {
       options.signal?.throwIfAborted();
       await options.checkAlive();
-      if (host.clock.monotonic() > end) {
+      if (waited() > limit && limit < options.limit * PATIENCE && (await options.stillBusy?.()) === true) limit += options.limit / 4;
+      if (waited() > limit) {
         const tail = await options.consoleTail();
-        throw new IngotError('timeout', 'ssh-timeout', `Waited ${options.limit} s in vain for ${stage.what}: ${answer}`, {
+        throw new IngotError('timeout', 'ssh-timeout', `Waited ${Math.round(limit)} s in vain for ${stage.what}: ${answer}`, {
           hint: `Look at \`ingot vm logs ${name}\`, or attach with \`ingot vm console ${name}\`.`,
           detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}`,
         });
