@@ -104,7 +104,7 @@ describe('a change of the file', () => {
   test('that removes one deletes it alone', () => {
     const { plan } = up([member('db')], up([member('db'), member('web')]).after);
     expect(plan.gone.map(({ vm }) => vm)).toEqual(['shop-web']);
-    expect(plan.members).toMatchObject([{ create: false, remove: false, restart: false, hosts: true }]);
+    expect(plan.members).toMatchObject([{ create: false, remove: undefined, restart: false, hosts: true }]);
   });
 
   test('of the size restarts it', () => {
@@ -134,8 +134,17 @@ describe('a change of the file', () => {
     ['disk', { disk: GIB }, 'disk 10 GiB -> 1.0 GiB, and disks do not shrink'],
   ])('of the %s is told, and done only when asked for', (_, more, reason) => {
     const found = up([member('db')]).after;
-    expect(up([member('db', more)], found).plan.members).toMatchObject([{ renew: [reason], create: false, remove: false, restart: false }]);
-    expect(up([member('db', more)], found, REPLACE).plan.members).toMatchObject([{ renew: [reason], create: true, remove: true, start: true }]);
+    expect(up([member('db', more)], found).plan.members).toMatchObject([{ renew: [reason], create: false, remove: undefined, restart: false }]);
+    expect(up([member('db', more)], found, REPLACE).plan.members).toMatchObject([{ renew: [reason], create: true, remove: 'shop-db', start: true }]);
+  });
+
+  test('works on a VM that was renamed, and on its successor under the name of the file', () => {
+    const db = member('db');
+    const found = up([db]).after.map((one) => ({ ...one, vm: parseName('store', 'a VM') }));
+    const bigger = member('db', { memory: 2 * GIB });
+    expect(up([bigger], found).plan.members).toMatchObject([{ vm: 'store', restart: true }]);
+    const other = member('db', { source: { roles: [], image: 'debian-13' } });
+    expect(up([other], found, REPLACE).plan.members).toMatchObject([{ vm: 'shop-db', remove: 'store', create: true, start: true }]);
   });
 
   test('leaves VMs that stand where nothing is to be started', () => {
@@ -191,7 +200,7 @@ describe('any two files', () => {
         expect(plan.gone.map(({ name }) => name)).toEqual(first.map(({ name }) => name).filter((name) => !second.some((other) => other.name === name)));
         for (const one of plan.members) {
           const before = found.find(({ name }) => name === one.member.name);
-          expect(one.remove).toBe(false);
+          expect(one.remove).toBeUndefined();
           expect(one.create).toBe(before === undefined);
           if (before?.cpus === one.member.cpus && before.memory === one.member.memory && (one.member.disk ?? 0) <= before.disk) expect(one.restart).toBe(false);
         }

@@ -27,12 +27,12 @@ export interface Resize {
 /** What is to be done with one member, in this order. */
 export interface MemberPlan {
   readonly member: Member;
-  /** What it is called among all VMs: it may have been renamed. */
+  /** What it is called among all VMs once this is done: one that stays may have been renamed. */
   readonly vm: Name;
   /** Why there has to be another VM in its place; empty where it can stay. */
   readonly renew: readonly string[];
-  /** The VM that is there is deleted first. */
-  readonly remove: boolean;
+  /** The VM that is there and is deleted first. */
+  readonly remove: Name | undefined;
   readonly create: boolean;
   readonly resize: Resize | undefined;
   /** It is shut down first, since its size changes. */
@@ -96,9 +96,9 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
   const scripts = up ? member.scripts.filter(({ always, hash }) => always || fresh || !found.lab.scripts.includes(hash)) : [];
   return {
     member,
-    vm: found?.vm ?? member.vm,
+    vm: fresh ? member.vm : found.vm,
     renew,
-    remove: found !== undefined && fresh,
+    remove: fresh ? found?.vm : undefined,
     create: fresh,
     resize,
     restart,

@@ -19,6 +19,10 @@ import { capacity, parseSubnet } from './subnet.ts';
 export type ReadContext = Pick<Context, 'host' | 'home' | 'folder'>;
 
 type Path = readonly PropertyKey[];
+
+/** Characters of a VM's name. */
+const LONGEST_NAME = 63;
+
 /** Tells what is wrong at a place of the file. */
 export type Problem = (path: Path, message: string, hint?: string) => void;
 
@@ -79,7 +83,11 @@ async function expand(context: ReadContext, file: HostPath, data: LabFile, probl
     if (vm === undefined) continue;
     const shared = await sharedParts(context, content, vm, ['vms', group], problem);
     const after = (typeof vm.after === 'string' ? [vm.after] : vm.after).flatMap((name) => names.get(name) ?? []);
-    for (const name of names.get(group) ?? []) members.push({ name, group, vm: parseName(`${data.lab}-${name}`, 'a VM'), after, ...shared });
+    for (const name of names.get(group) ?? []) {
+      const vm = `${data.lab}-${name}`;
+      // What is too long is told already.
+      if (vm.length <= LONGEST_NAME) members.push({ name, group, vm: parseName(vm, 'a VM'), after, ...shared });
+    }
   }
   await (await reading.digests()).save();
   return { name: parseName(data.lab, 'a lab'), file, members, network: data.network };
@@ -151,7 +159,7 @@ function checkNames(lab: string, names: ReadonlyMap<string, readonly string[]>, 
     }
     if (members.includes('localhost')) problem(['vms', group], 'cannot be called localhost, which every VM is to itself');
     const longest = `${lab}-${members.at(-1) ?? group}`;
-    if (longest.length > 63) problem(['vms', group], `makes a VM called ${longest}, which is longer than 63 characters`);
+    if (longest.length > LONGEST_NAME) problem(['vms', group], `makes a VM called ${longest}, which is longer than ${LONGEST_NAME} characters`);
   }
 }
 

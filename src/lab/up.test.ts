@@ -5,6 +5,7 @@ import { sweepScratch } from '../base/scratch.ts';
 import { hostPath, parseName } from '../base/types.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
+import { renameVm } from '../platforms/local/rename.ts';
 import { findVm, loadVms, type VmRecord } from '../platforms/local/vms.ts';
 import { faultyHost, type Fault } from '../../tests/support/faulty-host.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
@@ -106,6 +107,16 @@ describe('a changed file', () => {
     expect(after[0]?.id).not.toBe(before[0]?.id);
     expect(after[0]?.lab?.network.address).toBe(before[0]?.lab?.network.address);
     expect(after.slice(1)).toEqual(before.slice(1));
+  });
+
+  test('of an image makes a VM in the place of one that was renamed, under the name of the file', async () => {
+    await using lab = await sampleLab();
+    await up(lab, THREE);
+    await renameVm(lab.context(), parseName('shop-db', 'a VM'), parseName('store', 'a VM'));
+    const { members, asked } = await up(lab, THREE.replace('db: { image: debian-12,', 'db: { image: debian-12:latest,'), { replace: true, consent: true });
+    expect(asked.join('\n')).toContain('Made anew, without what is on their disks: store.');
+    expect(members[0]).toMatchObject({ member: 'db', vm: 'shop-db', result: 'made' });
+    expect((await vmsOf(lab)).map(({ name }) => name)).toEqual(['shop-db', 'shop-web-1', 'shop-web-2']);
   });
 
   test('that lies elsewhere is applied only after consent', async () => {

@@ -75,7 +75,7 @@ export async function labUp(context: UpContext, lab: Lab, options: UpOptions): P
     network: state.network.subnet,
     members: outcomes.map(({ plan: { member, vm, renew, create }, result }) => ({
       member: member.name,
-      vm: create ? member.vm : vm,
+      vm,
       address: prepared.addresses.get(member.name) ?? '',
       result,
       renew: create ? [] : renew,
@@ -89,8 +89,8 @@ async function agree(context: UpContext, lab: Lab, { plan, otherFile }: Prepared
   const questions: string[] = [];
   if (otherFile !== undefined) questions.push(`The lab ${lab.name} was made from ${otherFile}, and this is ${lab.file}.`);
   if (plan.gone.length > 0) questions.push(`Not in the file any more, and deleted with their disks: ${plan.gone.map(({ vm }) => vm).join(', ')}.`);
-  const renewed = plan.members.filter((one) => one.remove);
-  if (renewed.length > 0) questions.push(`Made anew, without what is on their disks: ${renewed.map(({ vm }) => vm).join(', ')}.`);
+  const renewed = plan.members.flatMap(({ remove }) => remove ?? []);
+  if (renewed.length > 0) questions.push(`Made anew, without what is on their disks: ${renewed.join(', ')}.`);
   if (questions.length === 0 || (await context.consent(`${questions.join('\n')}\nGo on?`))) return;
   throw new IngotError('interrupted', 'lab-unchanged', `The lab ${lab.name} is as it was`);
 }
@@ -110,11 +110,11 @@ async function imagesFor(plans: readonly MemberPlan[], { imageOf }: UpOptions): 
 async function makeMember(
   context: LabContext,
   lab: Lab,
-  { member, vm, remove }: MemberPlan,
+  { member, remove }: MemberPlan,
   { prepared, image, force }: { readonly prepared: Prepared; readonly image: string; readonly force: boolean },
 ): Promise<void> {
   const { group, port } = prepared.state.network;
-  if (remove) await deleteVm(context, vm, { force: true });
+  if (remove !== undefined) await deleteVm(context, remove, { force: true });
   await createVm(context, {
     name: member.vm,
     image,

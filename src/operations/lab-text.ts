@@ -7,7 +7,7 @@ import type { RenderOptions } from './operation.ts';
 export function changeWords(plan: MemberPlan): string[] {
   const { create, remove, renew, resize, restart, start, hosts, files, scripts } = plan;
   return [
-    ...(remove ? [`made anew: ${renew.join('; ')}`] : create ? ['created'] : []),
+    ...(remove !== undefined ? [`made anew: ${renew.join('; ')}`] : create ? ['created'] : []),
     ...(!create && renew.length > 0 ? [`needs a new VM (${renew.join('; ')}): only with --replace`] : []),
     ...(resize === undefined ? [] : [resizeWords(resize)]),
     ...(restart ? ['restarted'] : start ? ['started'] : []),
@@ -37,7 +37,7 @@ export function diffLines({ gone, members }: LabPlan): DiffLine[] {
   const lines = members.flatMap((plan): DiffLine[] => {
     const changes = changeWords(plan);
     const only = !plan.create && plan.renew.length > 0 && changes.length === 1;
-    return changes.length === 0 ? [] : [{ mark: plan.create && !plan.remove ? '+' : only ? '!' : '~', member: plan.member.name, changes }];
+    return changes.length === 0 ? [] : [{ mark: plan.create && plan.remove === undefined ? '+' : only ? '!' : '~', member: plan.member.name, changes }];
   });
   return [...lines, ...gone.map(({ name }): DiffLine => ({ mark: '-', member: name, changes: ['deleted with its disk: the file does not have it'] }))];
 }
