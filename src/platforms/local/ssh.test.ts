@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { realHost, type Host } from '../../base/host.ts';
 import type { Argv, CommandResult } from '../../base/process.ts';
 import { hostPath } from '../../base/types.ts';
-import { loginLimit, sshArguments, sshCommand, waitForLogin, type WaitOptions } from './ssh.ts';
+import { loginLimit, silenceLimit, sshArguments, sshCommand, waitForLogin, type WaitOptions } from './ssh.ts';
 
 const access = (port: number) => ({ port, user: 'debian', key: hostPath('/home/a b/100%/id_ed25519'), knownHosts: hostPath('/home/vms/web/known_hosts') });
 
@@ -132,6 +132,10 @@ describe('waiting', () => {
       throw new Error('it ended');
     };
     await expect(waitForLogin(host, 'web', access(await greeter('')), { ...options, checkAlive })).rejects.toThrow('it ended');
+  });
+
+  test('a server that is silent gets more time with each connection, up to a limit', () => {
+    expect([0, 1, 2, 3, 50].map(silenceLimit)).toEqual([10, 20, 40, 40, 40]);
   });
 
   test('emulation is given more time', () => {

@@ -57,7 +57,8 @@ export function sshOptions(name: string, access: SshAccess): Readonly<Record<str
     UserKnownHostsFile: quoted(access.knownHosts),
     GlobalKnownHostsFile: '/dev/null',
     UpdateHostKeys: 'no',
-    ConnectTimeout: '15',
+    // Only the server's banner can be late: the forwarded port accepts at once.
+    ConnectTimeout: '60',
     ServerAliveInterval: '30',
     LogLevel: 'ERROR',
   };
@@ -111,6 +112,15 @@ export interface WaitOptions {
 const [FIRST_PAUSE, LONGEST_PAUSE] = [0.02, 0.5];
 
 const PATIENCE = 4;
+const [FIRST_SILENCE, LONGEST_SILENCE] = [10, 40];
+
+/**
+ * Seconds to wait for a server's banner after so many connections that were silent. It grows, since each connection makes the guest start a process:
+ * one that takes longer than the client waits would be joined by the next, and a slow guest would never answer any. Pure.
+ */
+export function silenceLimit(silent: number): number {
+  return Math.min(FIRST_SILENCE * 2 ** silent, LONGEST_SILENCE);
+}
 
 /**
  * Waits until one can log in: first for the server's banner (the forwarded port accepts connections long before a server is there), then for
@@ -120,8 +130,15 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
   const start = host.clock.monotonic();
   const waited = (): number => (host.clock.monotonic() - start) / 1000;
   let limit = options.limit;
+  let silent = 0;
+  const banner = async (): Promise<true | string> => {
+    const left = Math.max(FIRST_SILENCE, limit - waited());
+    const answer = await hasBanner(access.port, Math.min(silenceLimit(silent), left), options.signal);
+    silent = answer === SILENT ? silent + 1 : 0;
+    return answer;
+  };
   const stages = [
-    { what: `${name}'s SSH server to answer`, reached: () => hasBanner(access.port, options.signal) },
+    { what: `${name}'s SSH server to answer`, reached: banner },
     { what: `a login as ${access.user} on ${name}`, reached: () => canLogIn(host, name, access, options.signal) },
   ];
   for (const stage of options.login === false ? stages.slice(0, 1) : stages) {
@@ -144,11 +161,13 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
   }
 }
 
-/** True when an SSH server introduces itself on the port; else what happened, in words. */
-async function hasBanner(port: number, signal: AbortSignal | undefined): Promise<true | string> {
+const SILENT = 'the port accepts connections, but nothing is said';
+
+/** True when an SSH server introduces itself on the port within so many seconds; else what happened, in words. */
+async function hasBanner(port: number, seconds: number, signal: AbortSignal | undefined): Promise<true | string> {
   const answer = Promise.withResolvers<true | string>();
   const socket = connect({ host: '127.0.0.1', port, ...(signal === undefined ? {} : { signal }) });
-  socket.setTimeout(10_000, () => answer.resolve('the port accepts connections, but nothing is said'));
+  socket.setTimeout(seconds * 1000, () => answer.resolve(SILENT));
   socket.once('data', (data) => answer.resolve(String(data).startsWith('SSH-') ? true : 'something else than an SSH server answers'));
   socket.once('error', (error) => answer.resolve(error.message));
   socket.once('close', () => answer.resolve('connections are closed at once'));
