@@ -59,7 +59,18 @@ describe('help', () => {
     `);
   });
 
-  test('every page fits into 80 columns, but for what must be pasted whole', async () => {
+  test('of a command with many flags has them under headings', () => {
+    const operation = {
+      name: 'vm make',
+      summary: 'Make a thing',
+      input: z.object({ image: z.string().optional().describe('Made from it'), start: z.boolean().default(false).describe('Start it') }),
+      headings: { 'Its image': ['image'] },
+      examples: [],
+    };
+    expect(renderCommandHelp(operation, OPTIONS)).toContain('Options\n  --start          Start it\n\nIts image\n  --image <IMAGE>  Made from it\n');
+  });
+
+  test('every page fits into 80 columns, but for what must be pasted whole', { timeout: 60_000 }, async () => {
     for (const name of ['', 'image', 'vm', ...Object.keys(REGISTRY)]) {
       const commands = REGISTRY[name] === undefined ? [] : (await loadOperation(name)).examples.map(({ command }) => `  ${command}`);
       const tooLong = (await helpFor(name, OPTIONS)).split('\n').filter((line) => line.length > 80 && !commands.includes(line));

@@ -41,7 +41,10 @@ export function renderGroupHelp(group: string, commands: readonly { name: string
 }
 
 /** `ingot <command> --help`, made from the declaration. */
-export function renderCommandHelp(operation: Pick<Operation, 'name' | 'summary' | 'description' | 'input' | 'examples'>, options: HelpRendering): string {
+export function renderCommandHelp(
+  operation: Pick<Operation, 'name' | 'summary' | 'description' | 'input' | 'examples' | 'headings'>,
+  options: HelpRendering,
+): string {
   const fields = fieldsOf(operation);
   const positionals = fields.filter((field) => field.positional);
   const flags = fields.filter((field) => !field.positional);
@@ -56,8 +59,9 @@ export function renderCommandHelp(operation: Pick<Operation, 'name' | 'summary' 
   if (positionals.length > 0) {
     blocks.push([paint(options.color, 'bold', 'Arguments'), ...positionals.flatMap((field) => row(field.placeholder, fieldText(field), column, options))]);
   }
-  if (flags.length > 0) {
-    blocks.push([paint(options.color, 'bold', 'Options'), ...flags.flatMap((field) => row(flagText(field), fieldText(field), column, options))]);
+  for (const [title, keys] of Object.entries({ Options: keysWithout(flags, operation.headings), ...operation.headings })) {
+    const own = flags.filter(({ key }) => keys.includes(key));
+    if (own.length > 0) blocks.push([paint(options.color, 'bold', title), ...own.flatMap((field) => row(flagText(field), fieldText(field), column, options))]);
   }
   blocks.push([paint(options.color, 'bold', 'Everywhere'), ...globalRows(options)]);
   if (operation.examples.length > 0) {
@@ -69,6 +73,12 @@ export function renderCommandHelp(operation: Pick<Operation, 'name' | 'summary' 
   }
   blocks.push(['Exit codes: 0 done, 2 wrong input, 5 the host lacks something; all of them', 'are in docs/reference/exit-codes.md.']);
   return layOut(blocks);
+}
+
+/** The keys that stand under none of the headings. */
+function keysWithout(fields: readonly Field[], headings: Operation['headings'] = {}): string[] {
+  const placed = new Set(Object.values(headings).flat());
+  return fields.flatMap(({ key }) => (placed.has(key) ? [] : [key]));
 }
 
 /** `ingot image export <image> <output> [options]`. */

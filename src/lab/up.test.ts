@@ -157,6 +157,7 @@ describe('what is in the way', () => {
     const imageOf = (): Promise<string> => Promise.reject(new IngotError('not-found', 'image-unknown', 'There is no image'));
     await expect(labUp(context, parsed, { start: false, replace: false, force: true, imageOf })).rejects.toMatchObject({ code: 'image-unknown' });
     expect(await vmsOf(lab)).toEqual([]);
+    await expect(loadLab(lab.host, lab.home.home, SHOP)).rejects.toMatchObject({ code: 'lab-unknown' });
   });
 });
 

@@ -48,7 +48,11 @@ const AT_ONCE = 8;
 export async function labUp(context: UpContext, lab: Lab, options: UpOptions): Promise<UpResult> {
   const { host, home, signal } = context;
   await using _lock = await lockLab(context, lab.name, `lab up ${lab.name}`);
-  await agree(context, lab, await prepareLab(context, lab, options));
+  const first = await prepareLab(context, lab, options);
+  await agree(context, lab, first);
+  // Before anything is written: an image that cannot be had leaves no empty lab behind.
+  const known = new Map<string, string>();
+  await imagesFor(first.plan.members, options, known);
   const prepared = await (async () => {
     // No other lab chooses its network until this one's is written.
     await using _labs = await takeLock(host, home, 'labs', { what: `choosing the network of ${lab.name}`, signal });
@@ -57,7 +61,7 @@ export async function labUp(context: UpContext, lab: Lab, options: UpOptions): P
     return chosen;
   })();
   const { plan, state } = prepared;
-  const images = await imagesFor(plan.members, options);
+  const images = await imagesFor(plan.members, options, known);
   for (const { vm } of plan.gone) await deleteVm(context, vm, { force: true });
   await inPool(
     AT_ONCE,
@@ -95,13 +99,12 @@ async function agree(context: UpContext, lab: Lab, { plan, otherFile }: Prepared
   throw new IngotError('interrupted', 'lab-unchanged', `The lab ${lab.name} is as it was`);
 }
 
-/** What the images of new VMs are, all of them before the first is made. */
-async function imagesFor(plans: readonly MemberPlan[], { imageOf }: UpOptions): Promise<Map<string, string>> {
+/** What the images of new VMs are, all of them before the first is made; each group is asked about once, and remembered in `known`. */
+async function imagesFor(plans: readonly MemberPlan[], { imageOf }: UpOptions, known: Map<string, string>): Promise<Map<string, string>> {
   const images = new Map<string, string>();
-  const byGroup = new Map<string, string>();
   for (const { member } of plans.filter((one) => one.create)) {
-    const image = byGroup.get(member.group) ?? (await imageOf(member));
-    byGroup.set(member.group, image);
+    const image = known.get(member.group) ?? (await imageOf(member));
+    known.set(member.group, image);
     images.set(member.name, image);
   }
   return images;

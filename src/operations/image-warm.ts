@@ -40,7 +40,7 @@ export default defineOperation({
     firmware: firmwareSchema.optional().describe('What starts the boot loader; default bios on amd64, uefi on arm64'),
     list: z.boolean().default(false).describe('Only list what is saved, of this image or of all'),
     remove: z.boolean().default(false).describe('Remove all that is saved of this image; VMs that were started from it go on'),
-    force: z.boolean().default(false).describe('Boot it although memory is short'),
+    force: z.boolean().default(false).describe('Boot it although the budget or the memory is short'),
   }),
   output: z.strictObject({ removed: z.boolean(), states: z.array(stateSchema) }),
   examples: [

@@ -19,7 +19,7 @@ export default defineOperation({
     file: labFilePosition,
     start: z.boolean().default(true).describe('Start them; else they are only made'),
     replace: z.boolean().default(false).describe('Make VMs anew whose image changed; their disks are lost'),
-    force: z.boolean().default(false).describe('Start them although memory is short'),
+    force: z.boolean().default(false).describe('Start them although the budget or the memory is short'),
   }),
   output: z.object({
     name: z.string(),

@@ -74,6 +74,8 @@ export interface Operation<Input extends z.core.$ZodObject = z.core.$ZodObject, 
   readonly input: Input;
   readonly output: Output;
   readonly examples: readonly Example[];
+  /** Headings in the help for keys of the input, where there are too many for one list; keys that none has stay under Options, which come first. */
+  readonly headings?: Readonly<Record<string, readonly string[]>>;
   /** It mends settings, so it runs where they are broken, with those that are built in. */
   readonly mendsSettings?: boolean;
   run(input: z.output<Input>, context: Context): Promise<z.output<Output>>;

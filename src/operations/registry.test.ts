@@ -33,6 +33,9 @@ describe('the registry', () => {
       expect(flags.map((field) => field.flag)).not.toContain(flag);
       if (short !== undefined) expect(flags.map((field) => field.short)).not.toContain(short);
     }
+    const headed = Object.values(operation.headings ?? {}).flat();
+    expect(flags.map((field) => field.key)).toEqual(expect.arrayContaining(headed));
+    expect(new Set(headed).size, `${name}: a flag under one heading`).toBe(headed.length);
     const positionals = fields.filter((field) => field.positional);
     // What follows one that takes all, or an optional one, could never be told apart.
     expect(positionals.slice(0, -1).every((field) => !field.many && field.required)).toBe(true);

@@ -13,7 +13,7 @@ export const machineInput = {
     .optional()
     .describe('Image to make it from: name, name:tag or name@sha256:…; default: one that fits --role and --release, built where there is none')
     .meta({ complete: 'image' }),
-  role: z.array(z.string().min(1)).default([]).describe('The image is to have this role; can be given again').meta({ complete: 'role' }),
+  role: z.array(z.string().min(1)).default([]).describe('The image is to have this role').meta({ complete: 'role' }),
   release: z.string().min(1).optional().describe('Release of the image; default: the setting default-release').meta({ complete: 'release' }),
   profile: z
     .string()

@@ -33,12 +33,18 @@ export default defineOperation({
       .boolean()
       .default(false)
       .describe('Start it from the memory of a machine that has booted the image already: SSH answers in about a second; the first time, that machine is made'),
-    force: z.boolean().default(false).describe('Start it although memory is short'),
+    force: z.boolean().default(false).describe('Start it although the budget or the memory is short'),
     unique: z.boolean().default(false).describe('Where the name is taken, use the next free one: web-2'),
     count: z.int().min(1).max(1000).optional().describe('Make so many, called NAME-1, NAME-2 and so on: all of them or none'),
     build: z.boolean().default(true).describe('Build the image where there is none that fits; --no-build says what would be built'),
     explain: z.boolean().default(false).describe('Say which image it would get, and why no other; nothing is made'),
   }),
+  headings: {
+    'Its image': ['image', 'role', 'release', 'profile', 'build', 'explain'],
+    'Its machine': ['cpus', 'memory', 'disk', 'firmware', 'extraDisk', 'share', 'tpm'],
+    'Reaching it': ['sshPort', 'sshKey', 'passwordLogin', 'passwordSecret', 'forward'],
+    'Its first boot': ['userData', 'networkConfig', 'vendorData'],
+  },
   output: z.union([
     vmViewSchema,
     z.object({ vms: z.array(vmViewSchema).describe('With --count') }),

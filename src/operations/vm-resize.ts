@@ -5,6 +5,7 @@ import { LEAST_MEMORY } from '../lab-images/profile.ts';
 import { holdVm } from '../platforms/local/power.ts';
 import { resizeLocked } from '../platforms/local/resize.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
+import { countOf } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 import { sizeInput, vmNameInput } from './vm-input.ts';
 
@@ -40,5 +41,6 @@ export default defineOperation({
     const { vm, growth } = await resizeLocked(context, held.vm, { cpus: input.cpus, memory: input.memory, disk: input.disk });
     return { ...(await viewVm(context, vm)), growth };
   },
-  render: (vm) => `${vm.name} has ${vm.cpus} processors, ${formatSize(vm.memory)} of memory and a disk of ${formatSize(vm.disk)}.${GROWTH[vm.growth]}`,
+  render: (vm) =>
+    `${vm.name} has ${countOf(vm.cpus, 'processor')}, ${formatSize(vm.memory)} of memory and a disk of ${formatSize(vm.disk)}.${GROWTH[vm.growth]}`,
 });

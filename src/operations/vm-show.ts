@@ -6,6 +6,7 @@ import { vmState } from '../platforms/local/machine-state.ts';
 import { describeShare } from '../platforms/local/shares.ts';
 import { viewOf, vmViewSchema } from '../platforms/local/view.ts';
 import { diskUsed, loadVm } from '../platforms/local/vms.ts';
+import { countOf } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 import { vmNameInput } from './vm-input.ts';
 
@@ -54,8 +55,10 @@ export default defineOperation({
       ['Name', vm.name],
       ['State', `${state}${hints[vm.state] ?? ''}`],
       ['Image', `${vm.image.reference} (${vm.image.digest})`],
-      ['Machine', `${vm.arch}, ${vm.firmware}, ${vm.cpus} processors, ${formatSize(vm.memory)} of memory`],
-      ...vm.disks.map(({ name, size, standsOn }) => ['Disk', `${name}, ${formatSize(size)}${standsOn === 0 ? '' : `, on ${standsOn} frozen files`}`] as const),
+      ['Machine', `${vm.arch}, ${vm.firmware}, ${countOf(vm.cpus, 'processor')}, ${formatSize(vm.memory)} of memory`],
+      ...vm.disks.map(
+        ({ name, size, standsOn }) => ['Disk', `${name}, ${formatSize(size)}${standsOn === 0 ? '' : `, on ${countOf(standsOn, 'frozen file')}`}`] as const,
+      ),
       ['Used', `${formatSize(vm.diskUsed)} on the host, without what it shares with others`],
       ['SSH', `${vm.ssh.user}@127.0.0.1, port ${vm.ssh.port}${vm.ssh.password ? ', with a password too' : ''}`],
       ...vm.forwards.map((forward, index) => [index === 0 ? 'Ports' : '', describeForward(forward)] as const),

@@ -14,7 +14,6 @@ export default defineOperation({
   input: z.object({
     name: vmNameInput.describe("The VM's name; several with commas in between"),
     snapshot: z.string().min(1).optional().describe("The snapshot's name; default snapshot-1, snapshot-2, …").meta({ positional: true }),
-    group: z.array(z.string().min(1)).default([]).describe('More VMs, at the same moment').meta({ placeholder: 'NAME' }),
     ram: z.boolean().default(false).describe('With the memory of the machine'),
     description: z.string().max(500).optional().describe('What it is for').meta({ placeholder: 'TEXT' }),
   }),
@@ -25,7 +24,7 @@ export default defineOperation({
     { command: 'ingot vm snapshot create web,db,cache before-update', does: 'makes one of three VMs, at one moment' },
   ],
   async run(input, context) {
-    const names = [...input.name.split(','), ...input.group.flatMap((text) => text.split(','))].map((text) => parseName(text.trim(), 'a VM'));
+    const names = input.name.split(',').map((text) => parseName(text.trim(), 'a VM'));
     const made = await createSnapshots(context, names, {
       name: input.snapshot === undefined ? undefined : parseName(input.snapshot, 'a snapshot'),
       ram: input.ram,

@@ -18,7 +18,7 @@ export default defineOperation({
     return snapshotViews(vm).toSorted((a, b) => a.created.localeCompare(b.created));
   },
   render(snapshots, options) {
-    if (snapshots.length === 0) return 'It has no snapshot yet. `ingot vm snapshot create NAME` makes one.';
+    if (snapshots.length === 0) return 'There is no snapshot yet. `ingot vm snapshot create NAME` makes one.';
     return renderTable(
       [{ title: 'NAME' }, { title: 'CREATED' }, { title: 'MEMORY', right: true }, { title: 'STANDS ON' }, { title: 'DESCRIPTION', shrink: true }],
       snapshots.map((one) => [
