@@ -39,7 +39,7 @@ export async function runningVm(lab: SampleLab, name: string, answers: RunningVm
     createServer((socket) => socket.on('error', () => undefined).end('SSH-2.0-sample\r\n')),
     { host: '127.0.0.1', port: vm.ssh.port },
   );
-  const monitor = await listen(monitorServer(answers.monitor ?? (() => ({}))), { path: files.qmp });
+  const monitor = await listen(monitorServer(answers.monitor ?? ((command) => (command === 'query-status' ? { status: 'running' } : {}))), { path: files.qmp });
   const host = hostOf(lab.host, files, answers.run ?? (() => ({})));
   return {
     name: parseName(name, 'a VM'),

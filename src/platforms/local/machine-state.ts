@@ -35,6 +35,18 @@ export function stateOf(status: string | undefined): VmState {
     : 'running';
 }
 
+/** How a VM is of which no process runs. Pure. */
+export function stoppedState({ suspended }: Pick<VmRecord, 'suspended'>): 'suspended' | 'stopped' {
+  return suspended === undefined ? 'stopped' : 'suspended';
+}
+
+/** The error for a VM that does not run: how it goes on depends on whether it is suspended. */
+export function notRunning({ name, suspended }: Pick<VmRecord, 'name' | 'suspended'>): IngotError {
+  return suspended === undefined
+    ? new IngotError('conflict', 'vm-not-running', `${name} does not run`, { hint: `Start it with \`ingot vm start ${name}\`.` })
+    : new IngotError('conflict', 'vm-suspended', `${name} is suspended`, { hint: `Let it go on with \`ingot vm resume ${name}\`.` });
+}
+
 /** How a VM is now, and as which process it runs. A machine that is busy with another command counts as running. */
 export async function vmState(
   { host, home }: Pick<LabContext, 'host' | 'home'>,
@@ -43,7 +55,7 @@ export async function vmState(
 ): Promise<{ readonly state: VmState; readonly pid?: number; readonly status?: string }> {
   const name = parseName(vm.name, 'a VM');
   const pid = await vmPid(host, home, name);
-  if (pid === undefined) return { state: vm.suspended === undefined ? 'stopped' : 'suspended' };
+  if (pid === undefined) return { state: stoppedState(vm) };
   const status = await machineStatus(guestFiles(home.vm(name)).qmp, seconds);
   return { state: stateOf(status), pid, ...(status === undefined ? {} : { status }) };
 }

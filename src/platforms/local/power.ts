@@ -6,6 +6,7 @@ import { checkBudget } from './budget.ts';
 import { portFor } from './forwards.ts';
 import { attachGuest, startGuest, startSavedGuest, type Guest } from './guest.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
+import { notRunning } from './machine-state.ts';
 import { withFreePorts } from './ports.ts';
 import { settleVm } from './settle.ts';
 import { goOn, lookAtMachine } from './still.ts';
@@ -144,7 +145,7 @@ export async function resumeLocked(
   return 'suspended';
 }
 
-/** The running machine of a VM; throws `vm-unknown`, `vm-not-running`. */
+/** The running machine of a VM; throws `vm-unknown`, `vm-not-running`, `vm-suspended`. */
 export async function requireRunning(context: LabContext, name: Name): Promise<Guest> {
   const vm = await loadVm(context.host, context.home, name);
   if (vm.pendingIdentity === true && !isLocked(context.home, `vm-${name}`)) {
@@ -152,7 +153,7 @@ export async function requireRunning(context: LabContext, name: Name): Promise<G
   }
   const guest = await attach(context, vm);
   if (guest !== undefined) return guest;
-  throw new IngotError('conflict', 'vm-not-running', `${name} does not run`, { hint: `Start it with \`ingot vm start ${name}\`.` });
+  throw notRunning(vm);
 }
 
 async function attach(context: LabContext, vm: VmRecord): Promise<Guest | undefined> {

@@ -6,7 +6,7 @@ import { usedOf } from './agent-stats.ts';
 import { createVm } from './create.ts';
 import { fromProc, fromPs } from './process-usage.ts';
 import { measureOnce, StatsMeter } from './stats.ts';
-import { loadVms } from './vms.ts';
+import { loadVms, type VmRecord } from './vms.ts';
 
 const MEMINFO = 'MemTotal:         750000 kB\nMemFree:          100000 kB\nMemAvailable:     500000 kB\n';
 
@@ -91,6 +91,14 @@ describe('a measurement', () => {
     const host = { ...lab.host, clock: { ...lab.host.clock, sleep: () => Promise.reject(new Error('nothing is to be waited for')) } };
     const stats = await measureOnce(lab.context(host), await loadVms(lab.host, lab.home.home));
     expect(stats).toEqual([{ name: 'web', state: 'stopped', cpus: 2, memory: { size: 2 ** 30 } }]);
+  });
+
+  test('says how a VM is in the words of vm list', async () => {
+    await using lab = await sampleLab();
+    await using vm = await runningVm(lab, 'web', { monitor: (command) => (command === 'query-status' ? { status: 'io-error' } : []) });
+    const suspended: VmRecord = { ...(await createVm(lab.context(), newVm('old'))), suspended: { file: 'ram', key: '', bytes: 1 } };
+    const [web] = await loadVms(vm.host, lab.home.home).then((vms) => vms.filter(({ name }) => name === 'web'));
+    expect((await measureOnce(vm.context, [...(web === undefined ? [] : [web]), suspended])).map(({ state }) => state)).toEqual(['disk-full', 'suspended']);
   });
 
   test('has no rate before there are two of the same process', async () => {

@@ -3,6 +3,7 @@ import { IngotError } from '../../base/errors.ts';
 import { parseName } from '../../base/types.ts';
 import { agentStats } from './agent-stats.ts';
 import { guestFiles, type GuestFiles } from './guest-spec.ts';
+import { stateOf, stoppedState, vmStateSchema } from './machine-state.ts';
 import { processUsage, type ProcessUsage } from './process-usage.ts';
 import { QmpClient } from './qmp.ts';
 import type { LabContext } from './view.ts';
@@ -11,8 +12,7 @@ import { vmPid, type VmRecord } from './vms.ts';
 /** What a VM uses. What cannot be known (it stands still, no agent answers) is not there. */
 export const vmStatsSchema = z.object({
   name: z.string(),
-  /** QEMU's own word while it runs (`running`, `paused`, `io-error`), else `stopped`. */
-  state: z.string(),
+  state: vmStateSchema,
   cpus: z.int(),
   cpu: z.number().optional().describe("Percent of one of the host's processors"),
   memory: z.object({
@@ -59,13 +59,13 @@ export class StatsMeter {
     const { host, home, signal } = this.#context;
     const { usage, cpu } = await this.#usage(vm);
     const known = { name: vm.name, cpus: vm.cpus };
-    if (usage === undefined) return { ...known, state: 'stopped', memory: { size: vm.memory } };
+    if (usage === undefined) return { ...known, state: stoppedState(vm), memory: { size: vm.memory } };
     const files = guestFiles(home.vm(parseName(vm.name, 'a VM')));
     const monitor = await askMonitor(files);
     const agent = monitor?.agent === true ? await agentStats(host, files.agent, SHORT_SECONDS, signal) : {};
     return {
       ...known,
-      state: monitor?.state ?? 'running',
+      state: stateOf(monitor?.status),
       ...(cpu === undefined ? {} : { cpu }),
       memory: { size: vm.memory, host: usage.memory, ...(agent.memoryUsed === undefined ? {} : { used: agent.memoryUsed }) },
       ...(monitor === undefined ? {} : { disk: monitor.disk }),
@@ -98,7 +98,8 @@ const blocksSchema = z.array(z.object({ stats: z.object({ rd_bytes: z.number(), 
 const devicesSchema = z.array(z.object({ label: z.string(), 'frontend-open': z.boolean() }));
 
 interface MonitorAnswers {
-  readonly state: string;
+  /** QEMU's own word. */
+  readonly status: string;
   readonly disk: { readonly read: number; readonly written: number };
   /** The guest has opened the agent's port: without it, asking the agent would be waiting for nothing. */
   readonly agent: boolean;
@@ -116,7 +117,7 @@ async function askMonitor(files: Pick<GuestFiles, 'qmp'>): Promise<MonitorAnswer
       disk.read += stats.rd_bytes;
       disk.written += stats.wr_bytes;
     }
-    return { state: status, disk, agent: status === 'running' && devices.some((device) => device.label === 'agent' && device['frontend-open']) };
+    return { status, disk, agent: status === 'running' && devices.some((device) => device.label === 'agent' && device['frontend-open']) };
   } catch (error) {
     if (error instanceof IngotError && ['qemu-gone', 'qemu-silent'].includes(error.code)) return undefined;
     throw error;

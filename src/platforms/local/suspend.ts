@@ -5,7 +5,7 @@ import { withAgent } from './agent.ts';
 import { lockFrozen, newFileId, sweepFrozen } from './frozen.ts';
 import { guestFiles, type Accelerator } from './guest-spec.ts';
 import { startGuest } from './guest.ts';
-import { machineStatus, stateOf } from './machine-state.ts';
+import { machineStatus, notRunning, stateOf } from './machine-state.ts';
 import { endQemu } from './qemu-process.ts';
 import { QmpClient } from './qmp.ts';
 import { goOn, holdStill, lookAtMachine } from './still.ts';
@@ -132,5 +132,5 @@ async function setClock({ host, home, signal }: LabContext, vm: VmRecord): Promi
 async function running({ host, home }: LabContext, vm: VmRecord) {
   const name = parseName(vm.name, 'a VM');
   if ((await vmPid(host, home, name)) !== undefined) return guestFiles(home.vm(name));
-  throw new IngotError('conflict', 'vm-not-running', `${name} does not run`, { hint: `Start it with \`ingot vm start ${name}\`.` });
+  throw notRunning(vm);
 }
