@@ -4,6 +4,7 @@ import { nearest } from './errors.ts';
 test.each([
   ['wep', ['web', 'db'], ['web']],
   ['we', ['web', 'a', 'b'], ['web']],
+  ['bd', ['db', 'web'], ['db']],
   ['bb', ['b', 'a', 'c'], ['b']],
   ['snapshot', ['snapshot-1', 'before'], ['snapshot-1']],
   ['x', ['a', 'b'], []],
