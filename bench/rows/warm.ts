@@ -23,7 +23,7 @@ async function createToAnswer(bench: Bench, env: Readonly<Record<string, string>
 }
 
 async function measure(bench: Bench): Promise<Measured> {
-  const env = await newHome(bench, 'warm', 'base');
+  const env = await newHome(bench, 'warm-start', 'base');
   bench.say('preparing: a machine to start from');
   await timed([bench.ingot, 'image', 'warm', IMAGE, '--quiet'], env);
   const [ours, theirs]: [number[], number[]] = [[], []];
