@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { IngotError, nearest } from '../../base/errors.ts';
+import { IngotError } from '../../base/errors.ts';
 import { formatSize, hostPath, parseName, type HostPath, type Name } from '../../base/types.ts';
 import type { SplitChain } from '../../disk/merge.ts';
 import type { Context } from '../../operations/operation.ts';
 import { freezeDisks } from '../../platforms/local/frozen.ts';
 import { checkLayers, holdVm, requireRunning, startLocked } from '../../platforms/local/power.ts';
 import { holdStill } from '../../platforms/local/still.ts';
+import { findSnapshot } from '../../platforms/local/snapshot-tree.ts';
 import { activePath, diskChain, loadVm, rootDisk, vmPid, type VmDisk, type VmRecord } from '../../platforms/local/vms.ts';
 
 /** How the disk of a VM is taken. */
@@ -128,14 +129,4 @@ function splitChain({ home }: Context, vm: VmRecord, disk: Pick<VmDisk, 'name' |
 function snapshotRoot(vm: VmRecord, { name, disks: [root] }: VmRecord['snapshots'][number]): Pick<VmDisk, 'name' | 'size' | 'frozen'> {
   if (root !== undefined) return root;
   throw new IngotError('internal', 'snapshot-empty', `The snapshot ${name} of ${vm.name} has no disk`);
-}
-
-function findSnapshot(vm: VmRecord, name: string): VmRecord['snapshots'][number] {
-  const found = vm.snapshots.find((snapshot) => snapshot.name === name);
-  if (found !== undefined) return found;
-  const names = vm.snapshots.map((snapshot) => snapshot.name);
-  const guesses = nearest(name, names);
-  throw new IngotError('not-found', 'snapshot-unknown', `${vm.name} has no snapshot ${name}`, {
-    hint: names.length === 0 ? 'It has none.' : guesses.length > 0 ? `Did you mean ${guesses.join(' or ')}?` : `It has ${names.slice(0, 10).join(', ')}.`,
-  });
 }
