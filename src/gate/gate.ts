@@ -25,7 +25,7 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
     context.events.span('stage', 'gate').end('cached');
     return known;
   }
-  await requireTools(context, ['qemu-system', 'qemu-img', 'ssh', 'ssh-keygen', 'mformat', 'bwrap', 'qemu-storage-daemon', 'fusermount3']);
+  await requireTools(context, ['qemu-system', 'qemu-img', 'ssh', 'ssh-keygen', 'bwrap', 'qemu-storage-daemon', 'fusermount3']);
   const fingerprint = withTests(await gateFingerprint(context.host, context.home, arch), tests);
   const runner = await accelerator(context, arch);
   const span = context.events.span('stage', 'gate');

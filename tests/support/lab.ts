@@ -1,7 +1,4 @@
-import { basename, join } from 'node:path';
-import * as z from 'zod';
 import { Events, type Event } from '../../src/base/events.ts';
-import type { Files } from '../../src/base/files.ts';
 import type { Host } from '../../src/base/host.ts';
 import { builtInSettings } from '../../src/base/settings.ts';
 import type { Argv } from '../../src/base/process.ts';
@@ -25,7 +22,7 @@ export interface SampleLab extends AsyncDisposable {
   context(host?: Host): LabContext;
 }
 
-/** A home of its own with one image, whose programs (mtools, ssh-keygen) are pretended: they write files that hold their name. */
+/** A home of its own with one image, whose ssh-keygen is pretended: it writes files that hold its name. */
 export async function sampleLab(): Promise<SampleLab> {
   const home = await sampleHome();
   const image = await putSampleImage(home.store, home.home, 'debian-12', ['latest']);
@@ -38,8 +35,6 @@ export async function sampleLab(): Promise<SampleLab> {
       ...home.host.processes,
       async run(argv) {
         ran.push(argv);
-        if (argv[0] === 'mformat') await home.host.files.write(after(argv, '-i'), '{}');
-        if (argv[0] === 'mcopy') await pretendMcopy(home.host.files, argv);
         if (argv[0] === 'ssh-keygen') {
           await home.host.files.write(after(argv, '-f'), 'a private key', { mode: 0o600 });
           await home.host.files.write(`${after(argv, '-f')}.pub`, 'ssh-ed25519 AAAA ingot\n');
@@ -64,19 +59,6 @@ export async function sampleLab(): Promise<SampleLab> {
     }),
     [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
   };
-}
-
-/** A filesystem that is JSON: name -> content. Copies into it (`mcopy -i DISK FILE… ::`) and out of it (`mcopy -n -i DISK ::* FOLDER`). */
-async function pretendMcopy(files: Files, argv: Argv): Promise<void> {
-  const at = argv.indexOf('-i');
-  const disk = argv[at + 1] ?? '';
-  const content = z.record(z.string(), z.string()).parse(JSON.parse(Buffer.from(await files.read(disk)).toString('utf8')));
-  const words = argv.slice(at + 2);
-  const last = words.at(-1) ?? '';
-  if (last === '::') {
-    for (const path of words.slice(0, -1)) content[basename(path)] = Buffer.from(await files.read(path)).toString('utf8');
-    await files.write(disk, JSON.stringify(content));
-  } else for (const [name, text] of Object.entries(content)) await files.write(join(last, name), text);
 }
 
 /** What a user asks for who asks for little; the VM is not started. */

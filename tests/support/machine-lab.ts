@@ -13,7 +13,7 @@ import { newVm, sampleLab, type SampleLab } from './lab.ts';
 
 /** Why machines cannot run here, or undefined: for the names of tests that are skipped. */
 export function noMachines(): string | undefined {
-  const missing = ['/usr/bin/qemu-system-x86_64', '/usr/bin/qemu-img', '/usr/bin/mformat', '/usr/bin/ssh-keygen'].filter((path) => !existsSync(path));
+  const missing = ['/usr/bin/qemu-system-x86_64', '/usr/bin/qemu-img', '/usr/bin/ssh-keygen'].filter((path) => !existsSync(path));
   return missing.length === 0 ? undefined : `${missing.join(', ')} missing`;
 }
 

@@ -48,7 +48,7 @@ export async function runBooted(
 ): Promise<void> {
   const { context, span } = apply;
   const { host, home, signal } = context;
-  await requireTools(context, ['qemu-system', 'ssh', 'ssh-keygen', 'mformat']);
+  await requireTools(context, ['qemu-system', 'ssh', 'ssh-keygen']);
   const waiting = (what: string): void => span.progress(0, undefined, 'items', `waiting for ${what}`);
   await using undo = new AsyncDisposableStack();
   const spec = await guestSpec(apply, step, machine, disk);

@@ -10,11 +10,12 @@ import { makeOverlay } from './overlay.ts';
 import { withFreePort } from './ports.ts';
 import { checkLayers, holdVm, lockVm, startLocked } from './power.ts';
 import { removeLocked } from './remove.ts';
-import { reseed } from './reseed.ts';
+import { makeSeed, readSeed } from './seed.ts';
+import { withIdentity } from './seed-identity.ts';
 import { holdStill } from './still.ts';
 import type { VmDisk } from './vm-record.ts';
 import type { LabContext } from './view.ts';
-import { activePath, chainTop, diskChain, recordPath, recordedPorts, ROOT_DISK, type VmRecord } from './vms.ts';
+import { activePath, chainTop, diskChain, recordPath, recordedPorts, ROOT_DISK, seedPath, type VmRecord } from './vms.ts';
 
 export interface CloneRequest {
   readonly source: Name;
@@ -53,7 +54,8 @@ export async function cloneVm(context: LabContext, request: CloneRequest): Promi
   for (const disk of source.disks) disks.push(await cloneDisk(context, source, disk, folder, request));
   const id = randomUuid(host);
   const from = home.vm(request.source);
-  await reseed(context, from, folder, { hostname: target, instanceId: id, ...(source.lab === undefined ? {} : { ownNetwork: true }) });
+  const identity = { hostname: target, instanceId: id, ...(source.lab === undefined ? {} : { ownNetwork: true as const }) };
+  await makeSeed(host, seedPath(folder), withIdentity(await readSeed(host, seedPath(from)), identity));
   const { efiVariables } = guestFiles(from);
   if ((await host.files.status(efiVariables)) !== undefined) await host.files.copy(efiVariables, guestFiles(folder).efiVariables);
   if (source.tpm === true) context.events.message('info', `${target} has a TPM of its own, which is empty: what that of ${source.name} holds stays there`);

@@ -36,12 +36,12 @@ describe('several VMs', () => {
 
   test('are all there or none, where one cannot be made', async () => {
     await using lab = await sampleLab();
-    const host = { ...lab.host, processes: { ...lab.host.processes, run: lab.host.processes.run } };
     let seeds = 0;
-    host.processes.run = async (argv, options) => {
-      if (argv[0] === 'mformat' && ++seeds === 7) throw new Error('the disk is full');
-      return await lab.host.processes.run(argv, options);
+    const write: typeof lab.host.files.write = async (path, ...rest) => {
+      if (path.endsWith('/seed.img') && ++seeds === 7) throw new Error('the disk is full');
+      await lab.host.files.write(path, ...rest);
     };
+    const host = { ...lab.host, files: { ...lab.host.files, write } };
     await expect(createVms(lab.context(host), newVm('web'), { count: 12, unique: false })).rejects.toThrow('the disk is full');
     expect(await loadVms(lab.host, lab.home.home)).toEqual([]);
     expect(await lab.host.files.list(lab.home.home.run)).toEqual([]);

@@ -8,8 +8,8 @@ import { sweepScratch } from '../../base/scratch.ts';
 import { holdVm } from './power.ts';
 import { deleteVm } from './remove.ts';
 import { renameVm } from './rename.ts';
-import { seedContent } from './seed.ts';
-import { readSeed, withIdentity } from './seed-identity.ts';
+import { readSeed, seedContent } from './seed.ts';
+import { withIdentity } from './seed-identity.ts';
 import { findVm, loadVm, saveVm, seedPath, vmNames, type VmRecord } from './vms.ts';
 
 const [web, www] = [parseName('web', 'a VM'), parseName('www', 'a VM')];
@@ -53,7 +53,7 @@ describe('renaming', () => {
     expect(await vmNames(lab.host, home)).toEqual(['www']);
     expect(await loadVm(lab.host, home, www)).toEqual({ ...vm, name: 'www' });
     expect(Buffer.from(await lab.host.files.read(`${home.vm(www)}/known_hosts`)).toString()).toBe('www ssh-ed25519 AAAA\nwebsite ssh-ed25519 BBBB\n');
-    const seed = await readSeed(lab.host, seedPath(home.vm(www)), home.run);
+    const seed = await readSeed(lab.host, seedPath(home.vm(www)));
     expect(JSON.parse(seed.metaData)).toMatchObject({ 'instance-id': vm.id, 'local-hostname': 'www' });
   });
 
@@ -82,7 +82,7 @@ describe('renaming', () => {
           await using held = await holdVm(lab.context(), name ?? web, 'a test');
           expect(held.vm, effect).toEqual({ ...vm, name });
           expect(await findVm(lab.host, home, name ?? web), effect).toEqual(held.vm);
-          const seed = await readSeed(lab.host, seedPath(home.vm(name ?? web)), home.run);
+          const seed = await readSeed(lab.host, seedPath(home.vm(name ?? web)));
           expect(JSON.parse(seed.metaData), effect).toMatchObject({ 'local-hostname': name });
         },
       });
@@ -99,7 +99,7 @@ describe('a clone', () => {
     const source = await createVm(lab.context(), newVm('web', { userData: '#cloud-config\npackages: [nginx]\n' }));
     await lab.host.files.append(`${home.vm(web)}/${source.disks[0]?.active}.qcow2`, Buffer.alloc(65_536, 1));
     const made = await cloneVm(lab.context(), clone);
-    const seed = await readSeed(lab.host, seedPath(home.vm(www)), home.run);
+    const seed = await readSeed(lab.host, seedPath(home.vm(www)));
     expect(JSON.parse(seed.metaData)).toMatchObject({ 'instance-id': made.id, 'local-hostname': 'www' });
     expect(seed.userData).toContain('nginx');
     expect(made.disks[0]?.frozen).toEqual((await loadVm(lab.host, home, web)).disks[0]?.frozen);

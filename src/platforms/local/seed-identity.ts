@@ -1,9 +1,5 @@
-import { join } from 'node:path';
-import { readTextIfThere } from '../../base/files.ts';
-import type { Host } from '../../base/host.ts';
-import type { HostPath } from '../../base/types.ts';
 import { wholeName, type SeedContent } from './seed.ts';
-import { foreignSeed, parseObject, vendorOf, vendorText } from './vendor-data.ts';
+import { parseObject, vendorOf, vendorText } from './vendor-data.ts';
 
 /** Another identity for a seed that is there. */
 export interface NewIdentity {
@@ -42,16 +38,4 @@ export function withIdentity(content: SeedContent, identity: NewIdentity): SeedC
     metaData: `${JSON.stringify(metaData, undefined, 2)}\n`,
     vendorData: vendorText({ ...(ownNetwork === true ? { ...alone, manage_etc_hosts: 'localhost' } : config), ...wholeName(hostname), ...bootcmd }, parts),
   };
-}
-
-/** Reads the seed of a VM; `scratch` is a folder for the time being. Needs mtools. */
-export async function readSeed(host: Host, path: HostPath, scratch: HostPath): Promise<SeedContent> {
-  const folder = join(scratch, 'seed');
-  await host.files.makeDirectory(folder, 0o700);
-  await host.processes.run(['mcopy', '-n', '-i', path, '::*', folder]);
-  const read = (name: string): Promise<string | undefined> => readTextIfThere(host.files, join(folder, name));
-  const [userData, metaData, networkConfig, vendorData] = await Promise.all(['user-data', 'meta-data', 'network-config', 'vendor-data'].map(read));
-  await host.files.remove(folder);
-  if (userData === undefined || metaData === undefined) throw foreignSeed();
-  return { userData, metaData, ...(networkConfig === undefined ? {} : { networkConfig }), ...(vendorData === undefined ? {} : { vendorData }) };
 }

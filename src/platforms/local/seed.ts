@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import type { Host } from '../../base/host.ts';
 import type { HostPath } from '../../base/types.ts';
 import { vendorParts } from './cloud-init-files.ts';
-import { vendorText } from './vendor-data.ts';
+import { makeFat, readFat } from './fat.ts';
+import { foreignSeed, vendorText } from './vendor-data.ts';
 import type { Share } from './vm-record.ts';
 
 /** The files of a NoCloud data source, as text (cloud-init: reference/datasources/nocloud). */
@@ -13,36 +13,39 @@ export interface SeedContent {
   readonly vendorData?: string;
 }
 
-/** Room for the filesystem itself, and for files that do not fill their clusters. */
-const FILESYSTEM_BYTES = 128 * 2 ** 10;
+const SEED_FILES = { 'user-data': 'userData', 'meta-data': 'metaData', 'network-config': 'networkConfig', 'vendor-data': 'vendorData' } as const;
 
-/**
- * Makes a disk that cloud-init reads as NoCloud seed: a FAT filesystem with the label CIDATA, and no partitions. `path` is new, in a
- * folder that nobody else writes to. Needs mtools.
- */
-export async function makeSeed(host: Host, path: HostPath, content: SeedContent): Promise<void> {
-  const parts: Readonly<Record<string, string | undefined>> = {
-    'user-data': content.userData,
-    'meta-data': content.metaData,
-    'network-config': content.networkConfig,
-    'vendor-data': content.vendorData,
-  };
-  const folder = `${path}.d`;
-  await host.files.makeDirectory(folder, 0o700);
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => host.files.remove(folder));
-  const names: string[] = [];
-  let bytes = FILESYSTEM_BYTES;
-  for (const [name, text] of Object.entries(parts)) {
-    if (text === undefined) continue;
-    names.push(join(folder, name));
-    bytes += Buffer.byteLength(text);
-    await host.files.write(join(folder, name), text, { mode: 0o600 });
+/** A disk that cloud-init reads as NoCloud seed: a FAT filesystem with the label CIDATA, and no partitions. Pure. */
+export function seedDisk(content: SeedContent): Uint8Array {
+  const files = new Map<string, Uint8Array>();
+  for (const [name, key] of Object.entries(SEED_FILES)) {
+    const text = content[key];
+    if (text !== undefined) files.set(name, Buffer.from(text));
   }
-  const sectors = Math.ceil(bytes / 512 / 32) * 32;
-  await host.processes.run(['mformat', '-C', '-i', path, '-v', 'CIDATA', '-T', String(sectors), '-h', '2', '-s', '16', '::']);
-  await host.processes.run(['mcopy', '-i', path, ...names, '::']);
-  await host.files.setMode(path, 0o600);
+  return makeFat('CIDATA', files);
+}
+
+/** Writes the disk of a seed, for its owner alone; `path` is new, in a folder that nobody else writes to. */
+export async function makeSeed(host: Host, path: HostPath, content: SeedContent): Promise<void> {
+  await host.files.write(path, seedDisk(content), { mode: 0o600 });
+}
+
+/** Reads a seed. Throws `seed-foreign` where ingot did not write it. */
+export async function readSeed(host: Host, path: HostPath): Promise<SeedContent> {
+  const files = seedFiles(await host.files.read(path));
+  const read = (name: string): string | undefined => files.get(name)?.toString('utf8');
+  const [userData, metaData, networkConfig, vendorData] = [read('user-data'), read('meta-data'), read('network-config'), read('vendor-data')];
+  if (userData === undefined || metaData === undefined) throw foreignSeed();
+  return { userData, metaData, ...(networkConfig === undefined ? {} : { networkConfig }), ...(vendorData === undefined ? {} : { vendorData }) };
+}
+
+function seedFiles(image: Uint8Array): Map<string, Buffer> {
+  try {
+    return readFat(image);
+  } catch (error) {
+    if (error instanceof RangeError) throw foreignSeed(error);
+    throw error;
+  }
 }
 
 /** What a VM is told about itself. */

@@ -38,8 +38,9 @@ function parsed<T>(text: string, schema: z.ZodType<T>): T {
 }
 
 /** For what no ingot has written. */
-export function foreignSeed(): IngotError {
+export function foreignSeed(cause?: unknown): IngotError {
   return new IngotError('verification', 'seed-foreign', 'The seed of this VM was not written by ingot, or is damaged', {
     hint: 'A VM gets a new one with `ingot vm create`.',
+    cause,
   });
 }
