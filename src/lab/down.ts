@@ -3,7 +3,7 @@ import { parseName, type Name } from '../base/types.ts';
 import { holdVm, stopLocked, type StopResult } from '../platforms/local/power.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
 import type { LabContext } from '../platforms/local/view.ts';
-import { findMembers } from './found.ts';
+import { findMembers, refuseLoss } from './found.ts';
 import type { FoundMember } from './plan.ts';
 import { loadLab, lockLab, type LabState } from './state.ts';
 import type { UpContext } from './up.ts';
@@ -61,12 +61,13 @@ function inStopOrder(state: LabState, members: readonly FoundMember[]): FoundMem
   return members.toSorted((a, b) => (position.get(b.name) ?? -1) - (position.get(a.name) ?? -1));
 }
 
-/** Deletes a lab with all its VMs and their disks, after consent. Throws `lab-unknown`, `lab-unchanged`, and what deleting a VM throws. */
+/** Deletes a lab with all its VMs and their disks, after consent. Throws `lab-unknown`, `lab-unchanged`, `vm-protected` before the first, and what deleting a VM throws. */
 export async function deleteLab(context: UpContext, name: Name): Promise<DownResult> {
   const { host, home } = context;
   await using _lock = await lockLab(context, name, `lab down ${name}`);
   await loadLab(host, home, name);
   const members = await findMembers(context, name);
+  refuseLoss(members);
   const names = members.map(({ vm }) => vm).join(', ');
   if (members.length > 0 && !(await context.consent(`The lab ${name} is deleted, and with their disks: ${names}.\nGo on?`))) {
     throw new IngotError('interrupted', 'lab-unchanged', `The lab ${name} is as it was`);

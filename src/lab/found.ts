@@ -1,5 +1,6 @@
 import { IngotError } from '../base/errors.ts';
 import { parseName } from '../base/types.ts';
+import { refuseProtected } from '../platforms/local/remove.ts';
 import type { LabContext } from '../platforms/local/view.ts';
 import { loadVms, rootDisk, vmPid, type LabMembership, type VmRecord } from '../platforms/local/vms.ts';
 import type { Lab } from './model.ts';
@@ -30,10 +31,16 @@ export async function findMembers(context: LookContext, lab: string): Promise<Fo
         memory,
         disk: rootDisk(vm).size,
         lab: membership,
+        protected: vm.protected,
         ready: pid !== undefined && membership.ready === pid,
       };
     }),
   );
+}
+
+/** Refuses to delete members of which some are protected, before the first is gone. Throws `vm-protected` with all of them. */
+export function refuseLoss(members: readonly FoundMember[]): void {
+  refuseProtected(members.map(({ vm, protected: kept }) => ({ name: vm, protected: kept })));
 }
 
 /** Refuses a lab whose VMs would have names that other VMs have. Throws `lab-names-taken` with all of them. */

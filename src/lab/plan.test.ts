@@ -48,6 +48,7 @@ function apply(plan: LabPlan, found: readonly FoundMember[], network: WantedNetw
       cpus: wanted.cpus,
       memory: wanted.memory,
       disk: wanted.disk ?? 10 * GIB,
+      protected: false,
       lab: {
         name: 'shop',
         member: wanted.name,
@@ -101,6 +102,13 @@ describe('a change of the file', () => {
     ]);
   });
 
+  test('that starts nothing waits for nothing that has not changed', () => {
+    const members = [member('db')];
+    const found = up(members).after.map((one) => ({ ...one, ready: false }));
+    expect(up(members, found, { ...UP, start: false }).plan.members).toMatchObject([{ wait: false }]);
+    expect(up(members, found).plan.members).toMatchObject([{ wait: true }]);
+  });
+
   test('that removes one deletes it alone', () => {
     const { plan } = up([member('db')], up([member('db'), member('web')]).after);
     expect(plan.gone.map(({ vm }) => vm)).toEqual(['shop-web']);
@@ -135,7 +143,7 @@ describe('a change of the file', () => {
   ])('of the %s is told, and done only when asked for', (_, more, reason) => {
     const found = up([member('db')]).after;
     expect(up([member('db', more)], found).plan.members).toMatchObject([{ renew: [reason], create: false, remove: undefined, restart: false }]);
-    expect(up([member('db', more)], found, REPLACE).plan.members).toMatchObject([{ renew: [reason], create: true, remove: 'shop-db', start: true }]);
+    expect(up([member('db', more)], found, REPLACE).plan.members).toMatchObject([{ renew: [reason], create: true, remove: { vm: 'shop-db' }, start: true }]);
   });
 
   test('works on a VM that was renamed, and on its successor under the name of the file', () => {
@@ -144,7 +152,7 @@ describe('a change of the file', () => {
     const bigger = member('db', { memory: 2 * GIB });
     expect(up([bigger], found).plan.members).toMatchObject([{ vm: 'store', restart: true }]);
     const other = member('db', { source: { roles: [], image: 'debian-13' } });
-    expect(up([other], found, REPLACE).plan.members).toMatchObject([{ vm: 'shop-db', remove: 'store', create: true, start: true }]);
+    expect(up([other], found, REPLACE).plan.members).toMatchObject([{ vm: 'shop-db', remove: { vm: 'store' }, create: true, start: true }]);
   });
 
   test('leaves VMs that stand where nothing is to be started', () => {

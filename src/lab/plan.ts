@@ -13,6 +13,7 @@ export interface FoundMember {
   /** Bytes of the disk that it boots from. */
   readonly disk: number;
   readonly lab: LabMembership;
+  readonly protected: boolean;
   /** It runs, and was ready since it was started. */
   readonly ready: boolean;
 }
@@ -32,7 +33,7 @@ export interface MemberPlan {
   /** Why there has to be another VM in its place; empty where it can stay. */
   readonly renew: readonly string[];
   /** The VM that is there and is deleted first. */
-  readonly remove: Name | undefined;
+  readonly remove: FoundMember | undefined;
   readonly create: boolean;
   readonly resize: Resize | undefined;
   /** It is shut down first, since its size changes. */
@@ -98,7 +99,7 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
     member,
     vm: fresh ? member.vm : found.vm,
     renew,
-    remove: fresh ? found?.vm : undefined,
+    remove: fresh ? found : undefined,
     create: fresh,
     resize,
     restart,
@@ -106,7 +107,7 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
     hosts,
     files,
     scripts,
-    wait: up && (start || !(found?.ready === true) || files.length > 0 || scripts.length > 0),
+    wait: up && (start || (options.start && found?.ready !== true) || files.length > 0 || scripts.length > 0),
   };
 }
 

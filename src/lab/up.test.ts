@@ -6,7 +6,7 @@ import { hostPath, parseName } from '../base/types.ts';
 import { createVm } from '../platforms/local/create.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
 import { renameVm } from '../platforms/local/rename.ts';
-import { findVm, loadVms, type VmRecord } from '../platforms/local/vms.ts';
+import { findVm, loadVms, saveVm, type VmRecord } from '../platforms/local/vms.ts';
 import { faultyHost, type Fault } from '../../tests/support/faulty-host.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { deleteLab } from './down.ts';
@@ -200,4 +200,18 @@ test('deleting a lab takes its VMs, after consent, and no others', async () => {
   expect((await vmsOf(lab)).map(({ name }) => name)).toEqual(['own']);
   await expect(loadLab(lab.host, lab.home.home, SHOP)).rejects.toMatchObject({ code: 'lab-unknown' });
   expect(await findVm(lab.host, lab.home.home, parseName('own', 'a VM'))).toBeDefined();
+});
+
+test('a protected member is kept, and nothing else is lost with it', async () => {
+  await using lab = await sampleLab();
+  await up(lab, THREE);
+  const all = await vmsOf(lab);
+  const web = all.find(({ name }) => name === 'shop-web-2');
+  if (web !== undefined) await saveVm(lab.host, lab.home.home, { ...web, protected: true });
+  const refused = { code: 'vm-protected', message: 'shop-web-2 is protected' };
+  const consent = (): Promise<boolean> => Promise.resolve(true);
+  await expect(deleteLab({ ...lab.context(), consent }, SHOP)).rejects.toMatchObject(refused);
+  await expect(up(lab, 'lab: shop\nvms: { other: { image: debian-12 } }\n', { consent: true })).rejects.toMatchObject(refused);
+  await expect(up(lab, THREE.replace('count: 2', 'count: 2, firmware: uefi'), { consent: true, replace: true })).rejects.toMatchObject(refused);
+  expect((await vmsOf(lab)).map(({ name }) => name)).toEqual(all.map(({ name }) => name));
 });

@@ -5,6 +5,7 @@ import { createVm } from '../platforms/local/create.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
 import type { LabContext } from '../platforms/local/view.ts';
 import { bringUp } from './bring-up.ts';
+import { refuseLoss } from './found.ts';
 import type { Lab, Member } from './model.ts';
 import type { MemberPlan, PlanOptions } from './plan.ts';
 import { prepareLab, type Prepared } from './prepare.ts';
@@ -88,13 +89,14 @@ export async function labUp(context: UpContext, lab: Lab, options: UpOptions): P
   };
 }
 
-/** Asks before anything is lost. Throws `lab-unchanged` where the user says no. */
+/** Asks before anything is lost. Throws `lab-unchanged` where the user says no, and `vm-protected`. */
 async function agree(context: UpContext, lab: Lab, { plan, otherFile }: Prepared): Promise<void> {
   const questions: string[] = [];
   if (otherFile !== undefined) questions.push(`The lab ${lab.name} was made from ${otherFile}, and this is ${lab.file}.`);
   if (plan.gone.length > 0) questions.push(`Not in the file any more, and deleted with their disks: ${plan.gone.map(({ vm }) => vm).join(', ')}.`);
   const renewed = plan.members.flatMap(({ remove }) => remove ?? []);
-  if (renewed.length > 0) questions.push(`Made anew, without what is on their disks: ${renewed.join(', ')}.`);
+  refuseLoss([...plan.gone, ...renewed]);
+  if (renewed.length > 0) questions.push(`Made anew, without what is on their disks: ${renewed.map(({ vm }) => vm).join(', ')}.`);
   if (questions.length === 0 || (await context.consent(`${questions.join('\n')}\nGo on?`))) return;
   throw new IngotError('interrupted', 'lab-unchanged', `The lab ${lab.name} is as it was`);
 }
@@ -117,7 +119,7 @@ async function makeMember(
   { prepared, image, force }: { readonly prepared: Prepared; readonly image: string; readonly force: boolean },
 ): Promise<void> {
   const { group, port } = prepared.state.network;
-  if (remove !== undefined) await deleteVm(context, remove, { force: true });
+  if (remove !== undefined) await deleteVm(context, remove.vm, { force: true });
   await createVm(context, {
     name: member.vm,
     image,

@@ -19,11 +19,7 @@ export async function deleteVm(context: LabContext, name: Name, options: { reado
   const folder = home.vm(name);
   if ((await host.files.status(folder)) === undefined) throw await vmUnknown(host, home, name);
   const vm = options.force ? await readable(context, name) : await loadVm(host, home, name);
-  if (vm?.protected === true) {
-    throw new IngotError('conflict', 'vm-protected', `${name} is protected`, {
-      hint: `Take the protection away with \`ingot vm protect ${name} --off\` first.`,
-    });
-  }
+  if (vm !== undefined) refuseProtected([vm]);
   const pid = await runningQemu(host, guestFiles(folder).pid);
   if (pid !== undefined) {
     if (!options.force)
@@ -31,6 +27,15 @@ export async function deleteVm(context: LabContext, name: Name, options: { reado
     await endQemu(host, guestFiles(folder).pid, pid);
   }
   await removeLocked(context, name);
+}
+
+/** Refuses to delete VMs of which some are protected. Throws `vm-protected` with all of their names. */
+export function refuseProtected(vms: readonly Pick<VmRecord, 'name' | 'protected'>[]): void {
+  const names = vms.filter((vm) => vm.protected).map(({ name }) => name);
+  if (names.length === 0) return;
+  throw new IngotError('conflict', 'vm-protected', `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} protected`, {
+    hint: `Take the protection away with ${names.map((name) => `\`ingot vm protect ${name} --off\``).join(', ')} first.`,
+  });
 }
 
 /** The record of a VM that is deleted in any case: undefined where it is damaged. */
