@@ -23,6 +23,7 @@ vms:
     cpus: 1
     memory: 512MiB
     after: db
+    forwards: ['80']
     files:
       - { copy: site, to: /srv/site, owner: www-data:www-data }
     scripts:

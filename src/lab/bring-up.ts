@@ -1,4 +1,6 @@
 import type { Name } from '../base/types.ts';
+import { addForwards, removeForwards } from '../platforms/local/forward-change.ts';
+import { formatForward } from '../platforms/local/forwards.ts';
 import { holdVm, startLocked, stopLocked } from '../platforms/local/power.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
 import { resizeLocked } from '../platforms/local/resize.ts';
@@ -21,6 +23,7 @@ const SHUTDOWN_SECONDS = 90;
 /** Does with one member, which is made, what its plan says; each step is written down when it is done. Throws what its steps throw. */
 export async function bringUp(context: LabContext, plan: MemberPlan, options: BringUpOptions): Promise<'ready' | 'made' | 'unchanged'> {
   const { member, vm } = plan;
+  await forward(context, plan);
   await power(context, plan, options);
   if (plan.hosts || plan.files.length > 0 || plan.scripts.length > 0) await provision(context, plan, options);
   if (plan.wait) {
@@ -30,6 +33,15 @@ export async function bringUp(context: LabContext, plan: MemberPlan, options: Br
     return 'ready';
   }
   return plan.create ? 'made' : changes(plan) ? 'ready' : 'unchanged';
+}
+
+/** Before it starts: a port that is taken is no reason to have started it. */
+async function forward(context: LabContext, { member, vm, forwards }: MemberPlan): Promise<void> {
+  if (forwards.remove.length > 0) await removeForwards(context, vm, forwards.remove);
+  if (forwards.add.length > 0) await addForwards(context, vm, forwards.add);
+  if (forwards.add.length + forwards.remove.length > 0) {
+    await remember(context, vm, (lab) => ({ ...lab, forwards: member.forwards.map(formatForward) }));
+  }
 }
 
 /** Shuts it down, gives it another size, starts it: what of that is asked for. */

@@ -32,6 +32,7 @@ export async function findMembers(context: LookContext, lab: string): Promise<Fo
         disk: rootDisk(vm).size,
         lab: membership,
         protected: vm.protected,
+        forwards: vm.forwards,
         ready: pid !== undefined && membership.ready === pid,
       };
     }),

@@ -1,4 +1,6 @@
 import type { Firmware } from '../platforms/local/guest-spec.ts';
+import type { WantedForward } from '../platforms/local/forwards.ts';
+import type { WantedShare } from '../platforms/local/shares.ts';
 import type { LabSource } from '../platforms/local/vms.ts';
 import type { WaitGoal } from '../platforms/local/wait.ts';
 import type { FileTree } from '../template/template.ts';
@@ -43,6 +45,8 @@ export interface Member {
   readonly disk: number | undefined;
   readonly firmware: Firmware | undefined;
   readonly userData: string | undefined;
+  readonly forwards: readonly WantedForward[];
+  readonly shares: readonly WantedShare[];
   /** Members that have to be ready before it is started. */
   readonly after: readonly string[];
   readonly ready: WaitGoal;

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hostPath, parseName } from '../base/types.ts';
+import { formatForward, parseForward } from '../platforms/local/forwards.ts';
+import type { Forward } from '../platforms/local/vm-record.ts';
 import type { Member } from './model.ts';
 import { changes, planLab, type FoundMember, type LabPlan, type PlanOptions, type WantedNetwork } from './plan.ts';
 
@@ -19,6 +21,8 @@ function member(name: string, more: Partial<Member> = {}): Member {
     disk: undefined,
     firmware: undefined,
     userData: undefined,
+    forwards: [],
+    shares: [],
     after: [],
     ready: { kind: 'ssh' },
     timeout: undefined,
@@ -49,12 +53,14 @@ function apply(plan: LabPlan, found: readonly FoundMember[], network: WantedNetw
       memory: wanted.memory,
       disk: wanted.disk ?? 10 * GIB,
       protected: false,
+      forwards: wanted.forwards.map((wish, i): Forward => ({ ...wish, host: wish.host ?? 40_000 + i, ...(wish.host === undefined ? { chosen: true } : {}) })),
       lab: {
         name: 'shop',
         member: wanted.name,
         source: wanted.source,
         network: { mac: '52:54:00:00:00:01', address: network.addresses.get(wanted.name) ?? '', prefix: 24, group: '239.255.1.2', port: 20_000 },
         hosts: wanted.userData === undefined ? network.hosts : '',
+        forwards: wanted.forwards.map(formatForward),
         files: {},
         scripts: [],
       },
@@ -100,6 +106,22 @@ describe('a change of the file', () => {
       { create: false, start: false, hosts: true, wait: false },
       { create: true, start: true, hosts: false, wait: true },
     ]);
+  });
+
+  test('of the forwards changes them as it runs, and leaves alone what the user added', () => {
+    const forwards = (...texts: string[]) => ({ forwards: texts.map(parseForward) });
+    const [before] = up([member('db', forwards('8080:80', '443', '5353'))]).after;
+    if (before === undefined) throw new Error('nothing was made');
+    const found = [{ ...before, forwards: [...before.forwards, { ...parseForward('9000:90'), host: 9000 }] }];
+    const { plan } = up([member('db', forwards('8081:80', '443', 'udp:53'))], found);
+    expect(plan.members).toMatchObject([{ create: false, restart: false, start: false, renew: [] }]);
+    expect(plan.members[0]?.forwards.add.map(formatForward)).toEqual(['8081:80', 'udp:53']);
+    expect(plan.members[0]?.forwards.remove.map(({ host, guest }) => [host, guest])).toEqual([
+      [8080, 80],
+      [40_002, 5353],
+    ]);
+    expect(plan.members.some(changes)).toBe(true);
+    expect(up([member('db', forwards('8080:80', '443', '5353'))], found).plan.members.some(changes)).toBe(false);
   });
 
   test('that starts nothing waits for nothing that has not changed', () => {

@@ -1,4 +1,6 @@
 import { formatSize, type Name } from '../base/types.ts';
+import { formatForward, wishOf, type WantedForward } from '../platforms/local/forwards.ts';
+import type { Forward } from '../platforms/local/vm-record.ts';
 import type { LabMembership } from '../platforms/local/vms.ts';
 import type { Member, MemberFile, MemberScript } from './model.ts';
 
@@ -14,6 +16,7 @@ export interface FoundMember {
   readonly disk: number;
   readonly lab: LabMembership;
   readonly protected: boolean;
+  readonly forwards: readonly Forward[];
   /** It runs, and was ready since it was started. */
   readonly ready: boolean;
 }
@@ -39,6 +42,7 @@ export interface MemberPlan {
   /** It is shut down first, since its size changes. */
   readonly restart: boolean;
   readonly start: boolean;
+  readonly forwards: { readonly add: readonly WantedForward[]; readonly remove: readonly Forward[] };
   /** Its names are written. */
   readonly hosts: boolean;
   readonly files: readonly MemberFile[];
@@ -92,6 +96,7 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
   const running = !fresh && found.running && !restart;
   const start = !running && (options.start || restart);
   const up = running || start;
+  const forwards = fresh ? { add: [], remove: [] } : forwardChanges(member, found);
   const hosts = up && (fresh ? member.userData !== undefined : found.lab.hosts !== network.hosts);
   const files = up ? member.files.filter(({ to, hash }) => fresh || !Object.hasOwn(found.lab.files, to) || found.lab.files[to] !== hash) : [];
   const scripts = up ? member.scripts.filter(({ always, hash }) => always || fresh || !found.lab.scripts.includes(hash)) : [];
@@ -104,6 +109,7 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
     resize,
     restart,
     start,
+    forwards,
     hosts,
     files,
     scripts,
@@ -113,7 +119,8 @@ function planMember(member: Member, found: FoundMember | undefined, network: Wan
 
 /** Whether anything is to be done with a member; `wait` alone is a look, not a change. */
 export function changes(plan: MemberPlan): boolean {
-  return plan.create || plan.resize !== undefined || plan.start || plan.hosts || plan.files.length > 0 || plan.scripts.length > 0;
+  const { create, resize, start, forwards, hosts, files, scripts } = plan;
+  return create || resize !== undefined || start || hosts || [forwards.add, forwards.remove, files, scripts].some(({ length }) => length > 0);
 }
 
 /** What only another VM can have: the image and what a VM is told at its first start alone. */
@@ -127,9 +134,20 @@ function reasonsToRenew(member: Member, { lab, disk }: FoundMember, { addresses,
   differ('roles', lab.source.roles.join(', ') || undefined, member.source.roles.join(', ') || undefined);
   differ('firmware', lab.source.firmware ?? 'default', member.source.firmware ?? 'default');
   if (lab.source.userData !== member.source.userData) reasons.push('other user-data');
+  differ('shares', lab.source.shares?.join(', '), member.source.shares?.join(', '));
   differ('address', `${lab.network.address}/${lab.network.prefix}`, `${addresses.get(member.name) ?? 'none'}/${prefix}`);
   if (member.disk !== undefined && member.disk < disk) reasons.push(`disk ${formatSize(disk)} -> ${formatSize(member.disk)}, and disks do not shrink`);
   return reasons;
+}
+
+/** Forwards that the file has and the VM has not, and those that an older file asked for. What the user added by hand stays. */
+function forwardChanges(member: Member, { lab, forwards }: FoundMember): MemberPlan['forwards'] {
+  const wanted = new Set(member.forwards.map(formatForward));
+  const has = new Map(forwards.map((forward) => [formatForward(wishOf(forward)), forward]));
+  return {
+    add: member.forwards.filter((forward) => !has.has(formatForward(forward))),
+    remove: (lab.forwards ?? []).flatMap((text) => (wanted.has(text) ? [] : (has.get(text) ?? []))),
+  };
 }
 
 function resizeOf(member: Member, { cpus, memory, disk }: FoundMember): Resize | undefined {

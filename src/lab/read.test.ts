@@ -70,6 +70,21 @@ describe('a lab file', () => {
     });
   });
 
+  test('has forwards and shared folders, relative to its own', async () => {
+    const { members } = await read('lab: a\nvms: { b: { image: x, forwards: ["8080:80", 443], shares: ["src:/srv/src:ro"] } }');
+    expect(members[0]?.forwards).toEqual([
+      { protocol: 'tcp', address: '127.0.0.1', host: 8080, guest: 80 },
+      { protocol: 'tcp', address: '127.0.0.1', guest: 443 },
+    ]);
+    expect(members[0]?.shares).toMatchObject([{ host: expect.stringMatching(/^\/.*\/src$/), guest: '/srv/src', readOnly: true }]);
+    expect(members[0]?.source.shares).toHaveLength(1);
+    expect(await problemsOf('lab: a\nvms:\n  b: { image: x, count: 2, forwards: ["8080:80", "99999"], shares: ["src"] }')).toEqual([
+      expect.stringContaining('vms.b.forwards asks for one port of the host for 2 VMs'),
+      expect.stringContaining('vms.b.forwards[1] "99999" is no port forward'),
+      expect.stringContaining('vms.b.shares[0] "src" is no shared folder'),
+    ]);
+  });
+
   test('has a file by its own name in a folder', async () => {
     const { members } = await read('lab: a\nvms: { b: { image: x, files: [{ copy: a/motd, to: /etc/ }] } }', { 'a/motd': 'hi' });
     expect(members[0]?.files).toMatchObject([{ to: '/etc/motd' }]);

@@ -1,9 +1,12 @@
+import { dirname } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { hashValue } from '../base/hash.ts';
-import { parseName, parseSize, type HostPath } from '../base/types.ts';
+import { hostPath, parseName, parseSize, type HostPath } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { DEFAULT_MACHINE, LEAST_MEMORY, type Profile } from '../lab-images/profile.ts';
 import { findProfile } from '../lab-images/profiles.ts';
+import { parseForward } from '../platforms/local/forwards.ts';
+import { parseShare } from '../platforms/local/shares.ts';
 import type { WaitGoal } from '../platforms/local/wait.ts';
 import { placedProblems, shownFile } from '../template/placed.ts';
 import { schemaProblems } from '../template/problems.ts';
@@ -81,7 +84,7 @@ async function expand(context: ReadContext, file: HostPath, data: LabFile, probl
   for (const group of order) {
     const vm = data.vms[group];
     if (vm === undefined) continue;
-    const shared = await sharedParts(context, content, vm, ['vms', group], problem);
+    const shared = await sharedParts(context, { file, content }, vm, ['vms', group], problem);
     const after = (typeof vm.after === 'string' ? [vm.after] : vm.after).flatMap((name) => names.get(name) ?? []);
     for (const name of names.get(group) ?? []) {
       const vm = `${data.lab}-${name}`;
@@ -96,7 +99,7 @@ async function expand(context: ReadContext, file: HostPath, data: LabFile, probl
 /** What all of a count have in common. */
 async function sharedParts(
   context: ReadContext,
-  content: ContentReader,
+  { file, content }: { readonly file: HostPath; readonly content: ContentReader },
   vm: LabFileVm,
   path: Path,
   problem: Problem,
@@ -110,6 +113,21 @@ async function sharedParts(
   const disk = vm.disk ?? profile.disk;
   const memory = parseSize(vm.memory ?? profile.memory ?? DEFAULT_MACHINE.memory);
   if (memory < LEAST_MEMORY) problem([...path, 'memory'], `is below ${LEAST_MEMORY / 2 ** 20} MiB`);
+  const parts = <T>(texts: readonly string[], key: string, parse: (text: string) => T): T[] =>
+    texts.flatMap((text, index) => {
+      try {
+        return [parse(text)];
+      } catch (error) {
+        if (!(error instanceof IngotError)) throw error;
+        problem([...path, key, index], error.message, error.hint);
+        return [];
+      }
+    });
+  const forwards = parts(vm.forwards, 'forwards', parseForward);
+  if (vm.count !== undefined && vm.count > 1 && forwards.some(({ host }) => host !== undefined)) {
+    problem([...path, 'forwards'], `asks for one port of the host for ${vm.count} VMs`, 'Write the port of the guest alone: each gets a free one of the host.');
+  }
+  const shares = parts(vm.shares, 'shares', (text) => parseShare(text, hostPath(dirname(file))));
   return {
     image,
     roles,
@@ -119,6 +137,8 @@ async function sharedParts(
     disk: disk === undefined ? undefined : parseSize(disk),
     firmware: vm.firmware,
     userData,
+    forwards,
+    shares,
     ready: goalOf(vm.ready),
     timeout: vm.timeout === undefined ? undefined : seconds(vm.timeout),
     files: await content.files(vm.files, [...path, 'files'], problem),
@@ -129,6 +149,7 @@ async function sharedParts(
       ...(release === undefined ? {} : { release }),
       ...(vm.firmware === undefined ? {} : { firmware: vm.firmware }),
       ...(userData === undefined ? {} : { userData: hashValue(userData) }),
+      ...(shares.length === 0 ? {} : { shares: shares.map(({ host, guest, readOnly }) => `${host}:${guest}${readOnly ? ':ro' : ''}`) }),
     },
   };
 }

@@ -47,6 +47,15 @@ const vmSchema = z.strictObject({
   memory: sizeText.optional().describe(`Memory of each; default ${DEFAULT_MACHINE.memory}`),
   disk: sizeText.optional().describe("Size of the disk; default 10GiB, or the image's where that is more. It can grow later, not shrink"),
   firmware: firmwareSchema.optional().describe('What starts the boot loader; default bios on amd64, uefi on arm64'),
+  forwards: z
+    .array(z.string().or(z.int()).transform(String))
+    .default([])
+    .describe('Ports of the host that lead to it: HOST:GUEST, or GUEST for a free port of the host, as `ingot vm forward` takes them')
+    .meta({ examples: [['8080:80', '443']] }),
+  shares: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("Folders of the host that it sees: FOLDER:PATH, and :ro behind it where it must not write; relative to the lab file's folder"),
   'user-data': z.string().min(1).optional().describe("cloud-init user-data, a file relative to the lab file's folder"),
   after: z
     .union([label, z.array(label)])

@@ -4,6 +4,8 @@ import type { Host } from '../base/host.ts';
 import { sweepScratch } from '../base/scratch.ts';
 import { hostPath, parseName } from '../base/types.ts';
 import { createVm } from '../platforms/local/create.ts';
+import { addForwards } from '../platforms/local/forward-change.ts';
+import { parseForward } from '../platforms/local/forwards.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
 import { renameVm } from '../platforms/local/rename.ts';
 import { findVm, loadVms, saveVm, type VmRecord } from '../platforms/local/vms.ts';
@@ -214,4 +216,16 @@ test('a protected member is kept, and nothing else is lost with it', async () =>
   await expect(up(lab, 'lab: shop\nvms: { other: { image: debian-12 } }\n', { consent: true })).rejects.toMatchObject(refused);
   await expect(up(lab, THREE.replace('count: 2', 'count: 2, firmware: uefi'), { consent: true, replace: true })).rejects.toMatchObject(refused);
   expect((await vmsOf(lab)).map(({ name }) => name)).toEqual(all.map(({ name }) => name));
+});
+
+test('forwards of the file come and go, and those of the user stay', async () => {
+  await using lab = await sampleLab();
+  const file = (forwards: string): string => `lab: shop\nvms: { web: { image: debian-12, forwards: [${forwards}] } }\n`;
+  const ports = async (): Promise<number[]> => (await vmsOf(lab)).flatMap(({ forwards }) => forwards.map(({ guest }) => guest));
+  await up(lab, file('80, 81'));
+  expect(await ports()).toEqual([80, 81]);
+  await addForwards(lab.context(), parseName('shop-web', 'a VM'), [parseForward('90')]);
+  expect((await up(lab, file('81, 82'))).members).toMatchObject([{ result: 'ready', renew: [] }]);
+  expect(await ports()).toEqual([81, 90, 82]);
+  expect((await up(lab, file('81, 82'))).members).toMatchObject([{ result: 'unchanged' }]);
 });

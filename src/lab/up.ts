@@ -2,6 +2,7 @@ import { IngotError, toIngotError } from '../base/errors.ts';
 import { takeLock } from '../base/lock.ts';
 import type { Context } from '../operations/operation.ts';
 import { createVm } from '../platforms/local/create.ts';
+import { formatForward } from '../platforms/local/forwards.ts';
 import { deleteVm } from '../platforms/local/remove.ts';
 import type { LabContext } from '../platforms/local/view.ts';
 import { bringUp } from './bring-up.ts';
@@ -129,12 +130,15 @@ async function makeMember(
     firmware: member.firmware,
     sshPort: undefined,
     userData: member.userData,
+    forwards: member.forwards,
+    shares: member.shares,
     start: false,
     force,
     lab: {
       name: lab.name,
       member: member.name,
       source: member.source,
+      forwards: member.forwards.map(formatForward),
       network: { address: prepared.addresses.get(member.name) ?? '', prefix: prepared.prefix, group, port },
       hosts: prepared.hosts,
     },

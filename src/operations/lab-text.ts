@@ -1,16 +1,19 @@
 import { formatSize } from '../base/types.ts';
 import type { LabPlan, MemberPlan, Resize } from '../lab/plan.ts';
+import { formatForward } from '../platforms/local/forwards.ts';
 import { styled } from './table.ts';
 import type { RenderOptions } from './operation.ts';
 
 /** A member's changes as words, in the order in which they are made. */
 export function changeWords(plan: MemberPlan): string[] {
-  const { create, remove, renew, resize, restart, start, hosts, files, scripts } = plan;
+  const { create, remove, renew, resize, restart, start, forwards, hosts, files, scripts } = plan;
   return [
     ...(remove !== undefined ? [`made anew: ${renew.join('; ')}`] : create ? ['created'] : []),
     ...(!create && renew.length > 0 ? [`needs a new VM (${renew.join('; ')}): only with --replace`] : []),
     ...(resize === undefined ? [] : [resizeWords(resize)]),
     ...(restart ? ['restarted'] : start ? ['started'] : []),
+    ...forwards.remove.map((each) => `forward ${formatForward(each)} taken away`),
+    ...forwards.add.map((each) => `forward ${formatForward(each)} added`),
     ...(hosts ? ['told the names of the lab'] : []),
     ...files.map(({ copy, to }) => `${copy} copied to ${to}`),
     ...scripts.map(({ label, always }) => `${label} run${always ? ' (always)' : ''}`),

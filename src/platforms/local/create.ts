@@ -67,7 +67,7 @@ export interface NewVm {
 }
 
 /** What a VM is made a member of a lab with. */
-export interface NewMember extends Pick<LabMembership, 'name' | 'member' | 'source'> {
+export interface NewMember extends Pick<LabMembership, 'name' | 'member' | 'source' | 'forwards'> {
   readonly network: Omit<LabMembership['network'], 'mac'>;
   /** Lines of /etc/hosts, and the hash that stands for them; user-data can be in the way of their being written. */
   readonly hosts: { readonly text: string; readonly hash: string };
@@ -264,6 +264,6 @@ async function fillFolder(
   await makeSeed(host, seedPath(folder), lab === undefined ? content : labSeed(content, { mac, network: lab.network, hosts }));
 }
 
-function membership({ name, member, source, network, hosts }: NewMember, mac: string): LabMembership {
-  return { name, member, source, network: { mac, ...network }, hosts: source.userData === undefined ? hosts.hash : '', files: {}, scripts: [] };
+function membership({ network, hosts, ...own }: NewMember, mac: string): LabMembership {
+  return { ...own, network: { mac, ...network }, hosts: own.source.userData === undefined ? hosts.hash : '', files: {}, scripts: [] };
 }

@@ -34,6 +34,11 @@ export function formatForward({ protocol, address, host, guest }: WantedForward)
   return [...(protocol === 'tcp' ? [] : [protocol]), ...(address === '127.0.0.1' ? [] : [address]), ...(host === undefined ? [] : [host]), guest].join(':');
 }
 
+/** What a forward was asked for as. */
+export function wishOf({ host, chosen, ...rest }: Forward): WantedForward {
+  return chosen === undefined ? { ...rest, host } : rest;
+}
+
 /** A forward for people: `127.0.0.1:8080 -> 80 (tcp)`. */
 export function describeForward({ protocol, address, host, guest }: Forward): string {
   return `${address}:${host} -> ${guest} (${protocol})`;

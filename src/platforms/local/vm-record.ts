@@ -88,6 +88,8 @@ export const labSourceSchema = z.object({
   firmware: firmwareSchema.optional(),
   /** A hash. */
   userData: z.string().optional(),
+  /** Folders of the host, and where they are. */
+  shares: z.array(z.string()).readonly().optional(),
 });
 export type LabSource = z.output<typeof labSourceSchema>;
 
@@ -101,6 +103,8 @@ export const labMembershipSchema = z.object({
   source: labSourceSchema,
   /** The names that it was told last: a hash. */
   hosts: z.string(),
+  /** The forwards that the file asked for, as it writes them; others are the user's. */
+  forwards: z.array(z.string()).readonly().optional(),
   /** The files that it was given, by their path in it: hashes. */
   files: z.record(z.string(), z.string()),
   /** The scripts that it ran: hashes. */
