@@ -9,7 +9,9 @@ const folder = new URL('../../catalog/', import.meta.url);
 
 test("the archive's keys have the fingerprints that the catalog pins", async () => {
   const keys = await readFile(new URL('keys/debian-archive.asc', folder));
-  const { fingerprints } = z.object({ fingerprints: z.array(z.string()) }).parse(parse(await readFile(new URL('distros/debian.yaml', folder), 'utf8')));
+  const {
+    archive: { fingerprints },
+  } = z.object({ archive: z.object({ fingerprints: z.array(z.string()) }) }).parse(parse(await readFile(new URL('distros/debian.yaml', folder), 'utf8')));
   expect(keyFingerprints(keys).toSorted()).toEqual(fingerprints.toSorted());
 });
 

@@ -45,9 +45,9 @@ export function parseDiskContents(answers: string, catalog: CatalogData): DiskCo
   const [osRelease = '', arch = '', kernel = '', sources = '', status = ''] = answers.split(`${BREAK}\n`);
   const release = findReleaseOf(osRelease, catalog);
   const architecture = arch.trim();
-  if (release.architectures[architecture] === undefined) {
+  if (!release.architectures.some((known) => known === architecture)) {
     throw new IngotError('usage', 'arch-unsupported', `The disk is ${release.id} for ${architecture || 'an unknown architecture'}`, {
-      hint: `Known: ${Object.keys(release.architectures).join(', ')}.`,
+      hint: `Known: ${release.architectures.join(', ')}.`,
     });
   }
   return {

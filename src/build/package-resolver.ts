@@ -1,5 +1,6 @@
 import { hashValue } from '../base/hash.ts';
 import { Memo } from '../base/memo.ts';
+import { archiveOf } from '../catalog/catalog.ts';
 import type { Release } from '../catalog/schema.ts';
 import { familyOf, plannedPackages } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
@@ -38,13 +39,19 @@ export class PackageResolver {
   }
 
   /** All packages of a template, layer by layer, each resolved on top of those below. Throws what reading the repositories and resolving throws. */
-  async resolve(template: ResolvedTemplate, release: Release, mirrors: Mirrors, sections: readonly Section[], base: BaseImage | undefined): Promise<Upstream> {
+  async resolve(
+    template: ResolvedTemplate,
+    release: Release,
+    mirrors: Mirrors | undefined,
+    sections: readonly Section[],
+    base: BaseImage | undefined,
+  ): Promise<Upstream> {
     const planned = familyOf(release.family).planned !== undefined;
     if (!planned || (base !== undefined && !sections.some(asksRepositories))) {
       return { packages: [], resolutions: sections.map(() => undefined), indexes: {}, expiredMetadata: false };
     }
     const { offline, allowExpiredMetadata: allowExpired } = this.#options;
-    const plain: UpstreamOptions = { release, arch: template.arch, mirrors, offline, allowExpired };
+    const plain: UpstreamOptions = { release, arch: template.arch, mirrors: mirrors ?? archiveOf(release).mirrors, offline, allowExpired };
     const bottom = base === undefined ? await this.#base(template, plain) : { identity: `image ${base.digest}`, packages: [] };
     const { repositories } = template.system;
     const options = repositories.length === 0 ? plain : { ...plain, repositories };

@@ -112,7 +112,8 @@ class Preparation {
       template.base.kind === 'image' ? await openBaseImage(context, template.base, this.#options.lock?.images[template.name]?.from?.digest) : undefined;
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);
-    const mirrors = await this.#mirrors.get(release.id, () => this.#chooseMirrors(release));
+    const { arch } = template;
+    const mirrors = release.archive === undefined ? undefined : await this.#mirrors.get(`${release.id} ${arch}`, () => this.#chooseMirrors(release, arch));
     const sections = sectionsOf(template, release);
     const upstream =
       this.#options.lock === undefined
@@ -127,10 +128,10 @@ class Preparation {
     };
   }
 
-  #chooseMirrors(release: Release): Promise<Mirrors> {
+  #chooseMirrors(release: Release, arch: string): Promise<Mirrors> {
     const { mirror, securityMirror } = this.#options;
     const { host, settings } = this.#context;
-    return chooseMirrors(host, release, { archive: mirror ?? settings.mirror, security: securityMirror ?? settings['security-mirror'] });
+    return chooseMirrors(host, release, arch, { archive: mirror ?? settings.mirror, security: securityMirror ?? settings['security-mirror'] });
   }
 
   #warnOfEndOfLife(release: Release): void {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { packageCategorySchema, type PackageCategory } from './packages.ts';
 import { repositorySchema } from './repositories.ts';
-import { distributionSchema, type CatalogData } from './schema.ts';
+import { distributionSchema, type CatalogData, type Distribution } from './schema.ts';
 
 const CATALOG_FOLDER = fileURLToPath(new URL('../../catalog', import.meta.url));
 
@@ -12,7 +12,7 @@ const CATALOG_FOLDER = fileURLToPath(new URL('../../catalog', import.meta.url));
 export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<CatalogData> {
   const distributions = await readAll(folder, 'distros', (content) => distributionSchema.parse(content));
   const keys: Record<string, string> = {};
-  for (const { keyring } of distributions) keys[keyring] = await readFile(join(folder, keyring), 'utf8');
+  for (const path of distributions.flatMap(keyFiles)) keys[path] = await readFile(join(folder, path), 'utf8');
   const repositories = await readAll(folder, 'repositories', (content) => repositorySchema.parse(content));
   return { distributions, keys, roles: await readRoles(join(folder, 'roles')), repositories };
 }
@@ -20,6 +20,12 @@ export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<Catalo
 /** Reads and checks catalog/packages. */
 export async function readPackageFolder(folder = CATALOG_FOLDER): Promise<PackageCategory[]> {
   return await readAll(folder, 'packages', (content) => packageCategorySchema.parse(content));
+}
+
+/** Paths of the keys that a distribution names. */
+function keyFiles({ archive, keys }: Distribution): string[] {
+  const files = keys.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  return [...new Set(archive === undefined ? files : [archive.keyring, ...files])];
 }
 
 /** Every YAML file of a folder of the catalog, in the order of their names. */

@@ -36,7 +36,7 @@ export default defineOperation({
         family,
         version,
         codename,
-        architectures: Object.keys(architectures),
+        architectures: [...architectures],
         eol: eol ?? null,
         ended: eol !== undefined && eol < today,
       })),

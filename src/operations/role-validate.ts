@@ -50,7 +50,7 @@ export default defineOperation({
     const supported = releases(catalog).filter(({ id, family }) => head.families.includes(family) && head.except[id] === undefined);
     const packages = await loadPackages();
     const inRelease = async (one: Release): Promise<z.output<typeof release>> => {
-      const [arch = 'amd64'] = Object.keys(one.architectures);
+      const [arch = 'amd64'] = one.architectures;
       const repositories: string[] = [];
       const content = await roleContent(role, factsOf(one, arch), values, {
         native: (name) => nativePackage(packages, name, one, arch),

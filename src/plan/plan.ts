@@ -1,7 +1,8 @@
 import { canonicalJson, hashValue, keyOf } from '../base/hash.ts';
 import { IngotError } from '../base/errors.ts';
 import type { Digest, Key } from '../base/types.ts';
-import type { Release } from '../catalog/schema.ts';
+import { archiveOf } from '../catalog/catalog.ts';
+import type { Release, ReleaseArchive } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
 import { familyOf, plannedPackages } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
@@ -268,10 +269,7 @@ export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig
       ...(base === undefined ? {} : { from: { reference: base.reference, digest: base.digest } }),
       kernelArguments: [...plan.kernelArguments],
       repositories: [
-        ...(base?.repositories ?? [
-          ...release.suites.map((suite) => `${release.mirrors.archive} ${suite}`),
-          ...(release.securitySuite === undefined ? [] : [`${release.mirrors.security} ${release.securitySuite}`]),
-        ]),
+        ...(base?.repositories ?? archiveRepositories(archiveOf(release))),
         ...template.system.repositories.flatMap(({ uri, suites }) => suites.map((suite) => `${uri} ${suite}`)),
       ],
       expiredMetadata: plan.expiredMetadata,
@@ -284,6 +282,10 @@ export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig
       })),
     },
   };
+}
+
+function archiveRepositories({ mirrors, suites, securitySuite }: ReleaseArchive): string[] {
+  return [...suites.map((suite) => `${mirrors.archive} ${suite}`), ...(securitySuite === undefined ? [] : [`${mirrors.security} ${securitySuite}`])];
 }
 
 /** All packages of an image as its layers leave them: name -> package. */

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { IngotError, nearest } from '../base/errors.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
-import { loadCatalog, releases } from '../catalog/catalog.ts';
+import { knownRelease, loadCatalog, releases } from '../catalog/catalog.ts';
 import type { Context } from '../operations/operation.ts';
 import { openStore } from '../store/store.ts';
 import { shownFile } from './placed.ts';
@@ -43,15 +43,16 @@ export function templatePath(context: Pick<Context, 'folder'>, text: string): Ho
  */
 export async function findTemplate(context: FindContext, text: string): Promise<FoundTemplate> {
   if (isTemplatePath(text)) return { kind: 'file', path: await existingFile(context, text) };
-  const ids = releases(await loadCatalog()).map(({ id }) => id);
-  if (ids.includes(text)) return { kind: 'release', id: text };
+  const known = releases(await loadCatalog());
+  const release = knownRelease(known, text);
+  if (release !== undefined) return { kind: 'release', id: release.id };
   for (const suffix of SUFFIXES) {
     const path = join(templatesFolder(context), `${text}${suffix}`);
     if (text !== '' && (await context.host.files.resolveLinks(path)) !== undefined) return { kind: 'file', path: hostPath(path) };
   }
   const own = (await listTemplateFiles(context)).map(({ name }) => name);
   const here = context.folder === undefined ? [] : await templateFilesIn(context, context.folder);
-  const near = nearest(text, [...new Set([...ids, ...own])]);
+  const near = nearest(text, [...new Set([...known.flatMap(({ id, aliases }) => [id, ...aliases]), ...own])]);
   const images = new Set((await openStore(context.host, context.home).list()).flatMap(({ name, tag }) => [name, `${name}:${tag}`]));
   const beside = here.find(({ name }) => name === text);
   throw new IngotError('not-found', 'template-unknown', `There is neither a release nor a template "${text}"`, {
@@ -62,7 +63,7 @@ export async function findTemplate(context: FindContext, text: string): Promise<
           ? `It is an image of the store. A template that starts from it says: from: ${JSON.stringify(text)}.`
           : near.length > 0
             ? `Did you mean ${near.join(' or ')}?`
-            : `Releases: ${ids.join(', ')}. ${own.length > 0 ? `Templates: ${own.join(', ')}.` : 'A file is written with .yaml: web.yaml.'}`,
+            : `\`ingot catalog distros\` shows the releases. ${own.length > 0 ? `Templates: ${own.join(', ')}.` : 'A file is written with .yaml: web.yaml.'}`,
   });
 }
 

@@ -1,6 +1,6 @@
 import { IngotError, nearest } from '../base/errors.ts';
 import { formatSize, hostPath, parseSize } from '../base/types.ts';
-import { findRelease, releases } from '../catalog/catalog.ts';
+import { findRelease, knownRelease, releases } from '../catalog/catalog.ts';
 import type { CatalogData, Release } from '../catalog/schema.ts';
 import { filesystemSchema, MINIMUM_DISK, type Filesystem } from '../disk/layout.ts';
 import { mountProblem } from '../disk/mounts.ts';
@@ -20,16 +20,16 @@ export interface FoundBase {
 
 /** What a text names: a release of the catalog, else an image of the store. Throws `base-unknown` with the nearest names of both. */
 export async function findBase(context: Context, catalog: CatalogData, text: string): Promise<FoundBase> {
-  const ids = releases(catalog).map(({ id }) => id);
-  if (ids.includes(text)) return releaseBase(catalog, text);
+  const known = releases(catalog);
+  if (knownRelease(known, text) !== undefined) return releaseBase(catalog, text);
   try {
     return await imageBase(context, text);
   } catch (error) {
     if (!(error instanceof IngotError) || !['image-unknown', 'reference-invalid', 'name-invalid'].includes(error.code)) throw error;
     const images = (await openStore(context.host, context.home).list()).map(({ name, tag }) => (tag === 'latest' ? name : `${name}:${tag}`));
-    const near = nearest(text, [...ids, ...images]);
+    const near = nearest(text, [...known.flatMap(({ id, aliases }) => [id, ...aliases]), ...images]);
     throw new IngotError('not-found', 'base-unknown', `There is neither a release nor an image "${text}"`, {
-      hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Releases: ${ids.join(', ')}. \`ingot image list\` shows the images.`,
+      hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : '`ingot catalog distros` shows the releases, `ingot image list` the images.',
     });
   }
 }
@@ -85,9 +85,9 @@ async function absoluteFile(scope: Scope, at: Path, text: string): Promise<{ rea
 
 /** Checks that the architecture is there; throws `arch-unsupported`. */
 export function checkArchitecture({ release, image }: FoundBase, arch: string): void {
-  if (release !== undefined && release.architectures[arch] === undefined) {
+  if (release !== undefined && !release.architectures.some((known) => known === arch)) {
     throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, {
-      hint: `Supported: ${Object.keys(release.architectures).join(', ')}.`,
+      hint: `Supported: ${release.architectures.join(', ')}.`,
     });
   }
   if (image !== undefined && image.architecture !== arch) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { failureOf, problemsOf, templateFolder } from '../../tests/support/templates.ts';
 import { readFileSync } from 'node:fs';
-import { findRelease, loadCatalog } from '../catalog/catalog.ts';
+import { archiveOf, findRelease, loadCatalog } from '../catalog/catalog.ts';
 import { resolveTemplate } from './resolve.ts';
 import type { ResolvedTemplate } from './template.ts';
 
@@ -21,7 +21,7 @@ async function failure(
 test('a key that is not the pinned one is refused, with both fingerprints', async () => {
   const found = await failure(() => new Response(KEYS));
   expect(found).toMatchObject({ code: 'repository-key-mismatch', message: 'The key of the repository hashicorp is not the pinned one' });
-  expect(found.detail).toContain(`received ${release.fingerprints[0]}`);
+  expect(found.detail).toContain(`received ${archiveOf(release).fingerprints[0]}`);
   expect(found.detail).toMatch(/^pinned {3}[0-9A-F]{40}$/m);
 });
 
@@ -44,7 +44,7 @@ test('a key with the pinned fingerprints is taken, and a repository of the templ
     suites: ['stable'],
     components: ['main'],
     key: 'https://x.example/key',
-    fingerprints: release.fingerprints,
+    fingerprints: archiveOf(release).fingerprints,
   };
   const role = { role: 'r', version: '1', summary: 'R', families: ['debian'], parts: [{ repositories: [repository], packages: ['x'] }] };
   await using at = await templateFolder({ 'web.yaml': 'from: debian-13\nroles: [./r]\n', 'r/role.yaml': JSON.stringify(role) });

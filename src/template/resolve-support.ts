@@ -8,7 +8,8 @@ export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
   const release = releaseOf(scope, found);
   if (release === undefined) return;
   const { update, system, snaps } = scope.loaded.template;
-  const security = familyOf(release.family).planned === undefined ? familyOf(release.family).traits.securityUpdates : release.securitySuite !== undefined;
+  const security =
+    familyOf(release.family).planned === undefined ? familyOf(release.family).traits.securityUpdates : release.archive?.securitySuite !== undefined;
   if (update === 'security' && !security) {
     scope.problem(['update'], `cannot be security: ${release.id} has no security updates apart from all others`, 'Write `update: all`.');
   }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Events } from '../../src/base/events.ts';
-import { findRelease } from '../../src/catalog/catalog.ts';
+import { archiveOf, findRelease } from '../../src/catalog/catalog.ts';
 import { readCatalogFolder } from '../../src/catalog/folder.ts';
-import type { Release } from '../../src/catalog/schema.ts';
+import type { Release, ReleaseArchive } from '../../src/catalog/schema.ts';
 import { installedStatus } from '../../src/sources/bootstrap/installed-status.ts';
 import { refreshUpstream, resolveUpdates, type UpstreamOptions } from '../../src/sources/bootstrap/upstream.ts';
 import { sampleHome } from '../support/sample-images.ts';
@@ -47,7 +47,11 @@ function statusOf(packages: readonly Pick<StandInPackage, 'name' | 'version' | '
 }
 
 /** What updates of installed packages mean, asked of a real apt and two repositories; as `name version archive`. */
-async function updates(scope: 'security' | 'all', status: string, change: Partial<Release> = {}): Promise<{ packages: string[]; removed: readonly string[] }> {
+async function updates(
+  scope: 'security' | 'all',
+  status: string,
+  change: Partial<ReleaseArchive> = {},
+): Promise<{ packages: string[]; removed: readonly string[] }> {
   await using at = await standIn({
     repositories: [
       { name: 'debian', packages: ARCHIVE, suites: ['stable'] },
@@ -55,7 +59,8 @@ async function updates(scope: 'security' | 'all', status: string, change: Partia
     ],
   });
   await using home = await sampleHome();
-  const release: Release = { ...debian, suites: ['stable'], securitySuite: 'stable-security', components: ['main'], keyring: at.key, ...change };
+  const own = { suites: ['stable'], securitySuite: 'stable-security', components: ['main'], keyring: at.key };
+  const release: Release = { ...debian, archive: { ...archiveOf(debian), ...own, ...change } };
   const context = { host: home.host, home: home.home, events: new Events('test', () => undefined, home.host), signal: new AbortController().signal };
   const mirrors = { archive: `${at.url}/debian`, security: `${at.url}/debian-security` };
   const options: UpstreamOptions = { release, arch: 'amd64', mirrors, offline: false, allowExpired: false };

@@ -1,3 +1,4 @@
+import { archiveOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { DiskLayout } from '../../disk/layout.ts';
 import { fstab } from './fstab.ts';
@@ -96,18 +97,19 @@ function grubDefaults(): string {
 }
 
 function aptSources(release: Release): string {
+  const archive = archiveOf(release);
   const entry = (uri: string, suites: readonly string[]): string =>
     [
       `Types: deb`,
       `URIs: ${uri}`,
       `Suites: ${suites.join(' ')}`,
-      `Components: ${release.components.join(' ')}`,
+      `Components: ${archive.components.join(' ')}`,
       'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg',
       '',
     ].join('\n');
   return [
-    entry(release.mirrors.archive, release.suites),
-    ...(release.securitySuite === undefined ? [] : [entry(release.mirrors.security, [release.securitySuite])]),
+    entry(archive.mirrors.archive, archive.suites),
+    ...(archive.securitySuite === undefined ? [] : [entry(archive.mirrors.security, [archive.securitySuite])]),
   ].join('\n');
 }
 

@@ -1,3 +1,4 @@
+import { archiveOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { PackageInstallation, Seal } from '../recipe.ts';
 import type { ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
@@ -58,6 +59,6 @@ export function installation(release: Release, packages: readonly ResolvedPackag
     // The layer writes the boot menu itself: the image's own program would name the loop device that the disk is mounted from.
     deferred: [...DEFERRED, { program: '/usr/sbin/update-grub' }],
     filesBefore: [POLICY_NO_START],
-    readsZstd: release.zstdPackages,
+    readsZstd: archiveOf(release).zstdPackages,
   };
 }

@@ -1,3 +1,4 @@
+import { bootstrapOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { Filesystem } from '../../disk/layout.ts';
 import type { BaseOptions } from '../family.ts';
@@ -20,7 +21,8 @@ const FILESYSTEM_PACKAGES: Readonly<Record<Filesystem, readonly string[]>> = { e
  */
 export function basePackages(release: Release, options: BaseOptions): string[] {
   const { arch, firmware = 'both', filesystem, partitions = [], lvm = false, swap } = options;
-  const kernel = release.architectures[arch]?.kernels[options.kernel];
+  const { kernels, without } = bootstrapOf(release);
+  const kernel = Object.entries(kernels).find(([known]) => known === arch)?.[1]?.[options.kernel];
   const wanted = [
     'apt',
     'ca-certificates',
@@ -52,5 +54,5 @@ export function basePackages(release: Release, options: BaseOptions): string[] {
     // chattr, without which there is no swap file on btrfs.
     ...(swap !== undefined && filesystem === 'btrfs' ? ['e2fsprogs'] : []),
   ];
-  return [...new Set(wanted)].filter((name) => !release.without.includes(name)).toSorted();
+  return [...new Set(wanted)].filter((name) => !without.includes(name)).toSorted();
 }

@@ -1,3 +1,4 @@
+import { bootstrapOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { DiskLayout } from '../../disk/layout.ts';
 import type { BootRecipe } from '../../disk/recipe.ts';
@@ -135,7 +136,7 @@ export function debianRecipe(release: Release, options: BaseOptions, packages: r
     seal: SEAL,
     truncate: ['etc/machine-id'],
     disk,
-    ext4Features: release.ext4Features,
+    ext4Features: bootstrapOf(release).ext4Features,
     boot: bootRecipe(options.arch, disk),
   };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { IngotError, nearest } from '../../base/errors.ts';
+import { archiveOf } from '../../catalog/catalog.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
 import { updateFailure } from './apt-failure.ts';
@@ -14,16 +15,17 @@ type Dependencies = Pick<Context, 'host' | 'signal'>;
 /** Writes an apt configuration that knows nothing of the host's own. */
 export async function prepareApt(context: Dependencies, { release, arch, mirrors, repositories = [] }: UpstreamOptions, folder: string): Promise<void> {
   const { files } = context.host;
+  const archive = archiveOf(release);
   for (const part of ['etc/apt.conf.d', 'etc/preferences.d', 'etc/sources.list.d', 'etc/trusted.gpg.d', 'lists/partial', 'archives/partial'])
     await files.makeDirectory(join(folder, part));
   await files.write(join(folder, 'status'), '');
-  await files.write(join(folder, 'keyring.asc'), release.keyring);
+  await files.write(join(folder, 'keyring.asc'), archive.keyring);
   for (const { name, key } of repositories) await files.write(repositoryKey(folder, name), key);
-  const line = (uri: string, suite: string, keyring = join(folder, 'keyring.asc'), components: readonly string[] = release.components): string =>
+  const line = (uri: string, suite: string, keyring = join(folder, 'keyring.asc'), components: readonly string[] = archive.components): string =>
     `deb [arch=${arch} signed-by=${keyring}] ${uri} ${suite} ${components.join(' ')}\n`;
   const sources = [
-    ...release.suites.map((suite) => line(mirrors.archive, suite)),
-    ...(release.securitySuite === undefined ? [] : [line(mirrors.security, release.securitySuite)]),
+    ...archive.suites.map((suite) => line(mirrors.archive, suite)),
+    ...(archive.securitySuite === undefined ? [] : [line(mirrors.security, archive.securitySuite)]),
     // A suite that is a path has no components.
     ...repositories.flatMap((extra) =>
       extra.suites.map((suite) => line(extra.uri, suite, repositoryKey(folder, extra.name), suite.endsWith('/') ? [] : extra.components)),
@@ -112,11 +114,12 @@ export async function aptUpgrade(
  * codename, Ubuntu by suite; a template's further repositories by their hosts.
  */
 export function securityOnly({ release, repositories = [] }: Pick<UpstreamOptions, 'release' | 'repositories'>): string {
+  const archive = archiveOf(release);
   const record = (pin: string, priority: number): string => `Package: *\nPin: ${pin}\nPin-Priority: ${priority}\n`;
   const suite = (name: string, priority: number): string[] => [record(`release n=${name}`, priority), record(`release a=${name}`, priority)];
   return [
-    ...(release.securitySuite === undefined ? [] : suite(release.securitySuite, 500)),
-    ...release.suites.flatMap((name) => suite(name, 50)),
+    ...(archive.securitySuite === undefined ? [] : suite(archive.securitySuite, 500)),
+    ...archive.suites.flatMap((name) => suite(name, 50)),
     ...repositories.map(({ uri }) => record(`origin "${new URL(uri).hostname}"`, 50)),
   ].join('\n');
 }

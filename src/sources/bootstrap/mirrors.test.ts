@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findRelease } from '../../catalog/catalog.ts';
+import { archiveOf, findRelease } from '../../catalog/catalog.ts';
 import { readCatalogFolder } from '../../catalog/folder.ts';
 import { hostFiles } from '../../base/files.ts';
 import { chooseMirrors, parseDeb822, parseOneLine } from './mirrors.ts';
@@ -31,23 +31,23 @@ describe('the mirrors of a build', () => {
       '/etc/apt/sources.list.d/debian.sources':
         'Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.example/security/\nSuites: bookworm-security\nComponents: main\n',
     });
-    expect(await chooseMirrors(host, release, {})).toEqual({ archive: 'http://mirror.example/debian', security: 'http://mirror.example/security' });
+    expect(await chooseMirrors(host, release, 'amd64', {})).toEqual({ archive: 'http://mirror.example/debian', security: 'http://mirror.example/security' });
   });
 
   test("are the catalog's on another host, whatever is configured there", async () => {
     const host = hostWith({ '/etc/os-release': 'ID=ubuntu\nID_LIKE=debian\n', '/etc/apt/sources.list': 'deb http://archive.example/ubuntu jammy main\n' });
-    expect(await chooseMirrors(host, release, {})).toEqual(release.mirrors);
+    expect(await chooseMirrors(host, release, 'amd64', {})).toEqual(archiveOf(release).mirrors);
   });
 
   test('are those that the user names, above all', async () => {
     const host = hostWith({ ...DEBIAN, '/etc/apt/sources.list': 'deb http://mirror.example/debian bookworm main\n' });
-    expect((await chooseMirrors(host, release, { archive: 'https://mine.example/debian/' })).archive).toBe('https://mine.example/debian');
+    expect((await chooseMirrors(host, release, 'amd64', { archive: 'https://mine.example/debian/' })).archive).toBe('https://mine.example/debian');
   });
 
   test.each(['mirror.example/debian', 'ftp://mirror.example/debian', 'file:///srv/debian', 'http://a b/', 'http://me:secret@mirror.example/debian', ''])(
     'refuse %j',
     async (archive) => {
-      await expect(chooseMirrors(hostWith(DEBIAN), release, { archive })).rejects.toMatchObject({ code: 'mirror-invalid' });
+      await expect(chooseMirrors(hostWith(DEBIAN), release, 'amd64', { archive })).rejects.toMatchObject({ code: 'mirror-invalid' });
     },
   );
 });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
+import { archiveOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 
 /** Where a build downloads packages from. What the image keeps is the catalog's, always. */
@@ -18,18 +19,21 @@ export interface RepositoryEntry {
 
 /**
  * The mirrors of a build: what the user asked for, else the host's own where the host runs the same distribution,
- * else the catalog's. Throws `mirror-invalid`.
+ * else the catalog's for the architecture. Throws `mirror-invalid` and `archive-unknown`.
  */
 export async function chooseMirrors(
   host: Pick<Host, 'files'>,
   release: Release,
+  arch: string,
   asked: { archive?: string | undefined; security?: string | undefined },
 ): Promise<Mirrors> {
+  const { mirrors, ports } = archiveOf(release);
+  const known = Object.entries(ports).find(([name]) => name === arch)?.[1] ?? mirrors;
   const configured = await hostEntries(host, release.distribution);
   const bySuite = (test: (suite: string) => boolean): string | undefined =>
     configured.find((entry) => entry.components.includes('main') && entry.suites.some(test))?.uri;
-  const archive = asked.archive ?? bySuite((suite) => !suite.includes('-security') && !suite.includes('/')) ?? release.mirrors.archive;
-  const security = asked.security ?? bySuite((suite) => suite.endsWith('-security') || suite.endsWith('/updates')) ?? release.mirrors.security;
+  const archive = asked.archive ?? bySuite((suite) => !suite.includes('-security') && !suite.includes('/')) ?? known.archive;
+  const security = asked.security ?? bySuite((suite) => suite.endsWith('-security') || suite.endsWith('/updates')) ?? known.security;
   return { archive: checkMirror(archive), security: checkMirror(security) };
 }
 

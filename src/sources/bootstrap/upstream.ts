@@ -5,6 +5,7 @@ import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere, replaceFile } from '../../base/files.ts';
 import { takeLock } from '../../base/lock.ts';
 import { hashValue } from '../../base/hash.ts';
+import { archiveOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
@@ -139,7 +140,7 @@ export async function resolveUpdates(
   installed: InstalledSet,
 ): Promise<Resolution> {
   const { release, arch } = options;
-  if (scope === 'security' && release.securitySuite === undefined) throw noSecuritySuite(release);
+  if (scope === 'security' && archiveOf(release).securitySuite === undefined) throw noSecuritySuite(release);
   return await remembered(context, options, ['update', 1, release.id, arch, state.indexes, scope, installed.identity], (folder) =>
     resolveOnTop(context, options, state, installed, (more) => aptUpgrade(context, folder, options, scope, more)),
   );

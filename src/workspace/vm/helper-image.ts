@@ -100,7 +100,7 @@ async function make(context: VmContext, own: string, offline: boolean): Promise<
   const { host, home, settings } = context;
   const arch = hostArchitecture(host);
   const release = findRelease(await loadCatalog(), HELPER_RELEASE);
-  const mirrors = await chooseMirrors(host, release, { archive: settings.mirror, security: settings['security-mirror'] });
+  const mirrors = await chooseMirrors(host, release, arch, { archive: settings.mirror, security: settings['security-mirror'] });
   const upstream = { release, arch, mirrors, offline, allowExpired: false };
   const { packages } = await resolvePackages(context, upstream, await refreshUpstream(context, upstream), helperPackages(arch));
   const key = hashValue([own, packages.map(({ name, version, sha256 }) => [name, version, sha256])]).slice(0, 16);

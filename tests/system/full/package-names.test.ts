@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IngotError } from '../../../src/base/errors.ts';
-import { findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
+import { archiveOf, findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
 import { loadPackages, nativeOf } from '../../../src/catalog/packages.ts';
 import { findRepository, repositoryWay } from '../../../src/catalog/repositories.ts';
 import type { Release } from '../../../src/catalog/schema.ts';
@@ -30,9 +30,16 @@ describe.skipIf(reason !== undefined)(`Debian names of the package catalog${reas
   async function namesOf(release: Release, components: readonly string[]): Promise<ReadonlySet<string> | string> {
     const context = await home.context();
     const { mirror, 'security-mirror': security } = context.settings;
-    const mirrors = await chooseMirrors(context.host, release, { archive: mirror, security });
-    const all = [...release.components, ...components];
-    const options: UpstreamOptions = { release: { ...release, components: all }, arch: ARCH, mirrors, offline: false, allowExpired: true };
+    const mirrors = await chooseMirrors(context.host, release, ARCH, { archive: mirror, security });
+    const archive = archiveOf(release);
+    const all = [...archive.components, ...components];
+    const options: UpstreamOptions = {
+      release: { ...release, archive: { ...archive, components: all } },
+      arch: ARCH,
+      mirrors,
+      offline: false,
+      allowExpired: true,
+    };
     try {
       await refreshUpstream(context, options);
     } catch (error) {

@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import * as z from 'zod';
 import { lockContent, parseLock } from '../../../src/build/lock-file.ts';
 import { prepare } from '../../../src/build/prepare.ts';
+import { archiveOf } from '../../../src/catalog/catalog.ts';
 import { basePackages } from '../../../src/families/debian/packages.ts';
 import { refreshUpstream, resolvePackages } from '../../../src/sources/bootstrap/upstream.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
@@ -49,7 +50,8 @@ describe.skipIf(reason !== undefined)(`updates of an older image${reason === und
     const none = { variables: {}, roles: [], packages: [] };
     const prepared = await prepare(context, { template: path, ...none }, { offline: false, allowExpiredMetadata: false });
     const { release, template: wanted } = prepared.plan;
-    const before = { ...release, id: 'before-security', suites: release.suites.slice(0, 1), securitySuite: undefined };
+    const archive = archiveOf(release);
+    const before = { ...release, id: 'before-security', archive: { ...archive, suites: archive.suites.slice(0, 1), securitySuite: undefined } };
     const mirrors = { archive: prepared.archives['archive'] ?? '', security: prepared.archives['security'] ?? '' };
     const options = { release: before, arch: wanted.arch, mirrors, offline: false, allowExpired: false };
     const names = basePackages(release, { ...wanted.disk, arch: wanted.arch, kernel: wanted.kernel });

@@ -35,7 +35,7 @@ describe.skipIf(reason !== undefined)(`a first image${reason === undefined ? '' 
 
   beforeAll(async () => {
     home = await TestHome.make();
-    const upstream = (await chooseMirrors((await home.context()).host, findRelease(await loadCatalog(), 'debian-12'), {})).archive;
+    const upstream = (await chooseMirrors((await home.context()).host, findRelease(await loadCatalog(), 'debian-12'), 'amd64', {})).archive;
     mirror = createServer(async (request, response) => {
       const path = (request.url ?? '').replace(/^\/debian/, '');
       const headers = request.headers['if-modified-since'] === undefined ? {} : { 'if-modified-since': request.headers['if-modified-since'] };
