@@ -28,7 +28,7 @@ const virtual: Readonly<Record<string, string>> = { [CATALOG_MODULE]: catalog, [
 
 const CORE = [
   /node_modules\/zod\/(v4\/)?(core|mini)\//,
-  /src\/base\/(?!lock|log-rotate|scratch|download|hash|event-schema|settings-|secrets)/,
+  /src\/base\/(?!lock|log-rotate|scratch|download|transfer|hash|event-schema|settings-|secrets)/,
   /src\/cli\/(?!start|main|version|help|hidden-input)/,
   /src\/operations\/(operation|fields|registry|global-flags|image-list|image-text|table)\.ts/,
   /src\/store\/(store|list|index-file|media)\.ts/,
@@ -38,6 +38,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   helper: 'src/workspace/helper.ts',
   'helper-shell': 'src/workspace/vm/shell-program.ts',
   'thaw-guard': 'src/platforms/local/thaw-guard-program.ts',
+  'hash-program': 'src/base/transfer/hash-program.ts',
 };
 const isCore = (id: string): boolean => CORE.some((pattern) => pattern.test(id));
 
@@ -53,6 +54,7 @@ const build = await rolldown({
       INGOT_HELPER: JSON.stringify('./helper.js'),
       INGOT_HELPER_SHELL: JSON.stringify('./helper-shell.js'),
       INGOT_THAW_GUARD: JSON.stringify('./thaw-guard.js'),
+      INGOT_HASH_PROGRAM: JSON.stringify('./hash-program.js'),
       INGOT_ANSIBLE_CONNECTION: JSON.stringify('./ansible-connection.py'),
       INGOT_COMMIT: JSON.stringify(commit()),
     },

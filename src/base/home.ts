@@ -24,7 +24,9 @@ export const HOME_VERSION = 1;
  *     cache/texts/            keys and certificates that templates name by address, as they were last seen
  *     cache/git/              repositories that roles come from, by the hash of their address
  *     cache/downloads/        what roles fetch, by SHA-256
- *     cache/disks/            disks that templates start from, by SHA-256, until they are in the store
+ *     cache/disks/            disks and cloud images that images start from, by SHA-256; what is known of them, as <algorithm>-<hash>.json and
+ *                             address-<hash>.json; and <id>.part with <id>.part.journal, of downloads that go on or can be gone on with
+ *     cache/checksums/        checksum files and signatures of cloud images, as they were last seen
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
@@ -60,6 +62,7 @@ export interface Home {
   readonly git: HostPath;
   readonly downloads: HostPath;
   readonly disks: HostPath;
+  readonly checksums: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -108,6 +111,7 @@ export function homeAt(root: HostPath): Home {
     git: at('cache', 'git'),
     downloads: at('cache', 'downloads'),
     disks: at('cache', 'disks'),
+    checksums: at('cache', 'checksums'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),

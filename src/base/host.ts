@@ -2,6 +2,7 @@ import { arch, cpus, freemem, hostname, totalmem, userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostFiles, type Files } from './files.ts';
 import { hostProcesses, type Processes } from './process.ts';
+import type { HttpConnections } from './transfer/http.ts';
 
 export interface Clock {
   now(): Date;
@@ -40,6 +41,8 @@ export interface Host {
   readonly random: Random;
   /** HTTP requests; undici's fetch in the real host. */
   readonly fetch: typeof globalThis.fetch;
+  /** Connections for large files, which are closed when disposed. */
+  readonly http: () => Promise<HttpConnections>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly machine: Machine;
 }
@@ -60,6 +63,7 @@ export function realHost(): Host {
     // node:crypto costs milliseconds of every start, and most commands need no random bytes.
     random: { bytes: (count) => process.getBuiltinModule('node:crypto').randomBytes(count) },
     fetch: globalThis.fetch,
+    http: async () => (await import('./transfer/http.ts')).openConnections(),
     env: process.env,
     machine: {
       arch: DEBIAN_ARCHITECTURES[arch()] ?? arch(),

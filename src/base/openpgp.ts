@@ -12,9 +12,14 @@ const PUBLIC_KEY = 6;
  * None where it holds no key that can be read.
  */
 export function keyFingerprints(file: Uint8Array): string[] {
+  return primaryKeys(binaryKeys(file));
+}
+
+/** The keys of a file, binary or armored, without armor, as gpgv wants its keyrings. */
+export function binaryKeys(file: Uint8Array): Uint8Array {
   const text = Buffer.from(file).toString('latin1');
   const blocks = [...text.matchAll(/-----BEGIN PGP PUBLIC KEY BLOCK-----([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g)];
-  return blocks.length === 0 ? primaryKeys(file) : blocks.flatMap(([, body = '']) => primaryKeys(dearmor(body)));
+  return blocks.length === 0 ? file : Buffer.concat(blocks.map(([, body = '']) => dearmor(body)));
 }
 
 /** The bytes of an armored block: headers end with an empty line, a line that begins with = is the checksum. */

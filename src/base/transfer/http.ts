@@ -1,0 +1,220 @@
+import type { Socket } from 'node:net';
+import { IngotError, systemErrorCode } from '../errors.ts';
+import { shownValue } from '../settings.ts';
+import { ByteQueue, SOCKET_BUFFER } from './byte-queue.ts';
+import { bodyOf, parseHead, type Head } from './http-head.ts';
+
+/*
+ * Plain HTTP/1.1 GET for large bodies. fetch makes an object of every 64 KiB and takes five times the processor time of this for a file of gigabytes
+ * (decision 20); it also unpacks what a server calls gzip, and then neither length nor checksum of an image fit.
+ */
+
+const MOST_REDIRECTS = 10;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+export interface GetOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Seconds without a byte after which the connection counts as dead. */
+  readonly stallSeconds: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Where the answer came from, after all redirects. */
+  readonly url: string;
+  /** By lower-case name. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Bytes of the body, where the server says so beforehand. */
+  readonly length: number | undefined;
+  /** Reads the body; a piece is only valid until the promise that it was given for resolves. Throws `download-interrupted` where it ends early. */
+  read(onPiece: (piece: Uint8Array) => Promise<void>): Promise<void>;
+  /** Gives up the rest of the body. */
+  close(): void;
+}
+
+/** Connections of one transfer, kept for the next request; closed when disposed. */
+export interface HttpConnections extends Disposable {
+  /** Throws `download-interrupted` where the network fails, `redirect-insecure`, `download-failed` where the answer is no HTTP. */
+  get(url: string, options: GetOptions): Promise<Answer>;
+}
+
+/** Makes an empty set of connections. */
+export function openConnections(): HttpConnections {
+  const idle = new Map<string, Connection[]>();
+  const all = new Set<Connection>();
+
+  const once = async (url: URL, options: GetOptions): Promise<Answer> => {
+    const kept = idle.get(url.origin)?.pop();
+    if (kept !== undefined) {
+      try {
+        return await ask(kept, url, options);
+      } catch (error) {
+        all.delete(kept);
+        if (options.signal.aborted || kept.answered) throw error;
+        // The server had closed it meanwhile, which is its right: a new one is asked.
+      }
+    }
+    const connection = await Connection.open(url, options);
+    all.add(connection);
+    return await ask(connection, url, options);
+  };
+
+  const ask = async (connection: Connection, url: URL, options: GetOptions): Promise<Answer> => {
+    const head = await connection.ask(url, options);
+    return connection.answer(url, head, options, () => idle.set(url.origin, [...(idle.get(url.origin) ?? []), connection]));
+  };
+
+  return {
+    async get(text, options) {
+      let url = httpUrl(text);
+      for (let redirects = 0; ; redirects++) {
+        const answer = await once(url, options);
+        const location = answer.headers.get('location');
+        if (!REDIRECTS.includes(answer.status) || location === undefined) return answer;
+        answer.close();
+        if (redirects === MOST_REDIRECTS)
+          throw new IngotError('upstream', 'download-failed', `${shownValue(text)} leads from one address to another without end`);
+        url = redirected(url, location);
+      }
+    },
+    [Symbol.dispose]() {
+      for (const connection of all) connection.close();
+    },
+  };
+}
+
+function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    throw new IngotError('usage', 'url-invalid', `${shownValue(text)} is no address of http or https`);
+  }
+  return url;
+}
+
+function redirected(from: URL, location: string): URL {
+  const to = URL.canParse(location, from) ? new URL(location, from) : undefined;
+  if (to === undefined || !['http:', 'https:'].includes(to.protocol)) {
+    throw new IngotError('upstream', 'download-failed', `${shownValue(from.href)} redirects to ${shownValue(location)}, which is no address of http or https`);
+  }
+  if (from.protocol === 'https:' && to.protocol === 'http:') {
+    throw new IngotError('upstream', 'redirect-insecure', `${shownValue(from.href)} redirects to ${shownValue(to.href)}, from https to http`, {
+      hint: 'Name another mirror.',
+    });
+  }
+  // Who is trusted with the name and password is the server that they were given for.
+  if (from.origin === to.origin && to.username === '') [to.username, to.password] = [from.username, from.password];
+  return to;
+}
+
+class Connection {
+  readonly #socket: Socket;
+  readonly #bytes: ByteQueue;
+  /** Whether a byte of the last answer has come. */
+  answered = false;
+
+  private constructor(socket: Socket, bytes: ByteQueue) {
+    this.#socket = socket;
+    this.#bytes = bytes;
+  }
+
+  static async open(url: URL, { signal, stallSeconds }: GetOptions): Promise<Connection> {
+    const bytes = new ByteQueue();
+    const onread = { buffer: Buffer.allocUnsafe(SOCKET_BUFFER), callback: (size: number, buffer: Uint8Array) => bytes.add(buffer.subarray(0, size)) };
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
+    const net = await import('node:net');
+    const to = { host, port, onread };
+    const secure = { ...to, ALPNProtocols: ['http/1.1'], ...(net.isIP(host) === 0 ? { servername: host } : {}) };
+    const socket = url.protocol === 'https:' ? (await import('node:tls')).connect(secure) : net.connect(to);
+    bytes.attach(socket);
+    const connection = new Connection(socket, bytes);
+    socket.setNoDelay(true);
+    socket.setTimeout(stallSeconds * 1000);
+    const fail = (error: Error): void => {
+      bytes.fail(isDistrusted(error) ? distrusted(url, error) : interrupted(error.message, error));
+      socket.destroy();
+    };
+    // What waits for the disk here is no fault of the server.
+    socket.on('timeout', () => bytes.isPaused || fail(new Error(`no byte came for ${stallSeconds} s`)));
+    socket.on('error', fail);
+    socket.on('end', () => bytes.end());
+    socket.on('close', () => bytes.end());
+    const ready = Promise.withResolvers<void>();
+    socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => ready.resolve());
+    bytes.onFailure((error) => ready.reject(error));
+    using _abort = onAbort(signal, () => connection.#abort(signal));
+    await ready.promise;
+    return connection;
+  }
+
+  async ask(url: URL, { headers = {}, signal }: GetOptions): Promise<Head> {
+    this.answered = false;
+    const lines = [`GET ${url.pathname}${url.search} HTTP/1.1`, `Host: ${url.host}`, 'User-Agent: ingot', 'Accept: */*', 'Accept-Encoding: identity'];
+    if (url.username !== '' && headers['Authorization'] === undefined) {
+      const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+      lines.push(`Authorization: Basic ${Buffer.from(user).toString('base64')}`);
+    }
+    for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+    using _abort = onAbort(signal, () => this.#abort(signal));
+    this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    for (;;) {
+      const head = parseHead(await this.#bytes.until('\r\n\r\n', () => (this.answered = true)), shownValue(url.href));
+      if (head.status >= 200) return head; // What comes before (100, 103) is no answer.
+    }
+  }
+
+  answer(url: URL, head: Head, { signal }: GetOptions, keep: () => void): Answer {
+    const body = bodyOf(head);
+    return {
+      status: head.status,
+      url: url.href,
+      headers: head.headers,
+      length: body.length,
+      read: async (onPiece) => {
+        using _abort = onAbort(signal, () => this.#abort(signal));
+        try {
+          await body.read(this.#bytes, onPiece);
+        } catch (error) {
+          this.close();
+          throw error;
+        }
+        if (body.keepsConnection) keep();
+        else this.close();
+      },
+      close: () => this.close(),
+    };
+  }
+
+  #abort(signal: AbortSignal): void {
+    this.#bytes.fail(signal.reason);
+    this.close();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+function onAbort(signal: AbortSignal, act: () => void): Disposable {
+  if (signal.aborted) act();
+  else signal.addEventListener('abort', act, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener('abort', act) };
+}
+
+/** Whether TLS refused the server's certificate: another try gets the same. */
+function isDistrusted(error: Error): boolean {
+  return /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(systemErrorCode(error) ?? '');
+}
+
+function distrusted(url: URL, cause: Error): IngotError {
+  return new IngotError('upstream', 'download-failed', `The certificate of ${url.host} is not trusted: ${cause.message}`, {
+    cause,
+    hint: 'Check the address and the clock; a certificate authority of your own goes into NODE_EXTRA_CA_CERTS.',
+  });
+}
+
+/** A failure that another try may not have. */
+export function interrupted(message: string, cause?: unknown): IngotError {
+  return new IngotError('upstream', 'download-interrupted', message, cause === undefined ? {} : { cause });
+}
