@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { faultServer } from '../../tests/support/fault-server.ts';
 import { sampleContext } from '../../tests/support/sample-builds.ts';
 import { commitSampleLayers, sampleConfig, sampleHome, sampleLayer, sampleLayerFile, type SampleHome } from '../../tests/support/sample-images.ts';
 import { keyOf } from '../base/hash.ts';
@@ -57,9 +58,10 @@ describe('storedDisk', () => {
 
   test('what is downloaded must have the hash that the template says', async () => {
     await using at = await sampleHome();
-    const context = sampleContext({ ...at, host: { ...at.host, fetch: () => Promise.resolve(new Response('something else')) } });
-    const url = { kind: 'url', url: 'https://example.org/disk.qcow2', sha256: 'ab'.repeat(32) } as const;
-    await expect(storedDisk(context, url, online)).rejects.toHaveProperty('code', 'download-mismatch');
+    await using server = await faultServer();
+    server.files.set('/disk.qcow2', { bytes: Buffer.from('something else') });
+    const url = { kind: 'url', url: `${server.url}/disk.qcow2`, sha256: 'ab'.repeat(32) } as const;
+    await expect(storedDisk(sampleContext(at), url, online)).rejects.toHaveProperty('code', 'download-mismatch');
     expect(await at.host.files.list(at.home.disks)).toEqual([]);
   });
 

@@ -1,11 +1,12 @@
 import { basename, join } from 'node:path';
-import { downloadAll } from '../base/download.ts';
 import { IngotError } from '../base/errors.ts';
+import type { Span } from '../base/events.ts';
 import { FileDigests } from '../base/file-digests.ts';
 import { replaceFile, type FileStatus } from '../base/files.ts';
 import { keyOf } from '../base/hash.ts';
 import { takeLock } from '../base/lock.ts';
 import { makeScratch } from '../base/scratch.ts';
+import { fetchLargeFile } from '../base/transfer/large-file.ts';
 import { hexOf, hostPath, parseDigest, parseName, type Digest, type HostPath, type Key, type Name } from '../base/types.ts';
 import { loadCatalog } from '../catalog/catalog.ts';
 import { identifyDisk, takeDisk } from '../disk/foreign.ts';
@@ -45,8 +46,8 @@ export async function storedDisk(context: Context, base: DiskBase, options: { re
     onWait: () => context.events.message('info', `Waiting for another command that takes ${name} into the store.`),
   });
   if (await isThere(context, reference, key)) return reference;
-  await context.events.stage(`${name} into the store`, async () => {
-    const path = base.kind === 'file' ? base.path : await download(context, base.url, digest, options.offline);
+  await context.events.stage(`${name} into the store`, async (span) => {
+    const path = base.kind === 'file' ? base.path : await download(context, base.url, digest, options.offline, span);
     await takeIn(context, { path, key, name, reference, offline: options.offline });
     if (base.kind === 'url') await host.files.remove(path);
     else if ((await host.files.status(path))?.version !== before?.version) {
@@ -88,17 +89,18 @@ function nameOf(base: DiskBase): Name {
   return parseName(name === '' ? 'disk' : name, 'an image');
 }
 
-async function download({ host, home, signal, events }: Context, url: string, digest: Digest, offline: boolean): Promise<HostPath> {
-  const sha256 = hexOf(digest);
-  await host.files.makeDirectory(home.disks);
-  // Its size is only known by its server; its hash tells whether it is whole.
-  await downloadAll(host, [{ url, sha256, size: 0 }], {
-    folder: home.disks,
+/** No disk of a template is larger. */
+const MOST_DISK = 2 ** 40;
+
+async function download({ host, home, signal, events }: Context, url: string, digest: Digest, offline: boolean, span: Span): Promise<HostPath> {
+  const file = { urls: [url], limit: MOST_DISK, digest: { algorithm: 'sha256', hex: hexOf(digest) } } as const;
+  const { path } = await fetchLargeFile(host, home, file, {
     offline,
     signal,
-    onRetry: (address, attempt, cause) => events.message('warn', `${address}: ${cause}; trying again (${attempt})`),
+    onProgress: (done, total) => span.progress(done, total, 'bytes'),
+    onMessage: (level, text) => events.message(level, text),
   });
-  return hostPath(join(home.disks, sha256));
+  return path;
 }
 
 interface Taking {
