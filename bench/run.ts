@@ -16,6 +16,7 @@ import { hostPath } from '../src/base/types.ts';
 import { median, type Bench, type Measured, type Row } from './row.ts';
 import { bootRow, vmCreate } from './rows/boot.ts';
 import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
+import { imageDownload } from './rows/download.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { fleetBuild, fleetSize } from './rows/fleet.ts';
 import { helperVmStart } from './rows/helper-vm.ts';
@@ -52,6 +53,7 @@ const ROWS: readonly Row[] = [
   snapshotCreate,
   snapshotRestore,
   warmStart,
+  imageDownload,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
