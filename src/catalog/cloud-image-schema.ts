@@ -46,6 +46,15 @@ const pinnedSchema = z.strictObject({
   source: z.string().describe('Where the digest was seen'),
 });
 
+/** How a file of a distribution is verified, and how sure its address is. */
+export const verification = {
+  login: z.string().optional().describe('The URL is a page of downloads behind this login: the file is given by the user, or an address of it'),
+  checksum: checksumSchema.optional(),
+  signature: signatureSchema.optional(),
+  seen: z.string().describe('Where the URL was seen, or from what it was inferred'),
+  inferred: z.boolean().default(false).describe('The URL follows from a pattern, and was not seen'),
+};
+
 /** The cloud image of a release for one architecture. */
 export const cloudImageSchema = z
   .strictObject({
@@ -55,12 +64,8 @@ export const cloudImageSchema = z
     format: z.enum(['qcow2', 'raw', 'vmdk', 'tar']).describe('After unpacking; tar: the tree of a root file system'),
     compression: z.enum(['none', 'gz', 'xz', 'zst', 'bz2']).default('none'),
     member: z.string().min(1).optional().describe('The file is a tar archive, and this, with * for what changes, is the disk in it'),
-    login: z.string().optional().describe('The URL is a page of downloads behind this login: the image is given as a file or by an address of the user'),
-    checksum: checksumSchema.optional(),
-    signature: signatureSchema.optional(),
+    ...verification,
     pinned: pinnedSchema.optional(),
-    seen: z.string().describe('Where the URL was seen, or from what it was inferred'),
-    inferred: z.boolean().default(false).describe('The URL follows from a pattern, and was not seen'),
   })
   .superRefine((image, problems) => {
     const problem = (message: string, ...path: string[]): void => problems.addIssue({ code: 'custom', path, message });

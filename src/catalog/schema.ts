@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ARCHITECTURES, cloudImageSchema, fingerprintSchema, type Architecture } from './cloud-image-schema.ts';
+import { ARCHITECTURES, cloudImageSchema, fingerprintSchema, verification, type Architecture } from './cloud-image-schema.ts';
 import { FAMILIES } from './families.ts';
 import { repositorySchema } from './repositories.ts';
 import { TRAP_NAMES } from './traps.ts';
@@ -36,6 +36,14 @@ const releaseBootstrapSchema = z.strictObject({
   ext4Features: z.array(z.string()).default([]).describe("Features that older kernels and GRUBs cannot read, as mke2fs's -O takes them"),
 });
 
+/** The medium that installs a release, and by what it is told how. No source builds from it yet; it is where a release without a cloud image begins. */
+const installerSchema = z.strictObject({
+  method: z.enum(['autoinstall', 'preseed', 'kickstart', 'autoyast', 'agama', 'archinstall', 'setup-alpine', 'interactive']),
+  iso: z.partialRecord(z.enum(ARCHITECTURES), z.url()),
+  arguments: z.string().optional().describe("The kernel's arguments for an installation that asks nothing"),
+  ...verification,
+});
+
 /** One version of a distribution, as a file of catalog/distros describes it. */
 const releaseSchema = z.strictObject({
   id: z
@@ -50,6 +58,7 @@ const releaseSchema = z.strictObject({
   extended: z.iso.date().optional().describe('Last day of support that is paid for, or by others'),
   archive: releaseArchiveSchema.optional(),
   bootstrap: releaseBootstrapSchema.optional(),
+  installer: installerSchema.optional(),
   images: z.partialRecord(z.enum(ARCHITECTURES), cloudImageSchema).default({}).describe('Its cloud images, by architecture'),
   ...imageFacts,
   notes: z.array(z.string()).default([]).describe('For people'),
@@ -93,17 +102,19 @@ export const distributionSchema = z
   })
   .superRefine((distribution, problems) => {
     const known = new Set(distribution.keys.map(({ fingerprint }) => fingerprint));
+    const unknown = (file: { signature?: { fingerprints: string[] } | undefined } | undefined): string[] =>
+      (file?.signature?.fingerprints ?? []).filter((fingerprint) => !known.has(fingerprint));
     for (const [i, release] of distribution.releases.entries()) {
       const problem = (message: string, ...path: string[]): void => problems.addIssue({ code: 'custom', path: ['releases', i, ...path], message });
       if (release.archive !== undefined && distribution.archive === undefined) problem('needs an `archive` of the distribution', 'archive');
       if (release.bootstrap !== undefined && (distribution.bootstrap === undefined || release.archive === undefined))
         problem('needs an `archive`, and a `bootstrap` of the distribution', 'bootstrap');
-      if (release.bootstrap === undefined && Object.keys(release.images).length === 0)
-        problem('has neither `bootstrap` nor `images`: there is nothing to start from');
+      if (release.bootstrap === undefined && release.installer === undefined && Object.keys(release.images).length === 0)
+        problem('has no `bootstrap`, `images` or `installer`: there is nothing to start from');
       for (const [arch, image] of Object.entries(release.images)) {
-        for (const fingerprint of image.signature?.fingerprints ?? [])
-          if (!known.has(fingerprint)) problem(`${fingerprint} is not among the keys of the distribution`, 'images', arch, 'signature', 'fingerprints');
+        for (const fingerprint of unknown(image)) problem(`${fingerprint} is not among the keys of the distribution`, 'images', arch, 'signature', 'fingerprints');
       }
+      for (const fingerprint of unknown(release.installer)) problem(`${fingerprint} is not among the keys of the distribution`, 'installer', 'signature', 'fingerprints');
     }
   });
 
