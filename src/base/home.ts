@@ -26,6 +26,7 @@ export const HOME_VERSION = 1;
  *     cache/downloads/        what roles fetch, by SHA-256
  *     cache/disks/            disks and cloud images that images start from, by SHA-256; what is known of them, as <algorithm>-<hash>.json and
  *                             address-<hash>.json; and <id>.part with <id>.part.journal, of downloads that go on or can be gone on with
+ *     cache/catalog-seen.json when `catalog check` last found each cloud image good
  *     cache/checksums/        checksum files and signatures of cloud images, as they were last seen
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
@@ -35,6 +36,7 @@ export const HOME_VERSION = 1;
  *     secrets.age             the secrets, encrypted with age
  *     templates/              the user's templates, unless the setting says another folder
  *     roles/<role>/           the user's roles
+ *     catalog/                the user's distributions and keys, unless the setting says another folder: distros/<name>.yaml, keys/<name>.asc
  *     queue.db                builds that wait, run or ran, and how long layers took (SQLite)
  *     locks/                  one lock per name, with its owner beside it
  *     run/<id>/               scratch of one process; swept when its lock is free
@@ -63,6 +65,7 @@ export interface Home {
   readonly downloads: HostPath;
   readonly disks: HostPath;
   readonly checksums: HostPath;
+  readonly catalogSeen: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -71,6 +74,7 @@ export interface Home {
   readonly secrets: HostPath;
   readonly templates: HostPath;
   readonly roles: HostPath;
+  readonly catalog: HostPath;
   readonly queue: HostPath;
   readonly locks: HostPath;
   readonly run: HostPath;
@@ -112,6 +116,7 @@ export function homeAt(root: HostPath): Home {
     downloads: at('cache', 'downloads'),
     disks: at('cache', 'disks'),
     checksums: at('cache', 'checksums'),
+    catalogSeen: at('cache', 'catalog-seen.json'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),
@@ -120,6 +125,7 @@ export function homeAt(root: HostPath): Home {
     secrets: at('secrets.age'),
     templates: at('templates'),
     roles: at('roles'),
+    catalog: at('catalog'),
     queue: at('queue.db'),
     locks: at('locks'),
     run: at('run'),

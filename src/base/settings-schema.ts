@@ -24,6 +24,7 @@ export const settingsSchema = z.strictObject({
     .describe('Where disks are opened: on this host, in a helper VM, or whichever of them the host can do'),
   gate: z.enum(['quick', 'full', 'none']).default(BUILT_IN.gate).describe('What a build has to pass before its tag moves'),
   templates: path.optional().describe('Folder of your templates; default: templates in the home'),
+  catalog: path.optional().describe('Folder of your distributions, which are laid over the catalog; default: catalog in the home'),
   'image-prune': z
     .enum(['never', 'after-build'])
     .default(BUILT_IN['image-prune'])

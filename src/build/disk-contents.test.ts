@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { IngotError } from '../base/errors.ts';
-import { loadCatalog } from '../catalog/catalog.ts';
+import { shippedCatalog } from '../catalog/catalog.ts';
 import type { CatalogData } from '../catalog/schema.ts';
 import { parseDiskContents } from './disk-contents.ts';
 
 let catalog: CatalogData;
-beforeAll(async () => void (catalog = await loadCatalog()));
+beforeAll(async () => void (catalog = await shippedCatalog()));
 
 const STATUS = `Package: openssl
 Status: install ok installed

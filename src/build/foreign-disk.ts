@@ -139,7 +139,7 @@ async function readContents(
 ): Promise<{ contents: DiskContents; filesystem: string }> {
   await using place = await openPlace(context, { kind: 'vm', scratch, offline });
   await using workspace = await openThrowAway(context, place, { chain: [layer], size, scratch });
-  return { contents: await readDiskContents(workspace.root, await loadCatalog()), filesystem: workspace.partition.filesystem };
+  return { contents: await readDiskContents(workspace.root, await loadCatalog(context)), filesystem: workspace.partition.filesystem };
 }
 
 function configOf(

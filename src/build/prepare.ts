@@ -2,6 +2,7 @@ import { IngotError } from '../base/errors.ts';
 import { Memo } from '../base/memo.ts';
 import type { HostPath } from '../base/types.ts';
 import { findRelease, loadCatalog } from '../catalog/catalog.ts';
+import { hasEnded } from '../catalog/release-facts.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
 import { planImage, type BaseImage, type Plan, type Upstream } from '../plan/plan.ts';
@@ -89,7 +90,7 @@ class Preparation {
 
   async prepare(request: Request): Promise<Prepared> {
     const context = this.#context;
-    const catalog = await loadCatalog();
+    const catalog = await loadCatalog(context);
     const found = await findTemplate(context, request.template);
     const reading = this.#reading;
     const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: request.variables, reading }) : undefined;
@@ -135,8 +136,8 @@ class Preparation {
   }
 
   #warnOfEndOfLife(release: Release): void {
-    if (release.eol === undefined || release.eol >= this.#context.host.clock.now().toISOString().slice(0, 10) || this.#warned.has(release.id)) return;
+    if (!hasEnded(release, this.#context.host.clock.now()) || this.#warned.has(release.id)) return;
     this.#warned.add(release.id);
-    this.#context.events.message('warn', `${release.id} has had no security updates since ${release.eol}.`);
+    this.#context.events.message('warn', `${release.id} has had no security updates since ${release.eol ?? ''}.`);
   }
 }

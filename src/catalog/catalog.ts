@@ -1,14 +1,46 @@
+import { join } from 'node:path';
 import { IngotError, nearest } from '../base/errors.ts';
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import { keyFingerprints } from '../base/openpgp.ts';
+import type { Settings } from '../base/settings-schema.ts';
 import { ARCHITECTURES } from './cloud-image-schema.ts';
 import type { CatalogData, Distribution, Release, ReleaseArchive, ReleaseBootstrap } from './schema.ts';
 
 declare const INGOT_CATALOG: CatalogData | undefined;
 
-/** The catalog: compiled into the bundle, else read from catalog/ beside the sources. */
-export async function loadCatalog(): Promise<CatalogData> {
+let fromSources: Promise<CatalogData> | undefined;
+
+/** The catalog as it is shipped: compiled into the bundle, else read from catalog/ beside the sources. */
+export async function shippedCatalog(): Promise<CatalogData> {
   if (typeof INGOT_CATALOG !== 'undefined') return INGOT_CATALOG;
   const { readCatalogFolder } = await import('./folder.ts');
-  return await readCatalogFolder();
+  return await (fromSources ??= readCatalogFolder());
+}
+
+/** Where the user's own distributions are looked for. */
+export interface CatalogContext {
+  readonly host: Pick<Host, 'files'>;
+  readonly home: Pick<Home, 'catalog'>;
+  readonly settings: Pick<Settings, 'catalog'>;
+  /** Where the user works: files are shown relative to it. */
+  readonly folder?: string | undefined;
+}
+
+/** The catalog, with the user's own distributions and releases laid over it. Throws `catalog-invalid` with everything that is wrong in his files. */
+export async function loadCatalog(context: CatalogContext): Promise<CatalogData> {
+  const shipped = await shippedCatalog();
+  const folder = context.settings.catalog ?? context.home.catalog;
+  // Reading YAML is felt at every command: only who has such files pays for it.
+  const [distros, keys] = await Promise.all(['distros', 'keys'].map((part) => context.host.files.list(join(folder, part))));
+  if (distros?.length === 0 && keys?.length === 0) return shipped;
+  const { overlayCatalog } = await import('./own-catalog.ts');
+  return await overlayCatalog(context, shipped, folder);
+}
+
+/** The keys, ASCII-armoured, that hold one of the fingerprints; none where the catalog has none of them. */
+export function keysWith({ keys }: Pick<CatalogData, 'keys'>, fingerprints: readonly string[]): string[] {
+  return Object.values(keys).filter((key) => keyFingerprints(Buffer.from(key)).some((fingerprint) => fingerprints.includes(fingerprint)));
 }
 
 /** Every release of the catalog, in its order. */

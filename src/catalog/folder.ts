@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { packageCategorySchema, type PackageCategory } from './packages.ts';
+import { provenSchema } from './proven.ts';
 import { repositorySchema } from './repositories.ts';
 import { distributionSchema, type CatalogData, type Distribution } from './schema.ts';
 
@@ -14,7 +15,8 @@ export async function readCatalogFolder(folder = CATALOG_FOLDER): Promise<Catalo
   const keys: Record<string, string> = {};
   for (const path of distributions.flatMap(keyFiles)) keys[path] = await readFile(join(folder, path), 'utf8');
   const repositories = await readAll(folder, 'repositories', (content) => repositorySchema.parse(content));
-  return { distributions, keys, roles: await readRoles(join(folder, 'roles')), repositories };
+  const proven = provenSchema.parse(JSON.parse(await readFile(join(folder, 'proven.json'), 'utf8'))).rows;
+  return { distributions, keys, roles: await readRoles(join(folder, 'roles')), repositories, proven };
 }
 
 /** Reads and checks catalog/packages. */

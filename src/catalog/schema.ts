@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { ARCHITECTURES, cloudImageSchema, fingerprintSchema, verification, type Architecture } from './cloud-image-schema.ts';
 import { FAMILIES } from './families.ts';
+import { provenSchema } from './proven.ts';
 import { repositorySchema } from './repositories.ts';
 import { TRAP_NAMES } from './traps.ts';
 
@@ -76,49 +77,61 @@ const signingKeySchema = z.strictObject({
   source: z.string().describe('Where the fingerprint was seen, and the key is from'),
 });
 
-/** A file of catalog/distros. */
-export const distributionSchema = z
-  .strictObject({
-    distribution: z.string(),
-    name: z.string(),
-    family: z.enum(FAMILIES),
-    osId: z.string().optional().describe("os-release's ID, where it is not the name of the distribution"),
-    archive: z
-      .strictObject({
-        keyring: z.string().startsWith('keys/').describe('Path below catalog/ of the keys that sign the repositories'),
-        fingerprints: z.array(fingerprintSchema).min(1),
-        mirrors: mirrorsSchema,
-        ports: z.partialRecord(z.enum(ARCHITECTURES), mirrorsSchema).default({}).describe('Mirrors of architectures that have others'),
-      })
-      .optional(),
-    bootstrap: z
-      .strictObject({ kernels: z.partialRecord(z.enum(ARCHITECTURES), z.strictObject({ cloud: z.string(), generic: z.string() })) })
-      .optional()
-      .describe('Kernels of a base image that is made of packages, by architecture'),
-    keys: z.array(signingKeySchema).default([]),
-    ...imageFacts,
-    notes: z.array(z.string()).default([]).describe('For people'),
-    releases: z.array(releaseSchema).min(1),
-  })
-  .superRefine((distribution, problems) => {
-    const known = new Set(distribution.keys.map(({ fingerprint }) => fingerprint));
-    const unknown = (file: { signature?: { fingerprints: string[] } | undefined } | undefined): string[] =>
-      (file?.signature?.fingerprints ?? []).filter((fingerprint) => !known.has(fingerprint));
-    for (const [i, release] of distribution.releases.entries()) {
-      const problem = (message: string, ...path: string[]): void => problems.addIssue({ code: 'custom', path: ['releases', i, ...path], message });
-      if (release.archive !== undefined && distribution.archive === undefined) problem('needs an `archive` of the distribution', 'archive');
-      if (release.bootstrap !== undefined && (distribution.bootstrap === undefined || release.archive === undefined))
-        problem('needs an `archive`, and a `bootstrap` of the distribution', 'bootstrap');
-      if (release.bootstrap === undefined && release.installer === undefined && Object.keys(release.images).length === 0)
-        problem('has no `bootstrap`, `images` or `installer`: there is nothing to start from');
-      for (const [arch, image] of Object.entries(release.images)) {
-        for (const fingerprint of unknown(image)) problem(`${fingerprint} is not among the keys of the distribution`, 'images', arch, 'signature', 'fingerprints');
-      }
-      for (const fingerprint of unknown(release.installer)) problem(`${fingerprint} is not among the keys of the distribution`, 'installer', 'signature', 'fingerprints');
-    }
-  });
+/** What a file of catalog/distros holds, each part for itself. */
+const distributionShape = z.strictObject({
+  distribution: z.string(),
+  name: z.string(),
+  family: z.enum(FAMILIES),
+  osId: z.string().optional().describe("os-release's ID, where it is not the name of the distribution"),
+  archive: z
+    .strictObject({
+      keyring: z.string().startsWith('keys/').describe('Path below catalog/ of the keys that sign the repositories'),
+      fingerprints: z.array(fingerprintSchema).min(1),
+      mirrors: mirrorsSchema,
+      ports: z.partialRecord(z.enum(ARCHITECTURES), mirrorsSchema).default({}).describe('Mirrors of architectures that have others'),
+    })
+    .optional(),
+  bootstrap: z
+    .strictObject({ kernels: z.partialRecord(z.enum(ARCHITECTURES), z.strictObject({ cloud: z.string(), generic: z.string() })) })
+    .optional()
+    .describe('Kernels of a base image that is made of packages, by architecture'),
+  keys: z.array(signingKeySchema).default([]),
+  ...imageFacts,
+  notes: z.array(z.string()).default([]).describe('For people'),
+  releases: z.array(releaseSchema).min(1),
+});
 
-export type Distribution = z.output<typeof distributionSchema>;
+/** A file of catalog/distros. */
+export const distributionSchema = distributionShape.superRefine((distribution, problems) => {
+  for (const { path, message } of distributionFaults(distribution)) problems.addIssue({ code: 'custom', path: [...path], message });
+});
+
+/** A file of the user's, which may say of a known distribution only what is new. */
+export const ownDistributionSchema = distributionShape.partial().required({ distribution: true, releases: true });
+
+/** What is wrong with a distribution as a whole: parts that need others. */
+export function distributionFaults(distribution: Distribution): { readonly path: readonly (string | number)[]; readonly message: string }[] {
+  const known = new Set(distribution.keys.map(({ fingerprint }) => fingerprint));
+  const unknown = (file: { readonly signature?: { readonly fingerprints: readonly string[] } | undefined } | undefined): readonly string[] =>
+    (file?.signature?.fingerprints ?? []).filter((fingerprint) => !known.has(fingerprint));
+  return distribution.releases.flatMap(({ archive, bootstrap, installer, images }, i) => {
+    const fault = (message: string, ...path: string[]): { path: (string | number)[]; message: string } => ({ path: ['releases', i, ...path], message });
+    const strange = (fingerprint: string): string => `${fingerprint} is not among the keys of the distribution`;
+    return [
+      ...(archive !== undefined && distribution.archive === undefined ? [fault('needs an `archive` of the distribution', 'archive')] : []),
+      ...(bootstrap !== undefined && (distribution.bootstrap === undefined || archive === undefined)
+        ? [fault('needs an `archive`, and a `bootstrap` of the distribution', 'bootstrap')]
+        : []),
+      ...(bootstrap === undefined && installer === undefined && Object.keys(images).length === 0
+        ? [fault('has no `bootstrap`, `images` or `installer`: there is nothing to start from')]
+        : []),
+      ...Object.entries(images).flatMap(([arch, image]) => unknown(image).map((each) => fault(strange(each), 'images', arch, 'signature', 'fingerprints'))),
+      ...unknown(installer).map((each) => fault(strange(each), 'installer', 'signature', 'fingerprints')),
+    ];
+  });
+}
+
+export type Distribution = z.output<typeof distributionShape>;
 type ReleaseFile = z.output<typeof releaseSchema>;
 export type SigningKey = z.output<typeof signingKeySchema>;
 
@@ -153,5 +166,7 @@ export const catalogSchema = z.object({
   /** The text files of each role's folder, by their path in it. */
   roles: z.record(z.string(), z.record(z.string(), z.string())),
   repositories: z.array(repositorySchema),
+  /** What tests have built and booted. */
+  proven: provenSchema.shape.rows,
 });
 export type CatalogData = z.output<typeof catalogSchema>;

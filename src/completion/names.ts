@@ -14,7 +14,8 @@ export async function namesOf(kind: string): Promise<string[]> {
   }
   if (kind === 'release' || kind === 'template') {
     const { loadCatalog, releases } = await import('../catalog/catalog.ts');
-    const ids = releases(await loadCatalog()).map((release) => release.id);
+    const { loadSettings } = await import('../base/settings.ts');
+    const ids = releases(await loadCatalog({ host, home, settings: await loadSettings({ host, home }) })).map((release) => release.id);
     return kind === 'release' ? ids : [...ids, ...(await templateNames(host, home))];
   }
   if (kind === 'package') {
@@ -22,8 +23,8 @@ export async function namesOf(kind: string): Promise<string[]> {
     return [...(await loadPackages()).keys()];
   }
   if (kind === 'role') {
-    const [{ loadCatalog }, { ownRoles }] = await Promise.all([import('../catalog/catalog.ts'), import('../roles/find.ts')]);
-    return [...new Set([...Object.keys((await loadCatalog()).roles), ...(await ownRoles({ host, home }))])].toSorted();
+    const [{ shippedCatalog }, { ownRoles }] = await Promise.all([import('../catalog/catalog.ts'), import('../roles/find.ts')]);
+    return [...new Set([...Object.keys((await shippedCatalog()).roles), ...(await ownRoles({ host, home }))])].toSorted();
   }
   if (kind === 'profile') {
     const { listProfiles } = await import('../lab-images/profiles.ts');

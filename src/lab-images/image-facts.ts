@@ -28,7 +28,7 @@ export interface GatheredFacts {
  */
 export async function readRoles(context: FactsContext, texts: readonly string[]): Promise<Required<Pick<ImageRequest, 'roles' | 'rolePaths'>>> {
   if (texts.length === 0) return { roles: [], rolePaths: {} };
-  const catalog = await loadCatalog();
+  const catalog = await loadCatalog(context);
   const named = await Promise.all(texts.map(async (text) => ({ text, head: (await roleNamed(context, catalog, text)).head })));
   return {
     roles: inOrder([...new Map(named.map(({ head }) => [head.role, head])).values()]),
@@ -49,7 +49,7 @@ export async function imageFacts(context: FactsContext, request: ImageRequest): 
     arch: host.machine.arch,
   };
   const known = async (): Promise<Pick<ImageFacts, 'releases' | 'templates'>> => ({
-    releases: releases(await loadCatalog()).map(({ id }) => id),
+    releases: releases(await loadCatalog(context)).map(({ id }) => id),
     templates: (await listTemplateFiles(context)).map(({ name }) => name),
   });
   if (request.image !== undefined) {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { loadCatalog } from '../catalog/catalog.ts';
+import { shippedCatalog } from '../catalog/catalog.ts';
 import { findRepository, type CatalogRepository, type RepositoryWay } from '../catalog/repositories.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 import { renderTable, styled } from './table.ts';
@@ -42,7 +42,7 @@ export default defineOperation({
     { command: 'ingot catalog repositories docker', does: 'where it is, and the fingerprints of its keys' },
   ],
   async run({ name }) {
-    const catalog = await loadCatalog();
+    const catalog = await shippedCatalog();
     const found = name === undefined ? catalog.repositories : [findRepository(catalog, name)];
     return { repositories: found.map(shown) };
   },

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { formatDuration, formatSize } from '../base/types.ts';
-import { loadCatalog, releases } from '../catalog/catalog.ts';
+import { shippedCatalog, releases } from '../catalog/catalog.ts';
 import { testedRows } from '../catalog/tested.ts';
 import { roleNamed } from '../roles/find.ts';
 import type { RoleParameter } from '../roles/schema.ts';
@@ -64,7 +64,7 @@ export default defineOperation({
     { command: 'ingot catalog role ./hello --json', does: 'the same of a role of your own, for a program' },
   ],
   async run(input, context) {
-    const catalog = await loadCatalog();
+    const catalog = await shippedCatalog();
     const { head, folder } = await roleNamed(context, catalog, input.role);
     return {
       name: head.role,

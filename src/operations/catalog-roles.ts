@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { toIngotError } from '../base/errors.ts';
-import { loadCatalog } from '../catalog/catalog.ts';
+import { shippedCatalog } from '../catalog/catalog.ts';
 import { FAMILIES } from '../catalog/families.ts';
 import { testedRows } from '../catalog/tested.ts';
 import { catalogRole, findRole, ownRoles } from '../roles/find.ts';
@@ -30,7 +30,7 @@ export default defineOperation({
   }),
   examples: [{ command: 'ingot catalog roles', does: 'every role, and the families that it is for' }],
   async run(_input, context) {
-    const catalog = await loadCatalog();
+    const catalog = await shippedCatalog();
     const own = (await ownRoles(context)).filter((name) => catalog.roles[name] === undefined);
     const known = Object.keys(catalog.roles).flatMap((name) => {
       const role = catalogRole(catalog, name);

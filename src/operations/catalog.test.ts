@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { failureOf, templateFolder } from '../../tests/support/templates.ts';
+import catalogDistro from './catalog-distro.ts';
+import catalogDistros from './catalog-distros.ts';
 import catalogPackage from './catalog-package.ts';
 import catalogPackages from './catalog-packages.ts';
-import catalogReleases from './catalog-releases.ts';
 import catalogRepositories from './catalog-repositories.ts';
 import type { Operation } from './operation.ts';
 
@@ -66,7 +67,26 @@ test('repositories, and one with its keys', async () => {
 });
 
 test('releases tell whether their support is over', async () => {
-  const { output } = await run(catalogReleases, {});
+  const { output } = await run(catalogDistros, {});
   const today = new Date().toISOString().slice(0, 10);
   for (const { eol, ended } of output.releases) expect(ended).toBe(eol !== null && eol < today);
+});
+
+test('releases are found by family, by any of their names, and by their end', async () => {
+  const ids = async (input: Record<string, unknown>): Promise<string[]> => (await run(catalogDistros, input)).output.releases.map(({ id }) => id);
+  expect(await ids({ family: 'arch', search: 'linux' })).toEqual(['arch']);
+  expect(await ids({ search: 'NOBLE' })).toEqual(['ubuntu-24.04', 'ubuntu-24.04-minimal']);
+  expect(await ids({ eol: true, search: 'centos' })).toEqual(['centos-7']);
+  expect((await run(catalogDistros, { search: 'zzz' })).text).toMatch(/^No release/);
+});
+
+test('one release with its images, what proves them, its keys, traps and what is proven', async () => {
+  const { text } = await run(catalogDistro, { release: 'alma-9' });
+  expect(text).toContain('Release       almalinux-9, alma-9');
+  expect(text).toMatch(/Signature +https:\/\/repo\.almalinux\.org\S+CHECKSUM\.asc \(of the checksum\)/);
+  expect(text).toMatch(/BF18AC2876178908D6E71267D36CB86CB86B3716 +AlmaLinux OS 9/);
+  expect(text).toMatch(/selinux-enforcing +SELinux is enforcing/);
+  expect((await run(catalogDistro, { release: 'kali' })).text).toContain('the key is not here: put it into keys/ of your catalog folder');
+  expect((await run(catalogDistro, { release: 'debian-13' })).text).toMatch(/Proven here +packages on amd64: built and booted/);
+  expect((await run(catalogDistro, { release: 'rhel-9' })).text).toContain('Red Hat account (access.redhat.com): download it yourself');
 });

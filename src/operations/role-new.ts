@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { writeOutFile } from '../base/out-file.ts';
 import { hostPath, type HostPath } from '../base/types.ts';
-import { loadCatalog } from '../catalog/catalog.ts';
+import { shippedCatalog } from '../catalog/catalog.ts';
 import { roleScaffold } from '../roles/scaffold.ts';
 import { roleHeadSchema } from '../roles/schema.ts';
 import { defineOperation, type Context } from './operation.ts';
@@ -50,7 +50,7 @@ async function checkName(name: string, own: boolean): Promise<void> {
       hint: 'Use lower-case letters, digits and dashes, the first no dash: hello, web-cache. At most 41 of them.',
     });
   }
-  if (own && (await loadCatalog()).roles[name] !== undefined) {
+  if (own && (await shippedCatalog()).roles[name] !== undefined) {
     throw new IngotError('conflict', 'role-in-catalog', `${name} is a role of the catalog, which would win over yours of that name`, {
       hint: `Choose another name, or make it elsewhere and name it by its path: ingot role new ${name} --folder .`,
     });

@@ -41,7 +41,7 @@ export default defineOperation({
     { command: 'ingot role validate docker --parameter source=upstream', does: 'the same for another value of a parameter' },
   ],
   async run(input, context) {
-    const catalog = await loadCatalog();
+    const catalog = await loadCatalog(context);
     const role = await roleNamed(context, catalog, input.role);
     const { head } = role;
     const { values, faults } = parameterValues(head, { ...placeholders(head.parameters), ...givenParameters(input.parameter, head.parameters) });

@@ -51,7 +51,7 @@ async function target(context: Context, text: string): Promise<{ readonly path: 
     return { path, name: parseName(basename(path).replace(/\.ya?ml$/, ''), 'an image'), build: `ingot build ${shown}` };
   }
   const name = parseName(text, 'an image');
-  if (releases(await loadCatalog()).some(({ id }) => id === name)) {
+  if (releases(await loadCatalog(context)).some(({ id }) => id === name)) {
     throw new IngotError('conflict', 'template-is-release', `${name} is a release of the catalog, which would win over a template of that name`, {
       hint: `Choose another name, or write a file here: ingot template init ./${name}.yaml.`,
     });

@@ -30,7 +30,7 @@ export default defineOperation({
   output: z.strictObject({ folder: z.string(), templates: z.array(entry) }),
   examples: [{ command: 'ingot template list', does: 'every template that can be built by its name' }],
   async run(_input, context) {
-    const ids = new Set(releases(await loadCatalog()).map(({ id }) => id));
+    const ids = new Set(releases(await loadCatalog(context)).map(({ id }) => id));
     const files = await listTemplateFiles(context);
     const reading = new Reading(context);
     const templates = await Promise.all(files.map((file) => describe(context, reading, file, hiddenBy(file, files, ids))));

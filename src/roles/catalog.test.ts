@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadCatalog, releases } from '../catalog/catalog.ts';
+import { shippedCatalog, releases } from '../catalog/catalog.ts';
 import { loadPackages, nativePackage } from '../catalog/packages.ts';
 import { findRepository, hasRepository, type RepositoryRelease } from '../catalog/repositories.ts';
 import { testedRows } from '../catalog/tested.ts';
@@ -11,7 +11,7 @@ import { chooseParts } from './parts.ts';
 import type { Role } from './role.ts';
 import type { VariableValue } from '../template/variables-schema.ts';
 
-const catalog = await loadCatalog();
+const catalog = await shippedCatalog();
 const packages = await loadPackages();
 const roles = Object.keys(catalog.roles);
 const folder = join(import.meta.dirname, '..', '..', 'catalog', 'roles');

@@ -43,7 +43,7 @@ export function templatePath(context: Pick<Context, 'folder'>, text: string): Ho
  */
 export async function findTemplate(context: FindContext, text: string): Promise<FoundTemplate> {
   if (isTemplatePath(text)) return { kind: 'file', path: await existingFile(context, text) };
-  const known = releases(await loadCatalog());
+  const known = releases(await loadCatalog(context));
   const release = knownRelease(known, text);
   if (release !== undefined) return { kind: 'release', id: release.id };
   for (const suffix of SUFFIXES) {

@@ -83,8 +83,13 @@ async function absoluteFile(scope: Scope, at: Path, text: string): Promise<{ rea
   return undefined;
 }
 
-/** Checks that the architecture is there; throws `arch-unsupported`. */
+/** Checks that the architecture is there; throws `arch-unsupported` and `source-unsupported`. */
 export function checkArchitecture({ release, image }: FoundBase, arch: string): void {
+  if (release?.architectures.length === 0) {
+    throw new IngotError('usage', 'source-unsupported', `Of ${release.id} there is only an installer, from which ingot does not build yet`, {
+      hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
+    });
+  }
   if (release !== undefined && !release.architectures.some((known) => known === arch)) {
     throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, {
       hint: `Supported: ${release.architectures.join(', ')}.`,

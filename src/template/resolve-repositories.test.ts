@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { failureOf, problemsOf, templateFolder } from '../../tests/support/templates.ts';
 import { readFileSync } from 'node:fs';
-import { archiveOf, findRelease, loadCatalog } from '../catalog/catalog.ts';
+import { archiveOf, findRelease, shippedCatalog } from '../catalog/catalog.ts';
 import { resolveTemplate } from './resolve.ts';
 import type { ResolvedTemplate } from './template.ts';
 
 const KEYS = readFileSync(new URL('../../catalog/keys/debian-archive.asc', import.meta.url));
-const catalog = await loadCatalog();
+const catalog = await shippedCatalog();
 const release = findRelease(catalog, 'debian-13');
 
 /** A template with the role, where each address answers with this. */

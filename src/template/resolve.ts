@@ -57,7 +57,7 @@ export async function resolveTemplate(
   overrides: Overrides,
   options: ResolveOptions = {},
 ): Promise<ResolvedTemplate> {
-  const catalog = options.catalog ?? (await loadCatalog());
+  const catalog = options.catalog ?? (await loadCatalog(context));
   const reading = options.reading ?? new Reading(context);
   const secrets = options.secrets ?? reading.secrets(() => openSecrets(context));
   const scope = new Scope(context, loaded ?? nothingLoaded(), { catalog, secrets, reading, offline: options.offline ?? false, direct: loaded === undefined });

@@ -7,7 +7,7 @@ import { hostPath, type HostPath } from '../../src/base/types.ts';
 import { applyLayer, type UpperLayer } from '../../src/build/apply/apply.ts';
 import { runCommand } from '../../src/build/apply/change.ts';
 import { baseImage } from '../../src/build/base-image.ts';
-import { findRelease, loadCatalog } from '../../src/catalog/catalog.ts';
+import { findRelease, shippedCatalog } from '../../src/catalog/catalog.ts';
 import type { FamilyName } from '../../src/catalog/families.ts';
 import type { Release } from '../../src/catalog/schema.ts';
 import type { Context } from '../../src/operations/operation.ts';
@@ -63,7 +63,7 @@ export class FamilyLab implements AsyncDisposable {
     const image = await openStore(context.host, context.home).resolve('managers:latest');
     const scratch = await makeScratch(context.host, context.home, 'test');
     const place = await openPlace(context, { kind: 'host', scratch: scratch.path });
-    const debian = findRelease(await loadCatalog(), image.config['dev.ingot.image'].release);
+    const debian = findRelease(await shippedCatalog(), image.config['dev.ingot.image'].release);
     const release: Release = { ...debian, id: `${family}-test`, distribution: family, name: family, family, defaultUser: 'cloud' };
     return new FamilyLab(home, context, image, scratch, place, release);
   }

@@ -2,7 +2,7 @@ import { Events, type Event } from '../../src/base/events.ts';
 import { keyOf } from '../../src/base/hash.ts';
 import { hostPath, parseName, type Key } from '../../src/base/types.ts';
 import type { BuildOptions, BuildParts, ImageBuild } from '../../src/build/build.ts';
-import { loadCatalog, findRelease } from '../../src/catalog/catalog.ts';
+import { shippedCatalog, findRelease } from '../../src/catalog/catalog.ts';
 import type { Context } from '../../src/operations/operation.ts';
 import type { LayerPlan } from '../../src/plan/layers.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -30,7 +30,7 @@ export function sampleContext(at: SampleHome, sink: (event: Event) => void = () 
 
 /** A plan whose layers are these names, bottom first: plans that begin with the same names share those layers. */
 export async function samplePlan(name: string, layers: readonly string[]): Promise<Plan> {
-  const release = findRelease(await loadCatalog(), 'debian-12');
+  const release = findRelease(await shippedCatalog(), 'debian-12');
   let below: Key | undefined;
   const planned = layers.map((layer, i): LayerPlan => {
     below = keyOf([layer, below ?? '']);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import * as z from 'zod';
-import { findRelease, loadCatalog } from '../../src/catalog/catalog.ts';
+import { findRelease, shippedCatalog } from '../../src/catalog/catalog.ts';
 import { sectionsOf } from '../../src/plan/sections.ts';
 import { templateSchema } from '../../src/template/schema.ts';
 import { starterTemplate } from '../../src/template/starter.ts';
@@ -17,7 +17,7 @@ const [web = '', shop = '', ...parts] = [...guide.matchAll(/```yaml\n([^]*?)```/
 test('the template of the guide is right as it stands, and has ten layers', async () => {
   await using at = await templateFolder({ 'web.yaml': web, 'shop.yaml': shop });
   const resolved = await at.resolve();
-  const layers = ['base', ...sectionsOf(resolved, findRelease(await loadCatalog(), 'debian-12')).map(({ name }) => name)];
+  const layers = ['base', ...sectionsOf(resolved, findRelease(await shippedCatalog(), 'debian-12')).map(({ name }) => name)];
   expect(layers).toEqual([
     'base',
     'packages',

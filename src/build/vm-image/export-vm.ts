@@ -199,7 +199,7 @@ async function openDisk(
     return undo.use(await openThrowAway(context, place, { chain: [...below, overlay], size, scratch }));
   });
   return await context.events.stage(seal ? 'seal' : 'read', async () => {
-    const contents = isRead ? await readDiskContents(workspace.root, await loadCatalog()) : undefined;
+    const contents = isRead ? await readDiskContents(workspace.root, await loadCatalog(context)) : undefined;
     refuseSecrets(vm, contents);
     if (!seal) return contents;
     await sealMachine(context, workspace, vm, details);

@@ -7,7 +7,7 @@ import { hashValue } from '../../base/hash.ts';
 import { takeLock } from '../../base/lock.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
-import { findRelease, loadCatalog } from '../../catalog/catalog.ts';
+import { findRelease, shippedCatalog } from '../../catalog/catalog.ts';
 import type { Context } from '../../operations/operation.ts';
 import { hostArchitecture } from '../../platforms/local/accelerator.ts';
 import { chooseMirrors } from '../../sources/bootstrap/mirrors.ts';
@@ -99,7 +99,7 @@ async function findCurrent(context: VmContext, own: string): Promise<{ image: He
 async function make(context: VmContext, own: string, offline: boolean): Promise<HelperImage> {
   const { host, home, settings } = context;
   const arch = hostArchitecture(host);
-  const release = findRelease(await loadCatalog(), HELPER_RELEASE);
+  const release = findRelease(await shippedCatalog(), HELPER_RELEASE);
   const mirrors = await chooseMirrors(host, release, arch, { archive: settings.mirror, security: settings['security-mirror'] });
   const upstream = { release, arch, mirrors, offline, allowExpired: false };
   const { packages } = await resolvePackages(context, upstream, await refreshUpstream(context, upstream), helperPackages(arch));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { IngotError } from '../../../src/base/errors.ts';
-import { archiveOf, findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
+import { archiveOf, findRelease, shippedCatalog } from '../../../src/catalog/catalog.ts';
 import { loadPackages, nativeOf } from '../../../src/catalog/packages.ts';
 import { findRepository, repositoryWay } from '../../../src/catalog/repositories.ts';
 import type { Release } from '../../../src/catalog/schema.ts';
@@ -18,7 +18,7 @@ const RELEASES = ['debian-12', 'debian-13', 'debian-sid'];
 const REUSED: Readonly<Record<string, string>> = { docker: 'a package without content that led to a docklet, in Debian 12 and before' };
 const ARCH = 'amd64';
 const reason = whyNot();
-const catalog = await loadCatalog();
+const catalog = await shippedCatalog();
 const packages = await loadPackages();
 
 describe.skipIf(reason !== undefined)(`Debian names of the package catalog${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostProcesses } from '../../../src/base/process.ts';
 import { makeScratch } from '../../../src/base/scratch.ts';
-import { findRelease, loadCatalog } from '../../../src/catalog/catalog.ts';
+import { findRelease, shippedCatalog } from '../../../src/catalog/catalog.ts';
 import { chooseMirrors } from '../../../src/sources/bootstrap/mirrors.ts';
 import { layerPaths, openStore } from '../../../src/store/store.ts';
 import { openPlace } from '../../../src/workspace/place.ts';
@@ -35,7 +35,7 @@ describe.skipIf(reason !== undefined)(`a first image${reason === undefined ? '' 
 
   beforeAll(async () => {
     home = await TestHome.make();
-    const upstream = (await chooseMirrors((await home.context()).host, findRelease(await loadCatalog(), 'debian-12'), 'amd64', {})).archive;
+    const upstream = (await chooseMirrors((await home.context()).host, findRelease(await shippedCatalog(), 'debian-12'), 'amd64', {})).archive;
     mirror = createServer(async (request, response) => {
       const path = (request.url ?? '').replace(/^\/debian/, '');
       const headers = request.headers['if-modified-since'] === undefined ? {} : { 'if-modified-since': request.headers['if-modified-since'] };

@@ -1,0 +1,192 @@
+import * as z from 'zod';
+import { findRelease, keysWith, loadCatalog } from '../catalog/catalog.ts';
+import { ARCHITECTURES, cloudImageSchema } from '../catalog/cloud-image-schema.ts';
+import { lastSeenGood, lastSeenSchema } from '../catalog/last-seen.ts';
+import { provenRows } from '../catalog/proven.ts';
+import { hasEnded, proofOf, SOURCES, sourcesOf } from '../catalog/release-facts.ts';
+import { TRAPS } from '../catalog/traps.ts';
+import { defineOperation, type RenderOptions } from './operation.ts';
+import { styled } from './table.ts';
+
+const image = z.strictObject({
+  arch: z.enum(ARCHITECTURES),
+  proof: z.enum(['signature', 'checksum', 'digest', 'none']),
+  image: cloudImageSchema,
+  /** When `ingot catalog check` last found it good, and what it is then; null where it was not checked. */
+  seenGood: lastSeenSchema.nullable(),
+});
+
+const output = z.strictObject({
+  id: z.string(),
+  aliases: z.array(z.string()),
+  name: z.string(),
+  distribution: z.string(),
+  family: z.string(),
+  version: z.string(),
+  codename: z.string(),
+  defaultUser: z.string(),
+  firmware: z.array(z.string()),
+  /** The least level of an amd64 processor; null for the first. */
+  cpu: z.string().nullable(),
+  filesystem: z.string().nullable(),
+  boot: z.string().nullable(),
+  subscription: z.string().nullable(),
+  architectures: z.array(z.string()),
+  sources: z.array(z.enum(SOURCES)),
+  eol: z.string().nullable(),
+  extended: z.string().nullable(),
+  ended: z.boolean(),
+  images: z.array(image),
+  installer: z.strictObject({ method: z.string(), iso: z.record(z.string(), z.string()), inferred: z.boolean() }).nullable(),
+  keys: z.array(
+    z.strictObject({
+      fingerprint: z.string(),
+      owner: z.string().nullable(),
+      /** Whether the key is in the catalog; without it nothing that it signs can be verified. */
+      there: z.boolean(),
+      source: z.string(),
+    }),
+  ),
+  traps: z.array(z.strictObject({ trap: z.string(), meaning: z.string() })),
+  notes: z.array(z.string()),
+  proven: z.array(
+    z.strictObject({ arch: z.string(), source: z.string(), standIn: z.string().nullable(), built: z.boolean(), booted: z.boolean(), by: z.string() }),
+  ),
+});
+type Shown = z.output<typeof output>;
+
+export default defineOperation({
+  name: 'catalog distro',
+  summary: 'Show all that is known of a release: its images, what proves them, its user, its end and its traps',
+  description: 'Traps are what is different in its cloud images and acted on by builds. What was proven, was built and booted by tests.',
+  kind: 'query',
+  input: z.strictObject({ release: z.string().min(1).describe('A release of the catalog').meta({ positional: true, complete: 'release' }) }),
+  output,
+  examples: [
+    { command: 'ingot catalog distro ubuntu-24.04', does: 'addresses, checks, keys, default user, end of support, traps' },
+    { command: 'ingot catalog distro rocky-9 --json', does: 'the same for a program' },
+  ],
+  async run(input, context) {
+    const catalog = await loadCatalog(context);
+    const release = findRelease(catalog, input.release);
+    const { id, name, distribution, family, version, codename, defaultUser, installer } = release;
+    const seen = await lastSeenGood(context);
+    const used = new Set([...Object.values(release.images), installer].flatMap((file) => file?.signature?.fingerprints ?? []));
+    return {
+      id,
+      aliases: [...release.aliases],
+      name,
+      distribution,
+      family,
+      version,
+      codename,
+      defaultUser,
+      firmware: [...release.firmware],
+      cpu: release.cpu ?? null,
+      filesystem: release.filesystem ?? null,
+      boot: release.boot ?? null,
+      subscription: release.subscription ?? null,
+      architectures: [...release.architectures],
+      sources: sourcesOf(release),
+      eol: release.eol ?? null,
+      extended: release.extended ?? null,
+      ended: hasEnded(release, context.host.clock.now()),
+      images: ARCHITECTURES.flatMap((arch) => {
+        const found = release.images[arch];
+        return found === undefined ? [] : [{ arch, proof: proofOf(found), image: found, seenGood: seen[`${id}/${arch}`] ?? null }];
+      }),
+      installer: installer === undefined ? null : { method: installer.method, iso: { ...installer.iso }, inferred: installer.inferred },
+      keys: release.keys
+        .filter(({ fingerprint }) => used.has(fingerprint))
+        .map(({ fingerprint, owner, source }) => ({ fingerprint, owner: owner ?? null, there: keysWith(catalog, [fingerprint]).length > 0, source })),
+      traps: release.traps.map((trap) => ({ trap, meaning: TRAPS[trap] })),
+      notes: [...release.notes],
+      proven: provenRows(catalog).flatMap(({ release: of, arch, source, standIn, built, booted, by }) =>
+        of === id ? [{ arch, source, standIn: standIn ?? null, built, booted, by }] : [],
+      ),
+    };
+  },
+  render(release, options) {
+    const blocks = [lines(headOf(release), options), ...release.images.map((each) => lines(imageLines(each), options))];
+    if (release.installer !== null) {
+      const { method, iso, inferred } = release.installer;
+      const title = `Installer (${method}; ingot does not build from it yet)`;
+      blocks.push(lines([[title, ''], ...Object.entries(iso).map(([arch, url]) => [`  ${arch}`, marked(url, inferred)] as const)], options));
+    }
+    if (release.keys.length > 0) blocks.push(lines([['Keys', ''], ...release.keys.map(keyLine)], options));
+    if (release.traps.length > 0) blocks.push(lines([['Traps', ''], ...release.traps.map(({ trap, meaning }) => [`  ${trap}`, meaning] as const)], options));
+    if (release.notes.length > 0) blocks.push(['Notes', ...release.notes.map((note) => `  ${note}`)].join('\n'));
+    return blocks.join('\n\n');
+  },
+});
+
+type Line = readonly [title: string, value: string];
+
+function lines(all: readonly Line[], options: RenderOptions): string {
+  const width = Math.max(14, ...all.filter(([, value]) => value !== '').map(([title]) => title.length + 2));
+  return all.map(([title, value]) => (value === '' ? styled(title, 'bold', options) : `${styled(title.padEnd(width), 'dim', options)}${value}`)).join('\n');
+}
+
+function headOf(release: Shown): Line[] {
+  const { eol, extended, ended } = release;
+  const until = eol === null ? 'no end is set' : `${eol}${ended ? ' (over)' : ''}${extended === null ? '' : `, extended until ${extended}`}`;
+  return [
+    ['Release', [release.id, ...release.aliases].join(', ')],
+    ['Distribution', `${release.name} ${release.version}${release.codename === '' ? '' : ` (${release.codename})`}, family ${release.family}`],
+    ['Supported', until],
+    ['Made from', release.sources.filter((source) => source !== 'installer').join(', ') || 'nothing yet: there is an installer only'],
+    ['Default user', release.defaultUser],
+    ['Boots with', `${release.firmware.join(' and ')}${release.boot === null ? '' : `, ${release.boot}`}`],
+    ...(release.cpu === null ? [] : [['Processor', `${release.cpu} at least, on amd64`] as const]),
+    ...(release.filesystem === null ? [] : [['Filesystem', release.filesystem] as const]),
+    ...(release.subscription === null ? [] : [['Subscription', `packages need one (${release.subscription})`] as const]),
+    ['Proven here', provenText(release.proven)],
+  ];
+}
+
+function provenText(rows: Shown['proven']): string {
+  const texts = rows.map(({ arch, source, standIn, booted, by }) => {
+    const what = booted ? 'built and booted' : 'built, not booted';
+    return `${source} on ${arch}: ${what}${standIn === null ? '' : `, with ${standIn}`} (${by})`;
+  });
+  return texts.length === 0 ? 'nothing was built from it by tests' : texts.join('; ');
+}
+
+function imageLines({ arch, image: one, proof, seenGood }: Shown['images'][number]): Line[] {
+  const { checksum, signature, pinned, mirrors, login } = one;
+  const packing = `${one.format}${one.compression === 'none' ? '' : `, ${one.compression}`}${one.member === undefined ? '' : `, ${one.member} in a tar archive`}`;
+  return [
+    [`Cloud image for ${arch}`, ''],
+    ['  URL', marked(`${one.url}${one.entry ?? ''}`, one.inferred)],
+    ...mirrors.map((url): Line => ['  or', url]),
+    ['  Format', packing],
+    ...(login === undefined ? [] : [['  Login', `${login}: download it yourself, and start from the file`] as const]),
+    ['  Proved by', { signature: 'a signature', checksum: 'a checksum alone', digest: 'the digest of the dated image', none: 'nothing' }[proof]],
+    ...(checksum === undefined ? [] : [['  Checksum', marked(`${checksum.url} (${checksum.algorithm}, ${checksum.style})`, checksum.inferred)] as const]),
+    ...(signature === undefined
+      ? []
+      : [
+          [
+            '  Signature',
+            signature.kind === 'inline' ? 'the checksum file is signed itself' : marked(`${signature.url} (of the ${signature.of})`, signature.inferred),
+          ] as const,
+        ]),
+    ...(pinned === undefined
+      ? []
+      : ([
+          ['  Dated', pinned.url],
+          ['  Digest', pinned.digest],
+        ] as const)),
+    ['  Seen in', one.seen],
+    ...(seenGood === null ? [] : [['  Seen good', seenGood.at] as const]),
+  ];
+}
+
+function keyLine({ fingerprint, owner, there, source }: Shown['keys'][number]): Line {
+  const state = there ? (owner ?? 'in the catalog') : 'the key is not here: put it into keys/ of your catalog folder';
+  return [`  ${fingerprint}`, `${state} (${source})`];
+}
+
+function marked(text: string, inferred: boolean): string {
+  return inferred ? `${text} (inferred, not seen)` : text;
+}
