@@ -9,6 +9,7 @@ import { fieldText, flagText, usageLine } from '../src/cli/help.ts';
 import { fieldsOf } from '../src/operations/fields.ts';
 import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
+import { distrosPage } from './distros-reference.ts';
 import { familiesPage } from './family-results.ts';
 import { labJsonSchema, labPage } from './lab-reference.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
@@ -29,6 +30,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['template.md', templatePage(NOTE)],
     ['template.schema.json', templateJsonSchema()],
     ['packages.md', await packagesPage(NOTE)],
+    ['distros.md', await distrosPage(NOTE)],
     ['roles.md', await rolesPage(NOTE)],
     ['families.md', familiesPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],

@@ -23,6 +23,8 @@ const release = z.strictObject({
   files: z.array(z.string()),
   services: z.array(z.string()),
   tests: z.int(),
+  /** Why this release cannot have the role; null where it can. */
+  problem: z.string().nullable(),
 });
 
 export default defineOperation({
@@ -70,9 +72,13 @@ export default defineOperation({
         files: content.files.map(({ path }) => path),
         services: content.services.map(({ name }) => name),
         tests: content.tests.length,
+        problem: null,
       };
     };
-    return { role: head.role, version: head.version, releases: await Promise.all(supported.map(inRelease)) };
+    // A role holds for the releases that ingot makes itself, or says `except`. What derivatives and cloud images lack of its family is told.
+    const orProblem = (one: Release): Promise<z.output<typeof release>> =>
+      one.bootstrap === undefined ? inRelease(one).catch((error: unknown) => lacking(one, error)) : inRelease(one);
+    return { role: head.role, version: head.version, releases: await Promise.all(supported.map(orProblem)) };
   },
   render({ role, version, releases: all }, options) {
     if (all.length === 0) return `${role} (version ${version}) is right, but no release of the catalog can have it.`;
@@ -84,12 +90,24 @@ export default defineOperation({
         { title: 'PACKAGES', shrink: true },
         { title: 'SERVICES', shrink: true },
       ],
-      all.map((one) => [one.release, String(one.files.length), String(one.tests), one.packages.join(' '), one.services.join(' ')]),
+      all.map((one) =>
+        one.problem === null
+          ? [one.release, String(one.files.length), String(one.tests), one.packages.join(' '), one.services.join(' ')]
+          : [one.release, '', '', { text: one.problem, style: 'yellow' }, ''],
+      ),
       options,
     );
-    return `${role} (version ${version}) is right, in ${countOf(all.length, 'release')}.\n\n${table}`;
+    const able = all.filter(({ problem }) => problem === null).length;
+    const lack = able === all.length ? '' : `; ${countOf(all.length - able, 'release')} cannot have it`;
+    return `${role} (version ${version}) is right, in ${countOf(able, 'release')}${lack}.\n\n${table}`;
   },
 });
+
+/** A release that lacks what the catalog knows elsewhere cannot have the role, which is no mistake in it. */
+function lacking(one: Release, error: unknown): z.output<typeof release> {
+  if (!(error instanceof IngotError) || !['package-unsupported', 'repository-unsupported'].includes(error.code)) throw error;
+  return { release: one.id, packages: [], repositories: [], files: [], services: [], tests: 0, problem: error.message };
+}
 
 function factsOf({ id, family, distribution }: Release, arch: string): Parameters<typeof roleContent>[1] {
   return { family, release: id, distribution, arch };

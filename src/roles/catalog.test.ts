@@ -16,15 +16,11 @@ const packages = await loadPackages();
 const roles = Object.keys(catalog.roles);
 const folder = join(import.meta.dirname, '..', '..', 'catalog', 'roles');
 
-/** Families of which the catalog has no release yet are stood for by one: their names of packages hold for it. */
-const STANDING_IN: readonly RepositoryRelease[] = [
-  { id: 'rocky-9', name: 'Rocky Linux', distribution: 'rocky', version: '9', codename: 'blue-onyx', family: 'rhel' },
-  { id: 'opensuse-leap-16.0', name: 'openSUSE Leap', distribution: 'opensuse-leap', version: '16.0', codename: 'leap', family: 'suse' },
-  { id: 'arch', name: 'Arch Linux', distribution: 'arch', version: 'rolling', codename: 'arch', family: 'arch' },
-  { id: 'alpine-3.22', name: 'Alpine', distribution: 'alpine', version: '3.22', codename: 'alpine', family: 'alpine' },
-];
-const known: readonly RepositoryRelease[] = releases(catalog);
-const everywhere = [...known, ...STANDING_IN.filter(({ family }) => !known.some((release) => release.family === family))];
+/** Of the other families one release for all: what others lack is told by `role validate`. */
+const OTHER_FAMILIES = ['rocky-9', 'opensuse-leap-16.0', 'arch', 'alpine-3.22'] as const;
+const everywhere: readonly RepositoryRelease[] = releases(catalog).filter(
+  ({ id, bootstrap }) => bootstrap !== undefined || OTHER_FAMILIES.some((other) => other === id),
+);
 /** Where a role has to be told something before it fits, and says so itself. */
 const TO_BE_TOLD: Readonly<Record<string, string>> = {
   'redis arch': 'Arch has Valkey alone: server: valkey',
