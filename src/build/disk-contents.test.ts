@@ -55,9 +55,9 @@ describe('parseDiskContents', () => {
   });
 
   test('says what was found where the catalog does not know it', () => {
-    const fedora = answers({ os: 'ID=fedora\nVERSION_ID=42\nPRETTY_NAME="Fedora Linux 42"\n' });
-    expect(() => parseDiskContents(fedora, catalog)).toThrow(
-      expect.objectContaining({ code: 'distribution-unsupported', message: expect.stringContaining('Fedora Linux 42') }),
+    const nixos = answers({ os: 'ID=nixos\nVERSION_ID=26.05\nPRETTY_NAME="NixOS 26.05"\n' });
+    expect(() => parseDiskContents(nixos, catalog)).toThrow(
+      expect.objectContaining({ code: 'distribution-unsupported', message: expect.stringContaining('NixOS 26.05') }),
     );
     expect(() => parseDiskContents(answers({ os: '' }), catalog)).toThrow(expect.objectContaining({ code: 'distribution-unsupported' }));
     expect(() => parseDiskContents(answers({ arch: 'riscv64\n' }), catalog)).toThrow(expect.objectContaining({ code: 'arch-unsupported' }));

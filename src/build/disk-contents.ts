@@ -79,8 +79,8 @@ function findReleaseOf(text: string, catalog: CatalogData): Release {
   const value = (name: string): string => (new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '').trim().replace(/^(['"])(.*)\1$/, '$2');
   const known = releases(catalog);
   const found = known.find(
-    ({ distribution, version, codename }) =>
-      distribution === value('ID') && (value('VERSION_ID') === version || (value('VERSION_ID') === '' && value('VERSION_CODENAME') === codename)),
+    ({ osId, version, codename }) =>
+      osId === value('ID') && (value('VERSION_ID') === version || (value('VERSION_ID') === '' && value('VERSION_CODENAME') === codename)),
   );
   if (found !== undefined) return found;
   const name = value('PRETTY_NAME') || [value('ID'), value('VERSION_ID')].join(' ').trim();
@@ -89,7 +89,7 @@ function findReleaseOf(text: string, catalog: CatalogData): Release {
     'distribution-unsupported',
     name === '' ? 'The disk does not say what system is on it' : `The disk holds ${name}, which the catalog does not know`,
     {
-      hint: `Known: ${known.map(({ id }) => id).join(', ')}.`,
+      hint: '`ingot catalog distros` shows what it knows.',
     },
   );
 }

@@ -53,7 +53,8 @@ const keyOf = (plan: Plan): string => plan.layers.map((layer) => layer.key).join
 
 // One line for each template: a change shows what it would rebuild.
 test('the keys of a spread of templates are as they were', async () => {
-  const spread = releases(catalog).flatMap(({ id }) =>
+  const fromPackages = releases(catalog).filter(({ bootstrap }) => bootstrap !== undefined);
+  const spread = fromPackages.flatMap(({ id }) =>
     (['amd64', 'arm64'] as const).flatMap((arch) =>
       (['ext4', 'xfs', 'btrfs'] as const).flatMap((filesystem) =>
         (['cloud', 'generic'] as const).map((kernel) => {
