@@ -6,7 +6,6 @@ import { parseIndex, type IndexEntry } from './index-file.ts';
 import { imageEntry, manifestSchema, type Manifest } from './manifest.ts';
 import {
   ANNOTATIONS,
-  gateStatementSchema,
   imageConfigSchema,
   layerRecordSchema,
   MEDIA_TYPES,
@@ -16,6 +15,7 @@ import {
 } from './model.ts';
 import { parseNameTag } from './reference.ts';
 import { BACKUP_FILE, RECORDS_FILE } from './save.ts';
+import { isStatement, kindOf, parseStatement, statementEntry } from './statements.ts';
 import { archiveInvalid, readTar, type TarEntry } from './tar.ts';
 import { digestOf } from './writing.ts';
 
@@ -141,25 +141,19 @@ class Reader {
   /** Only statements about images of the archive, of a kind that ingot knows, are taken; their entry is made anew from what they say. */
   async #statement(entry: IndexEntry, images: ReadonlyMap<Digest, ArchiveImage>): Promise<ArchiveStatement> {
     const manifest = await this.#blobJson(entry, manifestSchema, LARGEST.manifest);
-    const [content, ...more] = manifest.layers;
-    const subject = manifest.subject?.digest;
-    const known = manifest.artifactType === MEDIA_TYPES.statement && entry.annotations[ANNOTATIONS.statementKind] === 'gate' && more.length === 0;
-    if (!known || content === undefined || subject === undefined || !images.has(subject))
+    const kind = kindOf(manifest.annotations);
+    const content = manifest.layers[0];
+    if (kind === undefined || content === undefined || !isStatement(manifest, kind) || !images.has(manifest.subject.digest))
       throw archiveInvalid(`${entry.digest} is no statement about an image in it`);
+    const subject = manifest.subject.digest;
     await this.#read(this.#find(manifest.config).name, LARGEST.manifest, manifest.config.digest);
-    const gate = await this.#blobJson(content, gateStatementSchema, LARGEST.other);
-    const annotations = {
-      [ANNOTATIONS.subject]: subject,
-      [ANNOTATIONS.statementKind]: 'gate',
-      [ANNOTATIONS.created]: gate.finished,
-      [ANNOTATIONS.gate]: gate.result,
-    };
+    const value = await this.#blobJson(content, z.unknown(), LARGEST.other);
     const blobs = [entry.digest, manifest.config.digest, content.digest];
-    return {
-      subject,
-      blobs,
-      entry: { mediaType: MEDIA_TYPES.manifest, artifactType: MEDIA_TYPES.statement, digest: entry.digest, size: entry.size, annotations },
-    };
+    try {
+      return { subject, blobs, entry: statementEntry(entry, subject, parseStatement(kind, value), manifest.annotations) };
+    } catch (error) {
+      throw archiveInvalid(`${content.digest} does not hold what it should: ${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}`);
+    }
   }
 
   /** The records of layers; each must be of a layer in the archive, under its key, on the layer below it. Of a backup, only the store can tell. */

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
@@ -6,7 +7,7 @@ import { entryName } from './images.ts';
 import { isImage, readIndex, referenceOf, type IndexEntry } from './index-file.ts';
 import { allRecords } from './layers.ts';
 import { manifestSchema, readJsonBlob } from './manifest.ts';
-import { ANNOTATIONS, gateStatementSchema, imageConfigSchema, MEDIA_TYPES } from './model.ts';
+import { ANNOTATIONS, imageConfigSchema, MEDIA_TYPES } from './model.ts';
 import { BACKUP_FILE, RECORDS_FILE, writeArchive } from './save.ts';
 import type { BackupResult, SaveOptions } from './types.ts';
 import { LAYOUT_MARKER } from './writing.ts';
@@ -58,7 +59,7 @@ async function imageBlobs(host: Host, home: Home, entry: IndexEntry) {
 
 async function statementBlobs(host: Host, home: Home, entry: IndexEntry) {
   const manifest = await readJsonBlob(host, home, entry, manifestSchema);
-  for (const layer of manifest.layers) await readJsonBlob(host, home, layer, gateStatementSchema);
+  for (const layer of manifest.layers) await readJsonBlob(host, home, layer, z.unknown());
   return [entry, manifest.config, ...manifest.layers];
 }
 
@@ -69,6 +70,6 @@ function withoutMark(entry: IndexEntry): IndexEntry {
 }
 
 function nameOf(entry: IndexEntry): string {
-  if (!isImage(entry)) return `a gate's result (${entry.digest})`;
+  if (!isImage(entry)) return `a statement about an image (${entry.digest})`;
   return referenceOf(entry) ?? `${entryName(entry)}@${entry.digest}`;
 }

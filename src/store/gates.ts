@@ -1,52 +1,10 @@
 import { IngotError } from '../base/errors.ts';
-import { canonicalJson } from '../base/hash.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { Digest } from '../base/types.ts';
-import { isImage, readIndex, type IndexEntry } from './index-file.ts';
+import { isImage, type IndexEntry } from './index-file.ts';
 import { manifestSchema, readJsonBlob } from './manifest.ts';
-import { ANNOTATIONS, gateStatementSchema, MEDIA_TYPES, type GateStatement, type Image } from './model.ts';
-import { changeStore, saveIndex, writeBlob } from './writing.ts';
-
-/** {@link Store.addGate} */
-export async function addGate(host: Host, home: Home, image: Image, statement: GateStatement): Promise<void> {
-  await changeStore(host, home, 'storing a gate result', async () => {
-    const entries = await readIndex(host, home);
-    const subject = entries.find((entry) => isImage(entry) && entry.digest === image.digest);
-    if (subject === undefined) {
-      throw new IngotError('not-found', 'image-unknown', `The image ${image.digest} is no longer in the store`, {
-        hint: 'It was removed while its gate ran: build it again.',
-      });
-    }
-    const content = await writeBlob(host, home, canonicalJson(statement));
-    const empty = await writeBlob(host, home, '{}');
-    const manifest = await writeBlob(
-      host,
-      home,
-      canonicalJson({
-        schemaVersion: 2,
-        mediaType: MEDIA_TYPES.manifest,
-        artifactType: MEDIA_TYPES.statement,
-        config: { mediaType: MEDIA_TYPES.empty, ...empty },
-        layers: [{ mediaType: MEDIA_TYPES.statement, ...content }],
-        subject: { mediaType: MEDIA_TYPES.manifest, digest: subject.digest, size: subject.size },
-        annotations: { [ANNOTATIONS.created]: statement.finished, [ANNOTATIONS.statementKind]: 'gate' },
-      }),
-    );
-    const added: IndexEntry = {
-      mediaType: MEDIA_TYPES.manifest,
-      artifactType: MEDIA_TYPES.statement,
-      ...manifest,
-      annotations: {
-        [ANNOTATIONS.subject]: subject.digest,
-        [ANNOTATIONS.statementKind]: 'gate',
-        [ANNOTATIONS.created]: statement.finished,
-        [ANNOTATIONS.gate]: statement.result,
-      },
-    };
-    await saveIndex(host, home, withStatement(entries, added, subject.digest));
-  });
-}
+import { ANNOTATIONS, gateStatementSchema, type GateStatement } from './model.ts';
 
 /** The index with a statement about an image, and the image showing what its newest gate found. */
 export function withStatement(entries: readonly IndexEntry[], statement: IndexEntry, subject: Digest): IndexEntry[] {

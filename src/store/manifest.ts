@@ -16,6 +16,7 @@ export const manifestSchema = z.object({
   config: descriptorSchema,
   layers: z.array(descriptorSchema).min(1),
   subject: descriptorSchema.optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
 });
 export type Manifest = z.output<typeof manifestSchema>;
 

@@ -12,6 +12,10 @@ export const MEDIA_TYPES = {
   empty: 'application/vnd.oci.empty.v1+json',
   /** A statement about an image, as JSON. */
   statement: 'application/vnd.ingot.statement.v1+json',
+  /** A signed statement: DSSE's envelope. */
+  envelope: 'application/vnd.dsse.envelope.v1+json',
+  /** What another machine's layer cache knows of a layer. */
+  cacheEntry: 'application/vnd.ingot.layer-cache.v1+json',
 } as const;
 
 export const ANNOTATIONS = {
@@ -35,4 +39,7 @@ export const ANNOTATIONS = {
   /** On a statement's descriptor: the manifest it is about, and its kind. */
   subject: 'dev.ingot.subject',
   statementKind: 'dev.ingot.statement',
+  /** On a signed statement: what it is of (in-toto), and the identifier of the key that signed it. */
+  predicate: 'in-toto.io/predicate-type',
+  key: 'dev.ingot.key',
 } as const;

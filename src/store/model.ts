@@ -144,6 +144,18 @@ export const gateStatementSchema = z.object({
 });
 export type GateStatement = z.output<typeof gateStatementSchema>;
 
+/** The packages of an image as they were read from its disk: the content of a statement of kind `packages`, where its layers do not tell them all. */
+export const packagesStatementSchema = z.object({ v: z.literal(1), packages: z.array(packageSchema), read: z.iso.datetime() });
+export type PackagesStatement = z.output<typeof packagesStatementSchema>;
+
+/** A signed statement (DSSE v1): base64 of an in-toto statement, and who signed it. The content of a statement of kind `attestation`. */
+export const envelopeSchema = z.object({
+  payloadType: z.string(),
+  payload: z.base64(),
+  signatures: z.array(z.object({ keyid: z.string(), sig: z.base64() })).min(1),
+});
+export type Envelope = z.output<typeof envelopeSchema>;
+
 /** The layer cache's entry: which blob a key made. */
 export const layerRecordSchema = z.object({
   v: z.literal(1),

@@ -2,6 +2,7 @@ import type { Digest, HostPath, Key, Name } from '../base/types.ts';
 import type { ImageChain } from './chains.ts';
 import type { HistoryLayer } from './history.ts';
 import type { GateStatement, Image, ImageConfig, ImageSummary, LayerRecord } from './model.ts';
+import type { Statement, StoredStatement } from './statements.ts';
 import type { TreeNode } from './tree.ts';
 
 /** What a layer's maker knows; the store adds digest, size and time. */
@@ -221,6 +222,13 @@ export interface Store {
   remove(reference: string, inUse: ImageUse): Promise<RemoveResult>;
   /** Stores what a gate found, as an OCI artifact manifest whose subject is the image. The newest statement is what listings show. */
   addGate(image: Image, statement: GateStatement): Promise<void>;
+  /**
+   * Stores statements about an image, all in one step. Of signed ones, a newer one of the same key and predicate takes the place of the older. Throws
+   * `image-unknown` where the image was removed meanwhile.
+   */
+  addStatements(image: Pick<Image, 'digest'>, statements: readonly Statement[]): Promise<void>;
+  /** Every statement about an image that can be read, the oldest first. */
+  statements(image: Pick<Image, 'digest'>): Promise<StoredStatement[]>;
   /**
    * Writes images to one tar file: an OCI image layout with each shared blob once, the gate's statements, and what the layer cache knows of the
    * layers. By name, an image keeps that one reference; by digest, all it has. Throws what `resolve` throws, `file-exists`, `image-damaged`.

@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path';
+import * as z from 'zod';
 import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { readTextIfThere } from '../base/files.ts';
 import type { Home } from '../base/home.ts';
@@ -11,8 +12,9 @@ import { indexCopyPath, indexPath, isImage, parseIndex, referenceOf, type IndexE
 import { backingOf, flawOf, headerBacking, type Flaw, type SeenLayer } from './layer-check.ts';
 import { parseRecord } from './layers.ts';
 import { manifestSchema, readJsonBlob, type Manifest } from './manifest.ts';
-import { ANNOTATIONS, gateStatementSchema, imageConfigSchema, MEDIA_TYPES, type LayerRecord } from './model.ts';
+import { ANNOTATIONS, imageConfigSchema, MEDIA_TYPES, type LayerRecord } from './model.ts';
 import { repairStore } from './repair.ts';
+import { kindOf, parseStatement, type StatementKind } from './statements.ts';
 import type { Progress, StoreProblem, VerifyOptions, VerifyReport } from './types.ts';
 import { LAYOUT_MARKER } from './writing.ts';
 
@@ -169,12 +171,12 @@ class Inspection {
 
   async statement(entry: IndexEntry): Promise<void> {
     const manifest = await this.document(entry, manifestSchema, [], []);
-    if (manifest?.layers[0] !== undefined && entry.annotations[ANNOTATIONS.statementKind] === 'gate') {
-      const content = await this.document(manifest.layers[0], gateStatementSchema, [], []);
-      // What names the statement is its own entry: that is what a repair takes out.
-      if (content === undefined)
-        this.#found({ kind: 'manifest-invalid', message: 'The gate statement cannot be read' }, this.#home.blob(entry.digest), [], [], entry.digest);
-    }
+    const kind = kindOf(entry.annotations);
+    if (manifest?.layers[0] === undefined || kind === undefined) return;
+    const content = await this.document(manifest.layers[0], z.unknown(), [], []);
+    // What names the statement is its own entry: that is what a repair takes out.
+    if (content === undefined || !isReadable(kind, content))
+      this.#found({ kind: 'manifest-invalid', message: `The ${kind} statement cannot be read` }, this.#home.blob(entry.digest), [], [], entry.digest);
   }
 
   /** What the index says of its images; of the chosen ones alone, where some were. */
@@ -295,5 +297,15 @@ class Inspection {
       ({ kind, digest, spoils }) =>
         kind !== 'blob-missing' || digest === undefined || now === undefined || named.has(digest) || now.has(digest) || spoils.some((image) => now.has(image)),
     );
+  }
+}
+
+function isReadable(kind: StatementKind, content: unknown): boolean {
+  try {
+    parseStatement(kind, content);
+    return true;
+  } catch (error) {
+    if (error instanceof z.ZodError) return false;
+    throw error;
   }
 }
