@@ -25,6 +25,7 @@ import { labCreate } from './rows/lab-create.ts';
 import { linkedClone, snapshotCreate, snapshotRestore } from './rows/lab-disks.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
+import { pullBase, pushBase, pushSibling } from './rows/remotes.ts';
 import { listStart, versionStart } from './rows/startup.ts';
 import { warmStart } from './rows/warm.ts';
 
@@ -54,6 +55,9 @@ const ROWS: readonly Row[] = [
   snapshotRestore,
   warmStart,
   imageDownload,
+  pushSibling,
+  pushBase,
+  pullBase,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 

@@ -24,6 +24,7 @@ export const HOME_VERSION = 1;
  *     cache/texts/            keys and certificates that templates name by address, as they were last seen
  *     cache/git/              repositories that roles come from, by the hash of their address
  *     cache/downloads/        what roles fetch, by SHA-256
+ *     cache/pulls/            blobs of images that are being pulled, by SHA-256; <sha256>.part while they come
  *     cache/disks/            disks and cloud images that images start from, by SHA-256; what is known of them, as <algorithm>-<hash>.json and
  *                             address-<hash>.json; and <id>.part with <id>.part.journal, of downloads that go on or can be gone on with
  *     cache/catalog-seen.json when `catalog check` last found each cloud image good
@@ -33,6 +34,7 @@ export const HOME_VERSION = 1;
  *     keys/id_ed25519         the key that ingot logs in to VMs with
  *     keys/secrets.key        the age identity that opens the secrets, unless a passphrase does
  *     keys/fingerprint.key    the key of the hashes that stand for secrets in layer keys
+ *     keys/signing.pub        the public part of the key that signs images; the private one is a secret
  *     secrets.age             the secrets, encrypted with age
  *     templates/              the user's templates, unless the setting says another folder
  *     roles/<role>/           the user's roles
@@ -63,6 +65,7 @@ export interface Home {
   readonly texts: HostPath;
   readonly git: HostPath;
   readonly downloads: HostPath;
+  readonly pulls: HostPath;
   readonly disks: HostPath;
   readonly checksums: HostPath;
   readonly catalogSeen: HostPath;
@@ -71,6 +74,7 @@ export interface Home {
   readonly keys: HostPath;
   readonly secretsKey: HostPath;
   readonly fingerprintKey: HostPath;
+  readonly signingPublic: HostPath;
   readonly secrets: HostPath;
   readonly templates: HostPath;
   readonly roles: HostPath;
@@ -114,6 +118,7 @@ export function homeAt(root: HostPath): Home {
     texts: at('cache', 'texts'),
     git: at('cache', 'git'),
     downloads: at('cache', 'downloads'),
+    pulls: at('cache', 'pulls'),
     disks: at('cache', 'disks'),
     checksums: at('cache', 'checksums'),
     catalogSeen: at('cache', 'catalog-seen.json'),
@@ -122,6 +127,7 @@ export function homeAt(root: HostPath): Home {
     keys: at('keys'),
     secretsKey: at('keys', 'secrets.key'),
     fingerprintKey: at('keys', 'fingerprint.key'),
+    signingPublic: at('keys', 'signing.pub'),
     secrets: at('secrets.age'),
     templates: at('templates'),
     roles: at('roles'),

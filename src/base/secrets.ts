@@ -35,6 +35,8 @@ export interface Secrets {
    * Throws `secret-name-invalid`, `secret-name-taken`, `secret-value-invalid`, `secrets-have-key`.
    */
   set(name: string, value: string, options?: { readonly passphrase?: boolean }): Promise<'added' | 'replaced'>;
+  /** Adds one that ingot itself makes; one that is there already, by another process perhaps, stays. */
+  setIfMissing(name: string, value: string): Promise<void>;
   /** Throws `secret-unknown`. */
   remove(name: string): Promise<void>;
 }
@@ -121,6 +123,12 @@ export function openSecrets(access: SecretsAccess): Secrets {
         return { ...secrets, [name]: { value: text, set: access.host.clock.now().toISOString() } };
       });
       return result;
+    },
+    async setIfMissing(name, text) {
+      parseSecretName(name);
+      checkSecretValue(text);
+      const set = access.host.clock.now().toISOString();
+      await (await store()).change(false, (secrets) => (storedAs(name, secrets) === undefined ? { ...secrets, [name]: { value: text, set } } : secrets));
     },
     async remove(name) {
       parseSecretName(name);

@@ -5,6 +5,10 @@ const factor = z.number({ error: 'is not a number' }).min(0.1, { error: 'is less
 const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
 
 const path = z.string().regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' });
+const KEY = 'ed25519:[A-Za-z0-9+/]{43}=';
+const KEYS = new RegExp(`^\\s*${KEY}(\\s*,\\s*${KEY})*\\s*$`);
+const FINGERPRINT = '[a-z0-9.-]+(:\\d+)?\\s*=\\s*sha256:[0-9a-f]{64}';
+const FINGERPRINTS = new RegExp(`^\\s*${FINGERPRINT}(\\s*,\\s*${FINGERPRINT})*\\s*$`);
 const ROLE_IMAGE = '[a-z0-9][a-z0-9.-]*\\s*=\\s*[a-z0-9][\\w.:@-]*';
 const ROLE_IMAGES = new RegExp(`^\\s*${ROLE_IMAGE}(\\s*,\\s*${ROLE_IMAGE})*\\s*$`);
 
@@ -52,6 +56,26 @@ export const settingsSchema = z.strictObject({
     .regex(ROLE_IMAGES, { error: 'is not a list of role=image, with commas between them' })
     .optional()
     .describe('Images that `vm create --role` prefers, by role: docker=my-docker,redis=cache:1.2'),
+  'trusted-keys': z
+    .string({ error: 'is not a list of keys, ed25519:…, with commas between them' })
+    .regex(KEYS, { error: 'is not a list of keys, ed25519:…, with commas between them' })
+    .optional()
+    .describe("Whose signatures count besides ingot's own, as `ingot key show` prints them; with any, only images that one of them signed are pulled"),
+  cache: z
+    .string({ error: 'is not the address of a repository: oci://registry/name' })
+    .regex(/^oci:\/\/[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/, { error: 'is not the address of a repository: oci://registry/name' })
+    .optional()
+    .describe('Repository in a registry that builds read layers from by their keys; only those that a trusted key signed'),
+  'cache-push': z
+    .enum(['yes', 'no'])
+    .default(BUILT_IN['cache-push'])
+    .describe('Whether builds also write the layers that they made to `cache`, signed'),
+  'remote-ca': path.optional().describe('File of certificates (PEM) that registries and S3 servers may be signed by, besides the usual ones'),
+  'remote-fingerprints': z
+    .string({ error: 'is not a list of server=sha256:…, with commas between them' })
+    .regex(FINGERPRINTS, { error: 'is not a list of server=sha256:…, with commas between them' })
+    .optional()
+    .describe('Certificates of servers by their SHA-256, instead of who signed them: registry.example:5000=sha256:<64 hexadecimal digits>'),
   'log-level': z
     .enum(['debug', 'info', 'warn', 'error', 'fatal'])
     .default(BUILT_IN['log-level'])

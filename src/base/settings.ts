@@ -12,6 +12,7 @@ export const BUILT_IN = {
   workspace: 'auto',
   gate: 'quick',
   'image-prune': 'never',
+  'cache-push': 'no',
   'alert-after': 60,
   'default-release': 'debian-12',
   'log-level': 'info',

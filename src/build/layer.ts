@@ -9,6 +9,7 @@ import { layerFailure } from './apply/program.ts';
 import type { Secrets } from '../base/secrets.ts';
 import { compressLayer } from '../disk/compress.ts';
 import type { LayerPlan } from '../plan/layers.ts';
+import type { LayerCache } from '../remotes/layer-cache.ts';
 import { makeOverlay } from '../platforms/local/overlay.ts';
 import type { Archives } from '../sources/bootstrap/mirrors.ts';
 import type { LayerRecord } from '../store/model.ts';
@@ -32,6 +33,8 @@ export interface LayerOptions {
   readonly place: () => Promise<Place>;
   /** The command that makes the same layer and opens a shell where it fails. */
   readonly shellCommand: string;
+  /** Layers that other machines made. */
+  readonly cache?: () => Promise<LayerCache | undefined>;
   /** Called before the first layer that has to be made: what a build needs of the host is asked for only then. */
   readonly beforeWork: () => Promise<void>;
 }
@@ -58,6 +61,11 @@ export async function ensureLayer(
     const ready = await findReady(context, store, layer, below, options.offline);
     if (ready !== undefined) return { record: ready, cached: true, seconds: span.end('cached') };
     if (layer.maxAge !== undefined && options.offline) throw needsNetwork(layer);
+    const cache = await options.cache?.();
+    if (cache !== undefined && (await cache.fetch(layer, below.at(-1)?.digest))) {
+      const fetched = await findReady(context, store, layer, below, options.offline);
+      if (fetched !== undefined) return { record: fetched, cached: true, seconds: span.end('cached', 'from the cache of the settings') };
+    }
     await options.beforeWork();
     await using _lock = await takeLock(context.host, context.home, `layer-${hexOf(layer.key).slice(0, 16)}`, {
       what: `building the layer ${layer.name}`,
@@ -67,6 +75,7 @@ export async function ensureLayer(
     const made = await findReady(context, store, layer, below, options.offline);
     if (made !== undefined) return { record: made, cached: true, seconds: span.end('cached', 'made by another process') };
     const record = await makeLayer(context, store, layer, below, options, span);
+    await cache?.push(record);
     return { record, cached: false, seconds: span.end('done') };
   } catch (error) {
     span.end('failed');

@@ -1,5 +1,6 @@
 import type { Context } from '../operations/operation.ts';
 import { isForeign } from '../store/model.ts';
+import type { LayerCache } from '../remotes/layer-cache.ts';
 import { choosePlace, type PlaceKind } from '../workspace/place.ts';
 import { finishImage, gateFailed, proveImage, targetOf } from './finish-image.ts';
 import { FleetProgress } from './fleet-progress.ts';
@@ -47,6 +48,7 @@ export async function workOn(run: Run, working: readonly number[], parts: BuildP
 
 function taskWork(run: Run, parts: BuildParts, place: PlaceKind, places: SlotPlaces): TaskWork {
   const { context, builds, options, outcomes } = run;
+  let cache: Promise<LayerCache | undefined> | undefined;
   const askHost = onceForEach((arch) => options.beforeWork(arch, place));
   const consent = oneByOne(context.consent);
   const contextOf = ({ images, scope }: Pick<BuildTask, 'images' | 'scope'>, { signal }: TaskRun): Context => ({
@@ -69,6 +71,9 @@ function taskWork(run: Run, parts: BuildParts, place: PlaceKind, places: SlotPla
           workspace: place,
           place: () => places.get(taskRun.slot),
           shellCommand: build.shellCommand,
+          ...(options.offline || context.settings.cache === undefined
+            ? {}
+            : { cache: () => (cache ??= import('../remotes/layer-cache.ts').then(({ openLayerCache }) => openLayerCache(context))) }),
           beforeWork: () => askHost(build.plan.template.arch),
         });
         outcomes.set(layer.key, outcome);

@@ -1,16 +1,16 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { hexOf, parseName, type Digest } from '../base/types.ts';
+import { hexOf, type Digest } from '../base/types.ts';
+import { checkImageManifest, incomingImage, type IncomingContent, type IncomingImage, type IncomingStatement } from './incoming.ts';
 import { parseIndex, type IndexEntry } from './index-file.ts';
-import { imageEntry, manifestSchema, type Manifest } from './manifest.ts';
+import { manifestSchema, type Manifest } from './manifest.ts';
 import {
   ANNOTATIONS,
   imageConfigSchema,
   layerRecordSchema,
   MEDIA_TYPES,
   type Descriptor,
-  type ImageConfig,
   type LayerRecord,
 } from './model.ts';
 import { parseNameTag } from './reference.ts';
@@ -20,26 +20,11 @@ import { archiveInvalid, readTar, type TarEntry } from './tar.ts';
 import { digestOf } from './writing.ts';
 
 /** An image in an archive, its small parts proven by their digests. */
-export interface ArchiveImage {
-  /** Its entry for the index, without a reference. */
-  readonly entry: IndexEntry;
-  readonly references: readonly string[];
-  readonly manifest: Manifest;
-  readonly config: ImageConfig;
-}
-
+export type ArchiveImage = IncomingImage;
 /** A statement about an image of the archive. */
-export interface ArchiveStatement {
-  readonly entry: IndexEntry;
-  readonly subject: Digest;
-  /** What it is made of, its own manifest first. */
-  readonly blobs: readonly Digest[];
-}
+export type ArchiveStatement = IncomingStatement;
 
-export interface ArchiveContent {
-  readonly images: readonly ArchiveImage[];
-  readonly statements: readonly ArchiveStatement[];
-  readonly records: readonly LayerRecord[];
+export interface ArchiveContent extends IncomingContent {
   /** Every blob that these need: digest -> where it is in the file. Layers are not read yet, and are not in a backup. */
   readonly blobs: ReadonlyMap<Digest, TarEntry>;
 }
@@ -124,18 +109,11 @@ class Reader {
   }
 
   async #image(entry: IndexEntry, manifest: Manifest, now: string): Promise<ArchiveImage> {
-    const stranger = manifest.config.mediaType !== MEDIA_TYPES.config || manifest.layers.some((layer) => layer.mediaType !== MEDIA_TYPES.layer);
-    if (stranger) throw archiveInvalid(`${entry.digest} is not an image of ingot: its layers are not disks`);
+    checkImageManifest(entry.digest, manifest, archiveInvalid);
     const config = await this.#blobJson(manifest.config, imageConfigSchema, LARGEST.other);
-    const details = config['dev.ingot.image'];
-    const fits = config.rootfs.diff_ids.join() === manifest.layers.map(({ digest }) => digest).join() && details.layers.length === manifest.layers.length;
-    if (!fits) throw archiveInvalid(`the config of ${entry.digest} names other layers than its manifest`);
+    const image = incomingImage(entry, manifest, config, now, archiveInvalid);
     if (this.#layers) for (const layer of manifest.layers) this.#find(layer);
-    const told = entry.annotations[ANNOTATIONS.created] ?? '';
-    const created = Number.isNaN(Date.parse(told)) ? now : new Date(told).toISOString();
-    const name = nameIn(entry.annotations[ANNOTATIONS.name]) ?? nameIn(details.template);
-    if (name === undefined) throw archiveInvalid(`${JSON.stringify(details.template)} is no name of an image`);
-    return { entry: imageEntry(entry, manifest.config.digest, config, manifest.layers, { name, created }), references: [], manifest, config };
+    return image;
   }
 
   /** Only statements about images of the archive, of a kind that ingot knows, are taken; their entry is made anew from what they say. */
@@ -220,14 +198,6 @@ function referenceIn(text: string | undefined): string | undefined {
     if (text === undefined) return undefined;
     const { name, tag } = parseNameTag(text);
     return `${name}:${tag}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function nameIn(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : parseName(text, 'an image');
   } catch {
     return undefined;
   }

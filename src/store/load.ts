@@ -7,9 +7,10 @@ import type { Host } from '../base/host.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hexOf, type Digest, type HostPath } from '../base/types.ts';
 import { readQcow2Header } from '../disk/qcow2.ts';
-import { readArchive, type ArchiveImage } from './archive.ts';
+import { readArchive } from './archive.ts';
 import { withStatement } from './gates.ts';
 import { keepHistory } from './images.ts';
+import type { IncomingContent, IncomingImage, Invalid } from './incoming.ts';
 import { isImage, pointReferences, readIndex, referenceOf, type IndexEntry } from './index-file.ts';
 import { isWhole, layerGone, readLayer } from './layers.ts';
 import type { LayerRecord } from './model.ts';
@@ -27,15 +28,32 @@ export async function loadImages(host: Host, home: Home, archive: HostPath, opti
   await using scratch = await makeScratch(host, home, `loading images from ${archive}`);
   const copied = await copyMissing(host, home, archive, content.blobs, scratch.path, options);
   const at = (digest: Digest): string => (copied.has(digest) ? join(scratch.path, hexOf(digest)) : home.blob(digest));
-  for (const image of content.images) await checkChain(host, image, at);
   const records = options.cache === false ? [] : content.records;
-  for (const record of records) await checkRecord(host, record, at(record.digest));
+  return await takeIncoming(host, home, { ...content, records }, { copied, at, invalid: archiveInvalid, what: 'loading images', ...options });
+}
 
-  return await changeStore(host, home, 'loading images', async () => {
+/** Where blobs are that the store has not, and how what cannot be used is told. */
+export interface Taking extends Pick<LoadOptions, 'force'> {
+  readonly what: string;
+  readonly copied: ReadonlySet<Digest>;
+  /** The file of a blob: one that was copied, or the store's own. */
+  readonly at: (digest: Digest) => string;
+  readonly invalid: Invalid;
+}
+
+/**
+ * Takes images into the store whose blobs have been proven by their digests: checks what each layer stands on, then moves blobs, records and tags in one
+ * step, all or nothing. Throws `tag-exists`, `layer-gone` and what `invalid` makes.
+ */
+export async function takeIncoming(host: Host, home: Home, content: IncomingContent, taking: Taking): Promise<LoadResult> {
+  const { copied, at, invalid } = taking;
+  for (const image of content.images) await checkChain(host, image, at, invalid);
+  for (const record of content.records) await checkRecord(host, record, at(record.digest));
+  return await changeStore(host, home, taking.what, async () => {
     const before = await readIndex(host, home);
-    refuseConflicts(content.images, before, options);
+    refuseConflicts(content.images, before, taking);
     await takeBlobs(host, home, content.blobs, copied, at);
-    const cached = await writeRecords(host, home, records);
+    const cached = await writeRecords(host, home, content.records);
     let entries: readonly IndexEntry[] = before;
     for (const image of content.images) entries = pointReferences(entries, keepHistory(image.entry, before), image.references);
     for (const { entry, subject } of content.statements) entries = withStatement(entries, entry, subject);
@@ -55,7 +73,7 @@ export async function loadImages(host: Host, home: Home, archive: HostPath, opti
 }
 
 /** A reference that another image has is not taken from it unasked. */
-function refuseConflicts(images: readonly ArchiveImage[], entries: readonly IndexEntry[], { force }: LoadOptions): void {
+export function refuseConflicts(images: readonly Pick<IncomingImage, 'entry' | 'references'>[], entries: readonly IndexEntry[], { force }: Pick<LoadOptions, 'force'>): void {
   if (force === true) return;
   const wanted = new Map(images.flatMap(({ entry, references }) => references.map((reference) => [reference, entry.digest] as const)));
   const taken = entries.filter((entry) => {
@@ -65,7 +83,7 @@ function refuseConflicts(images: readonly ArchiveImage[], entries: readonly Inde
   if (taken.length === 0) return;
   const names = taken.map(referenceOf).join(', ');
   throw new IngotError('conflict', 'tag-exists', `The store has ${taken.length === 1 ? 'another image' : 'other images'} as ${names}`, {
-    hint: 'Give --force to move the tags to the images of the archive, or give the images here other tags first with `ingot image tag`.',
+    hint: 'Give --force to move the tags to the images that come, or give the images here other tags first with `ingot image tag`.',
   });
 }
 
@@ -119,14 +137,17 @@ async function copyBlob(host: Host, archive: string, entry: TarEntry, digest: Di
 }
 
 /** Each layer's header must say that it stands on the layer below, and nothing else of the host. */
-async function checkChain(host: Host, image: ArchiveImage, at: (digest: Digest) => string): Promise<void> {
-  for (const [i, { digest }] of image.manifest.layers.entries()) {
-    const below = image.manifest.layers[i - 1]?.digest;
-    const { backing, snapshots } = await headerOf(host, at(digest), digest);
-    const stands = below === undefined ? backing === undefined : backing?.name === hexOf(below) && backing.format === 'qcow2';
-    if (!stands) throw archiveInvalid(`the layer ${digest} says that it stands on ${backing?.name ?? 'nothing'}, and should say ${below ?? 'nothing'}`);
-    if (snapshots !== 0) throw archiveInvalid(`the layer ${digest} holds internal snapshots`);
-  }
+async function checkChain(host: Host, image: IncomingImage, at: (digest: Digest) => string, invalid: Invalid): Promise<void> {
+  for (const [i, { digest }] of image.manifest.layers.entries()) await checkLayer(host, at(digest), digest, image.manifest.layers[i - 1]?.digest, invalid);
+}
+
+/** A layer's header must say that it stands on this one, and hold no snapshots. Returns the bytes of its disk. Throws what `invalid` makes. */
+export async function checkLayer(host: Host, path: string, digest: Digest, below: Digest | undefined, invalid: Invalid): Promise<number> {
+  const { backing, snapshots, virtualSize } = await headerOf(host, path, digest, invalid);
+  const stands = below === undefined ? backing === undefined : backing?.name === hexOf(below) && backing.format === 'qcow2';
+  if (!stands) throw invalid(`the layer ${digest} says that it stands on ${backing?.name ?? 'nothing'}, and should say ${below ?? 'nothing'}`);
+  if (snapshots !== 0) throw invalid(`the layer ${digest} holds internal snapshots`);
+  return virtualSize;
 }
 
 async function checkRecord(host: Host, record: LayerRecord, path: string): Promise<void> {
@@ -135,12 +156,12 @@ async function checkRecord(host: Host, record: LayerRecord, path: string): Promi
     throw archiveInvalid(`the record of the layer ${record.name} says ${record.virtualSize} bytes of disk, and the layer ${virtualSize}`);
 }
 
-/** The header of a layer; throws `archive-invalid` where it is none. */
-export async function headerOf(host: Host, path: string, digest: Digest) {
+/** The header of a layer; throws what `invalid` makes where it is none. */
+export async function headerOf(host: Host, path: string, digest: Digest, invalid: Invalid = archiveInvalid) {
   try {
     return await readQcow2Header(host.files, path);
   } catch (error) {
-    if (error instanceof IngotError && error.code === 'qcow2-invalid') throw archiveInvalid(`the layer ${digest}: ${error.message}`);
+    if (error instanceof IngotError && error.code === 'qcow2-invalid') throw invalid(`the layer ${digest}: ${error.message}`);
     throw error;
   }
 }
@@ -149,7 +170,7 @@ export async function headerOf(host: Host, path: string, digest: Digest) {
 export async function takeBlobs(
   host: Host,
   home: Home,
-  blobs: ReadonlyMap<Digest, TarEntry>,
+  blobs: ReadonlyMap<Digest, { readonly size: number }>,
   copied: ReadonlySet<Digest>,
   at: (digest: Digest) => string,
 ): Promise<void> {

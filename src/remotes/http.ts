@@ -1,0 +1,110 @@
+import { IngotError } from '../base/errors.ts';
+import type { Clock } from '../base/host.ts';
+import { networkCause } from '../base/retry.ts';
+import { isLoopback } from './address.ts';
+import { remoteFailed } from './remote.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+  readonly signal?: AbortSignal;
+  /** Whether doing it twice is as good as once; then network failures and a busy server are tried again. Default true. */
+  readonly again?: boolean;
+}
+
+export interface HttpOptions {
+  readonly fetch: typeof globalThis.fetch;
+  readonly clock: Pick<Clock, 'sleep' | 'now'>;
+  readonly signal: AbortSignal;
+  /** Called before it waits, with why and for how many seconds. */
+  readonly onWait?: (why: string, seconds: number) => void;
+}
+
+const ATTEMPTS = 6;
+/** Longest that is waited for a server that says how long; seconds. */
+const LONGEST_WAIT = 120;
+const REDIRECTS = 5;
+
+/** A network that failed, or a server that says it is busy: trying again can help. */
+export class Transient extends Error {
+  override readonly name = 'Transient';
+}
+
+/**
+ * Sends one request and follows redirects, by itself, so that an authorization goes to no other server and none leads to plain HTTP elsewhere. Answers
+ * 429 and 5xx, and failures of the network, are tried again after as long as the server says, else after growing pauses. Throws `remote-failed`; where
+ * it may not be done twice, {@link Transient}.
+ */
+export async function send(request: HttpRequest, options: HttpOptions): Promise<Response> {
+  const signal = request.signal ?? options.signal;
+  for (let attempt = 1; ; attempt += 1) {
+    let why: string;
+    let wait = 0.5 * 3 ** (attempt - 1);
+    try {
+      const response = await follow(request, options, signal);
+      if (response.status !== 429 && response.status < 500) return response;
+      why = response.status === 429 ? 'the server is busy (429)' : `the server answered ${response.status}`;
+      wait = retryAfter(response, options.clock.now()) ?? wait;
+      await response.body?.cancel().catch(() => undefined);
+    } catch (error) {
+      if (error instanceof IngotError) throw error;
+      signal.throwIfAborted();
+      if (request.again === false) throw new Transient(networkCause(error), { cause: error });
+      if (attempt >= ATTEMPTS || isHopeless(error)) throw remoteFailed(request.url.host, networkCause(error), error);
+      why = networkCause(error);
+    }
+    if (request.again === false) throw new Transient(why);
+    if (attempt >= ATTEMPTS) throw remoteFailed(request.url.host, why);
+    options.onWait?.(why, wait);
+    await options.clock.sleep(wait, signal);
+  }
+}
+
+/** A certificate that is not trusted stays so. */
+function isHopeless(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|INGOT_FINGERPRINT/.test(cause.code)) return true;
+  }
+  return false;
+}
+
+async function follow(request: HttpRequest, { fetch }: HttpOptions, signal: AbortSignal): Promise<Response> {
+  let { url } = request;
+  let headers: Record<string, string> = { 'user-agent': 'ingot', ...request.headers };
+  for (let hops = 0; ; hops += 1) {
+    const response = await fetch(url, { method: request.method, headers, redirect: 'manual', signal, ...(request.body === undefined ? {} : { body: request.body }) });
+    const location = response.headers.get('location');
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+    await response.body?.cancel().catch(() => undefined);
+    const next = new URL(location, url);
+    if (hops >= REDIRECTS || (request.method !== 'GET' && request.method !== 'HEAD')) throw remoteFailed(url.host, 'it leads from one address to the next');
+    if (next.protocol !== 'https:' && !(next.protocol === 'http:' && url.protocol === 'http:' && isLoopback(next.host)))
+      throw remoteFailed(url.host, 'it leads to an address without TLS');
+    if (next.origin !== url.origin) {
+      const { authorization: _, ...rest } = headers;
+      headers = rest;
+    }
+    url = next;
+  }
+}
+
+/** Seconds that the server asks to wait (RFC 9110); undefined where it does not say. Nobody is made to wait longer than {@link LONGEST_WAIT}. */
+export function retryAfter(response: Pick<Response, 'headers'>, now: Date): number | undefined {
+  const text = response.headers.get('retry-after');
+  if (text === null) return undefined;
+  const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - now.getTime()) / 1000;
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(0, seconds), LONGEST_WAIT);
+}
+
+/** The body of an answer, piece by piece; a connection that is cut throws {@link Transient}. */
+export async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
+  if (response.body === null) return;
+  try {
+    for await (const piece of response.body) yield piece;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') throw error;
+    throw new Transient(networkCause(error), { cause: error });
+  }
+}
