@@ -26,7 +26,7 @@ async function siblingBytes(bench: Bench): Promise<Measured | string> {
   const env = await newHome(bench, 'sibling', 'base');
   await timed([bench.ingot, 'build', template, ...BUILD], env);
   await using registry = await startDockerRegistry({ secure: false });
-  const push = [bench.ingot, 'image', 'push', '--plain-http', '--json'];
+  const push = [bench.ingot, 'image', 'push', '--plain-http', '--json'] as const;
   await timed([...push, BASE, `oci://${registry.server}/${BASE}`], env);
   const { stdout } = await timed([...push, 'sibling', `oci://${registry.server}/sibling`], env);
   const { layers } = layersSchema.parse(JSON.parse((await timed([bench.ingot, 'image', 'history', 'sibling', '--json'], env)).stdout));
@@ -55,14 +55,16 @@ async function transfer(bench: Bench, which: 'push' | 'pull'): Promise<Measured 
     if (which === 'push') {
       ours.push(push.seconds);
       await using other = await startDockerRegistry({ secure: false });
-      const copy = ['skopeo', 'copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false', layout, `docker://${other.server}/theirs/${BASE}:latest`];
-      theirs.push((await timed(copy)).seconds);
+      const target = `docker://${other.server}/theirs/${BASE}:latest`;
+      theirs.push((await timed(['skopeo', 'copy', '--quiet', '--insecure-policy', '--dest-tls-verify=false', layout, target])).seconds);
       continue;
     }
     const empty = await newHome(bench, 'remotes-empty', 'empty');
     ours.push((await timed([bench.ingot, 'image', 'pull', '--plain-http', '--quiet', `oci://${address}`], empty)).seconds);
     const target = join(bench.folder, 'skopeo-copy');
-    theirs.push((await timed(['skopeo', 'copy', '--quiet', '--insecure-policy', '--src-tls-verify=false', `docker://${address}:latest`, `oci:${target}:x`])).seconds);
+    theirs.push(
+      (await timed(['skopeo', 'copy', '--quiet', '--insecure-policy', '--src-tls-verify=false', `docker://${address}:latest`, `oci:${target}:x`])).seconds,
+    );
     await rm(target, { recursive: true, force: true });
     await rm(empty.INGOT_HOME, { recursive: true, force: true });
   }

@@ -37,7 +37,10 @@ describe('bills of materials', () => {
     }
     const validate = ajv.compile(schema('bom-1.6.SNAPSHOT.schema.json'));
     expect(validate(document), JSON.stringify(validate.errors)).toBe(true);
-    expect(document).toMatchObject({ specVersion: '1.6', components: [{ name: 'package-of-base of web', purl: expect.stringMatching(/^pkg:deb\/debian\//) }, {}] });
+    expect(document).toMatchObject({
+      specVersion: '1.6',
+      components: [{ name: 'package-of-base of web', purl: expect.stringMatching(/^pkg:deb\/debian\//) }, {}],
+    });
     expect(makeSbom('cyclonedx', image, 'web', packages)).toEqual(document);
     expect(validate({ ...document, components: [{ type: 'nothing' }] })).toBe(false);
   });
@@ -77,7 +80,11 @@ describe('bills of materials', () => {
       { name: 'b', version: '2-1', arch: 'amd64' },
       { name: 'x', version: '1', arch: 'none' },
     ]);
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => parsePackageLines(text).every(({ name, version, arch }) => name !== '' && version !== '' && arch !== '')));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) =>
+        parsePackageLines(text).every(({ name, version, arch }) => name !== '' && version !== '' && arch !== ''),
+      ),
+    );
   });
 
   test('layers that ran a program do not tell all packages', async () => {
@@ -98,7 +105,9 @@ test('provenance names the template, the layers with their keys, and the inputs 
   const image = await putSampleImage(at.store, at.home, 'web', ['latest']);
   const [base, top] = await recordsOf(at.store, image);
   const hash = createHash('sha256').update('x').digest('hex');
-  const known = new Map([...(await knownLayers(remoteContext(at), image))].map(([key, record]) => [key, { ...record, inputs: { files: hash, name: 'no hash' } }]));
+  const known = new Map(
+    [...(await knownLayers(remoteContext(at), image))].map(([key, record]) => [key, { ...record, inputs: { files: hash, name: 'no hash' } }]),
+  );
   expect(provenanceOf(image, known)).toMatchObject({
     buildDefinition: {
       externalParameters: { template: { name: 'web', digest: { sha256: hexOf(top?.key ?? image.digest) } }, release: 'debian-12' },

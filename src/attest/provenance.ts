@@ -25,7 +25,10 @@ export function provenanceOf(image: Pick<Image, 'config' | 'layers' | 'created'>
       /^[0-9a-f]{64}$/.test(hash) ? [{ name: `${name}/${part}`, uri: `ingot:layer/${hexOf(key)}/${encodeURIComponent(part)}`, digest: { sha256: hash } }] : [],
     );
   });
-  const from = details.from === undefined ? [] : [{ name: details.from.reference, uri: `ingot:image/${details.from.digest}`, digest: { sha256: hexOf(details.from.digest) } }];
+  const from =
+    details.from === undefined
+      ? []
+      : [{ name: details.from.reference, uri: `ingot:image/${details.from.digest}`, digest: { sha256: hexOf(details.from.digest) } }];
   const began = details.layers.flatMap(({ key }) => records.get(key)?.created ?? []).toSorted()[0];
   return {
     buildDefinition: {

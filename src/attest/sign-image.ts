@@ -31,7 +31,10 @@ export async function knownLayers({ host, home }: Pick<Context, 'host' | 'home'>
  * Signs an image with the key of this home: bills of materials, provenance, and a signature that also names the gate's results, each a statement
  * beside the image. Signing again replaces what this key signed before. Returns the key and the predicates.
  */
-export async function signImage(context: Context, reference: string): Promise<{ readonly image: Image; readonly key: PublicKey; readonly predicates: string[] }> {
+export async function signImage(
+  context: Context,
+  reference: string,
+): Promise<{ readonly image: Image; readonly key: PublicKey; readonly predicates: string[] }> {
   const store = openStore(context.host, context.home);
   const image = await store.resolve(reference);
   const packages = await packagesOfImage(context, image);

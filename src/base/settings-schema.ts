@@ -66,10 +66,7 @@ export const settingsSchema = z.strictObject({
     .regex(/^oci:\/\/[a-z0-9.-]+(:\d+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/, { error: 'is not the address of a repository: oci://registry/name' })
     .optional()
     .describe('Repository in a registry that builds read layers from by their keys; only those that a trusted key signed'),
-  'cache-push': z
-    .enum(['yes', 'no'])
-    .default(BUILT_IN['cache-push'])
-    .describe('Whether builds also write the layers that they made to `cache`, signed'),
+  'cache-push': z.enum(['yes', 'no']).default(BUILT_IN['cache-push']).describe('Whether builds also write the layers that they made to `cache`, signed'),
   'remote-ca': path.optional().describe('File of certificates (PEM) that registries and S3 servers may be signed by, besides the usual ones'),
   'remote-fingerprints': z
     .string({ error: 'is not a list of server=sha256:…, with commas between them' })

@@ -75,7 +75,7 @@ export async function ensureLayer(
     const made = await findReady(context, store, layer, below, options.offline);
     if (made !== undefined) return { record: made, cached: true, seconds: span.end('cached', 'made by another process') };
     const record = await makeLayer(context, store, layer, below, options, span);
-    await cache?.push(record);
+    await cache?.push(record, below);
     return { record, cached: false, seconds: span.end('done') };
   } catch (error) {
     span.end('failed');

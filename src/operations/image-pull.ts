@@ -12,7 +12,10 @@ export default defineOperation({
     'Each byte is proven by its digest, and the image is taken whole or not at all; after a cut, the same command goes on. Where the setting trusted-keys is set, only images that one of those keys (or this ingot) signed are taken.',
   kind: 'job',
   input: z.strictObject({
-    from: z.string().meta({ positional: true, placeholder: 'ADDRESS' }).describe('oci://registry/name:tag, oci://registry/name@sha256:… or s3://bucket/prefix/name:tag; without a tag, latest'),
+    from: z
+      .string()
+      .meta({ positional: true, placeholder: 'ADDRESS' })
+      .describe('oci://registry/name:tag, oci://registry/name@sha256:… or s3://bucket/prefix/name:tag; without a tag, latest'),
     as: z.string().optional().meta({ placeholder: 'NAME:TAG' }).describe('What it is called here; default: the last part of the name, and the tag'),
     force: z.boolean().default(false).describe('Move a tag that another image here has'),
     plainHttp: z.boolean().default(false).describe('Without TLS; only from a registry on this machine'),

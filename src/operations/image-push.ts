@@ -13,7 +13,10 @@ export default defineOperation({
   kind: 'job',
   input: z.strictObject({
     image: z.string().meta({ positional: true, complete: 'image', placeholder: 'IMAGE' }).describe('name, name:tag or name@sha256:…'),
-    to: z.string().meta({ positional: true, placeholder: 'ADDRESS' }).describe('oci://registry/name:tag or s3://bucket/prefix/name:tag; without a tag, that of the image'),
+    to: z
+      .string()
+      .meta({ positional: true, placeholder: 'ADDRESS' })
+      .describe('oci://registry/name:tag or s3://bucket/prefix/name:tag; without a tag, that of the image'),
     plainHttp: z.boolean().default(false).describe('Without TLS; only to a registry on this machine'),
   }),
   output: z.strictObject({

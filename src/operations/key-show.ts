@@ -5,7 +5,8 @@ import { defineOperation } from './operation.ts';
 export default defineOperation({
   name: 'key show',
   summary: 'Print the public key that checks what this ingot signs',
-  description: 'For the setting trusted-keys of other machines, or with --pem for other tools. The key is made at first use; its private part never leaves the secret store.',
+  description:
+    'For the setting trusted-keys of other machines, or with --pem for other tools. The key is made at first use; its private part never leaves the secret store.',
   kind: 'query',
   input: z.strictObject({ pem: z.boolean().default(false).describe('In PEM, as openssl reads it') }),
   output: z.strictObject({ key: z.string(), keyId: z.string(), pem: z.string().optional() }),

@@ -51,7 +51,8 @@ export function parseRemoteAddress(text: string): RemoteAddress {
   const [repository = '', prefix] = [parts.at(-1), parts.slice(0, -1)];
   if (!BUCKET.test(place)) throw invalid(text, 'After s3:// stands the name of a bucket.');
   if (!COMPONENT.test(repository)) throw invalid(text, 'The last part is the name of the image: s3://bucket/prefix/name:tag.');
-  if (!prefix.every((part) => PREFIX.test(part) && part !== '.' && part !== '..')) throw invalid(text, 'A prefix has letters, digits, dots, dashes and underscores.');
+  if (!prefix.every((part) => PREFIX.test(part) && part !== '.' && part !== '..'))
+    throw invalid(text, 'A prefix has letters, digits, dots, dashes and underscores.');
   return { kind: 's3', bucket: place, prefix: prefix.join('/'), repository, ...named };
 }
 

@@ -11,7 +11,9 @@ export interface Credentials {
   readonly from: string;
 }
 
-const dockerSchema = z.looseObject({ auths: z.record(z.string(), z.looseObject({ auth: z.string().optional(), identitytoken: z.string().optional() })).optional() });
+const dockerSchema = z.looseObject({
+  auths: z.record(z.string(), z.looseObject({ auth: z.string().optional(), identitytoken: z.string().optional() })).optional(),
+});
 
 /** The secret that holds `user:password` of a server: `registry-registry-example-5000`. */
 export function secretOfServer(server: string): string {

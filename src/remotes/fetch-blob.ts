@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { IngotError } from '../base/errors.ts';
+import { basename, join } from 'node:path';
+import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { takeLock } from '../base/lock.ts';
 import { hexOf, type Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
@@ -18,32 +18,29 @@ const OLDEST = 7 * 86_400;
 export type FetchContext = Pick<Context, 'host' | 'home' | 'signal'>;
 
 /**
- * Fetches a blob into `cache/pulls`, proven by its digest; a part that an earlier command left is gone on with. Returns the file; whoever takes it over
- * renames it. Throws `remote-mismatch` where the bytes are others, `remote-failed`, `remote-unknown`, `store-full`.
+ * Fetches a blob into a scratch folder, by way of `cache/pulls`, proven by its digest; what an earlier command left there is gone on with. Returns the file in
+ * the scratch folder. What lies in `cache/pulls` stays until {@link forgetPulls}, so that a killed command loses nothing, and two can fetch the same. Throws `remote-mismatch` where the bytes are others, `remote-failed`, `remote-unknown`, `store-full`.
  */
 export async function fetchBlob(
   context: FetchContext,
   remote: Pick<Remote, 'read'>,
   blob: { readonly digest: Digest; readonly size: number },
-  what: string,
-  onProgress: (done: number) => void,
+  { what, into, onProgress }: { readonly what: string; readonly into: string; readonly onProgress?: (done: number) => void },
 ): Promise<string> {
   const { host, home, signal } = context;
   const { files } = host;
   const whole = join(home.pulls, hexOf(blob.digest));
   const part = `${whole}.part`;
   await files.makeDirectory(home.pulls);
-  await files.makeDirectory(home.locks);
-  const lock = `pull-${hexOf(blob.digest).slice(0, 16)}`;
-  await using _lock = await takeLock(host, home, lock, { what: `pulling ${blob.digest}`, signal });
-  if ((await files.status(whole))?.size === blob.size && (await files.sha256(whole)).hex === hexOf(blob.digest)) return whole;
+  await using _lock = await lockBlob(context, blob.digest);
+  if ((await files.status(whole))?.size === blob.size && (await files.sha256(whole)).hex === hexOf(blob.digest)) return await takeOver(context, whole, into);
   await files.remove(whole);
   let at = await readPart(context, part, blob.size);
   let failures = 0;
   while (at.done < blob.size || blob.size === 0) {
     const before = at.done;
     try {
-      at = await receive(context, remote, blob, part, at, onProgress);
+      at = await receive(context, remote, blob, part, at, onProgress ?? ((): void => undefined));
       if (at.done < blob.size) throw new Transient(`the connection ended after ${at.done} of ${blob.size} bytes`);
       break;
     } catch (error) {
@@ -65,7 +62,35 @@ export async function fetchBlob(
   await writeOrFull(host, part, blob.size, () => files.sync(part));
   await files.setMode(part, 0o444);
   await files.rename(part, whole);
-  return whole;
+  return await takeOver(context, whole, into);
+}
+
+/** A name of its own for a file of `cache/pulls`, which others may take over too. */
+async function takeOver({ host: { files } }: FetchContext, whole: string, into: string): Promise<string> {
+  const own = join(into, basename(whole));
+  await files.remove(own);
+  try {
+    await files.link(whole, own);
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemErrorCode(error) ?? '')) throw error;
+    await files.copy(whole, own);
+  }
+  return own;
+}
+
+/** One process at a time has to do with a blob of `cache/pulls`. */
+async function lockBlob({ host, home, signal }: FetchContext, digest: Digest): Promise<AsyncDisposable> {
+  await host.files.makeDirectory(home.locks);
+  return await takeLock(host, home, `pull-${hexOf(digest).slice(0, 16)}`, { what: `pulling ${digest}`, signal });
+}
+
+/** Removes from `cache/pulls` what is in the store now. */
+export async function forgetPulls(context: FetchContext, digests: Iterable<Digest>): Promise<void> {
+  const { host, home } = context;
+  for (const digest of digests) {
+    await using _lock = await lockBlob(context, digest);
+    await host.files.remove(join(home.pulls, hexOf(digest)));
+  }
 }
 
 interface Received {

@@ -8,7 +8,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array<ArrayBuffer>;
+  /** Bytes, or what gives them piece by piece; that is asked anew where the request is sent again. */
+  readonly body?: Uint8Array<ArrayBuffer> | (() => AsyncIterable<Uint8Array>);
   readonly signal?: AbortSignal;
   /** Whether doing it twice is as good as once; then network failures and a busy server are tried again. Default true. */
   readonly again?: boolean;
@@ -22,7 +23,9 @@ export interface HttpOptions {
   readonly onWait?: (why: string, seconds: number) => void;
 }
 
-const ATTEMPTS = 6;
+const ATTEMPTS = 5;
+/** Longest pause where a server does not say how long; seconds. */
+const LONGEST_PAUSE = 10;
 /** Longest that is waited for a server that says how long; seconds. */
 const LONGEST_WAIT = 120;
 const REDIRECTS = 5;
@@ -41,7 +44,7 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
   const signal = request.signal ?? options.signal;
   for (let attempt = 1; ; attempt += 1) {
     let why: string;
-    let wait = 0.5 * 3 ** (attempt - 1);
+    let wait = Math.min(0.5 * 3 ** (attempt - 1), LONGEST_PAUSE);
     try {
       const response = await follow(request, options, signal);
       if (response.status !== 429 && response.status < 500) return response;
@@ -51,8 +54,10 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
     } catch (error) {
       if (error instanceof IngotError) throw error;
       signal.throwIfAborted();
+      const hopeless = hopelessCause(error);
+      if (hopeless !== undefined) throw remoteUnreachable(request.url, hopeless, error);
       if (request.again === false) throw new Transient(networkCause(error), { cause: error });
-      if (attempt >= ATTEMPTS || isHopeless(error)) throw remoteFailed(request.url.host, networkCause(error), error);
+      if (attempt >= ATTEMPTS) throw remoteFailed(request.url.host, networkCause(error), error);
       why = networkCause(error);
     }
     if (request.again === false) throw new Transient(why);
@@ -62,19 +67,30 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
   }
 }
 
-/** A certificate that is not trusted stays so. */
-function isHopeless(error: unknown): boolean {
+/** Why no other try can help: a certificate that is not trusted, a server that speaks no TLS, an address that is none; undefined where one can. */
+function hopelessCause(error: unknown): string | undefined {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if ('code' in cause && typeof cause.code === 'string' && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|INGOT_FINGERPRINT/.test(cause.code)) return true;
+    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+    if (/WRONG_VERSION_NUMBER/.test(code)) return 'it speaks no TLS';
+    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|INGOT_FINGERPRINT|^ERR_SSL/.test(code) || cause.message === 'bad port') return cause.message.split('\n')[0];
   }
-  return false;
+  return undefined;
+}
+
+function remoteUnreachable({ host }: URL, why: string, cause: unknown): IngotError {
+  return new IngotError('upstream', 'remote-failed', `${host}: ${why}`, {
+    cause,
+    hint: isLoopback(host)
+      ? 'A registry on this machine without TLS is reached with --plain-http; the setting remote-ca says whose certificates to trust besides.'
+      : 'The settings remote-ca and remote-fingerprints say which certificates to trust besides the usual ones.',
+  });
 }
 
 async function follow(request: HttpRequest, { fetch }: HttpOptions, signal: AbortSignal): Promise<Response> {
   let { url } = request;
   let headers: Record<string, string> = { 'user-agent': 'ingot', ...request.headers };
   for (let hops = 0; ; hops += 1) {
-    const response = await fetch(url, { method: request.method, headers, redirect: 'manual', signal, ...(request.body === undefined ? {} : { body: request.body }) });
+    const response = await fetch(url, { method: request.method, headers, redirect: 'manual', signal, ...bodyInit(request.body) });
     const location = response.headers.get('location');
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await response.body?.cancel().catch(() => undefined);
@@ -88,6 +104,11 @@ async function follow(request: HttpRequest, { fetch }: HttpOptions, signal: Abor
     }
     url = next;
   }
+}
+
+function bodyInit(body: HttpRequest['body']): Pick<RequestInit, 'body' | 'duplex'> {
+  if (body === undefined) return {};
+  return typeof body === 'function' ? { body: ReadableStream.from(body()), duplex: 'half' } : { body };
 }
 
 /** Seconds that the server asks to wait (RFC 9110); undefined where it does not say. Nobody is made to wait longer than {@link LONGEST_WAIT}. */

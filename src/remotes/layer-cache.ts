@@ -7,12 +7,13 @@ import { canonicalJson } from '../base/hash.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hexOf, type Digest, type Key } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
+import { readLayer } from '../store/layers.ts';
 import { takeBlobs, checkLayer, writeRecords } from '../store/load.ts';
 import { manifestSchema } from '../store/manifest.ts';
 import { envelopeSchema, layerRecordSchema, MEDIA_TYPES, type LayerRecord } from '../store/model.ts';
 import { changeStore, digestOf } from '../store/writing.ts';
 import { isLoopback, parseRemoteAddress } from './address.ts';
-import { fetchBlob } from './fetch-blob.ts';
+import { fetchBlob, forgetPulls } from './fetch-blob.ts';
 import { openRemote } from './open.ts';
 import { remoteInvalid, type Remote } from './remote.ts';
 
@@ -23,8 +24,8 @@ export const LAYER_PREDICATE = 'https://ingot.dev/layer-record/v1';
 export interface LayerCache {
   /** Takes the layer of a key into the store, where the cache has it on that very parent and somebody who is trusted signed it. Whether it did. */
   fetch(layer: { readonly key: Key; readonly name: string }, parent: Digest | undefined): Promise<boolean>;
-  /** Offers a layer that was made here to others, where `cache-push` says so. */
-  push(record: LayerRecord): Promise<void>;
+  /** Offers a layer that was made here to others, where `cache-push` says so, with those below it (bottom first): without them it is of no use. */
+  push(record: LayerRecord, below: readonly LayerRecord[]): Promise<void>;
 }
 
 /** The layer cache of the settings; undefined where there is none. */
@@ -38,7 +39,10 @@ export async function openLayerCache(context: Context): Promise<LayerCache | und
   const cache = new RemoteLayers(context, remote, settings.cache);
   return {
     fetch: (layer, parent) => cache.harmless(`The layer ${layer.name} cannot be taken from the cache`, false, () => cache.fetch(layer, parent)),
-    push: (record) => (push ? cache.harmless(`The layer ${record.name} cannot be brought into the cache`, undefined, () => cache.push(record)) : Promise.resolve()),
+    push: async (record, below) => {
+      if (!push) return;
+      for (const one of [...below, record]) await cache.harmless(`The layer ${one.name} cannot be brought into the cache`, undefined, () => cache.push(one));
+    },
   };
 }
 
@@ -74,13 +78,16 @@ class RemoteLayers {
     }
     const span = this.#context.events.span('stage', `fetch ${layer.name}`);
     try {
-      const file = await fetchBlob(this.#context, this.#remote, record, this.#what, (done) => span.progress(done, record.size, 'bytes'));
+      await using scratch = await makeScratch(host, home, `fetching ${layer.name}`);
+      const onProgress = (done: number): void => span.progress(done, record.size, 'bytes');
+      const file = await fetchBlob(this.#context, this.#remote, record, { what: this.#what, into: scratch.path, onProgress });
       const size = await checkLayer(host, file, record.digest, parent, this.#invalid);
       if (size !== record.virtualSize) throw this.#invalid(`the layer ${layer.name} has a disk of ${size} bytes instead of ${record.virtualSize}`);
       await changeStore(host, home, `storing layer ${layer.name}`, async () => {
         await takeBlobs(host, home, new Map([[record.digest, record]]), new Set([record.digest]), () => file);
         await writeRecords(host, home, [record]);
       });
+      await forgetPulls(this.#context, [record.digest]);
       span.end('done');
       return true;
     } catch (error) {
@@ -95,17 +102,19 @@ class RemoteLayers {
 
   /** The record of a key that somebody who is trusted signed; anything else is as good as none. */
   async #entry({ key, name }: { readonly key: Key; readonly name: string }): Promise<LayerRecord | undefined> {
-    const { host, events } = this.#context;
+    const { host, home, events } = this.#context;
     const bytes = await this.#remote.manifest(hexOf(key));
     if (bytes === undefined) return undefined;
     const ignored = (why: string): undefined => void events.message('warn', `The cache's layer ${name} is not used: ${why}.`);
     try {
       const manifest = manifestSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
       const [said, blob] = manifest.layers;
-      if (said?.mediaType !== MEDIA_TYPES.envelope || blob?.mediaType !== MEDIA_TYPES.layer || said.size > LARGEST) return ignored('it is no entry of a layer cache');
-      const path = await fetchBlob(this.#context, this.#remote, said, this.#what, () => undefined);
+      if (said?.mediaType !== MEDIA_TYPES.envelope || blob?.mediaType !== MEDIA_TYPES.layer || said.size > LARGEST)
+        return ignored('it is no entry of a layer cache');
+      await using scratch = await makeScratch(host, home, `reading the cache's entry of ${name}`);
+      const path = await fetchBlob(this.#context, this.#remote, said, { what: this.#what, into: scratch.path });
       const envelope = envelopeSchema.parse(JSON.parse(Buffer.from(await host.files.read(path)).toString('utf8')));
-      await host.files.remove(path);
+      await forgetPulls(this.#context, [said.digest]);
       const proven = provenStatement(envelope, blob.digest, await trustedKeys(this.#context));
       if (proven === undefined) return ignored('no key that is trusted signed it');
       const record = layerRecordSchema.parse(proven.statement.predicate);
@@ -117,8 +126,12 @@ class RemoteLayers {
     }
   }
 
+  readonly #pushed = new Set<Digest>();
+
   async push(record: LayerRecord): Promise<void> {
     const { host, home, signal } = this.#context;
+    // Of the layers of a base image, the cache may have lost the record.
+    if (this.#pushed.has(record.digest) || (await readLayer(host, home, record.key))?.digest !== record.digest) return;
     const tag = hexOf(record.key);
     if ((await this.#remote.manifest(tag)) !== undefined && (await this.#entry({ key: record.key, name: record.name }))?.digest === record.digest) return;
     const envelope = signStatement(inTotoStatement({ name: record.name, digest: record.digest }, LAYER_PREDICATE, record), await signingKey(this.#context));
@@ -146,6 +159,7 @@ class RemoteLayers {
         ],
       });
       await this.#remote.putManifest(tag, Buffer.from(manifest), MEDIA_TYPES.manifest);
+      this.#pushed.add(digest);
       span.end('done');
     } catch (error) {
       span.end('failed');

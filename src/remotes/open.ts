@@ -14,13 +14,23 @@ import { fetchFor } from './tls.ts';
 export type RemoteContext = SecretsAccess & Pick<Context, 'settings' | 'signal' | 'events'>;
 
 /** Opens the place of an address; nothing is asked of it yet. Throws `plain-http-refused`, `credentials-missing`, `file-missing`. */
-export async function openRemote(context: RemoteContext, address: RemoteAddress, { push, plainHttp }: { readonly push: boolean; readonly plainHttp: boolean }): Promise<Remote> {
+export async function openRemote(
+  context: RemoteContext,
+  address: RemoteAddress,
+  { push, plainHttp }: { readonly push: boolean; readonly plainHttp: boolean },
+): Promise<Remote> {
   const { host, settings, signal, events } = context;
+  // Requests at the same time fail for the same reason.
+  let told = '';
+  const tell = (text: string): void => {
+    if (text !== told) events.message('info', text);
+    told = text;
+  };
   const http = (fetch: typeof globalThis.fetch): HttpOptions => ({
     fetch,
     clock: host.clock,
     signal,
-    onWait: (why, seconds) => events.message('info', `${address.kind === 'oci' ? address.server : address.bucket}: ${why}; trying again in ${Math.ceil(seconds)} s.`),
+    onWait: (why, seconds) => tell(`${address.kind === 'oci' ? address.server : address.bucket}: ${why}; trying again in ${Math.ceil(seconds)} s.`),
   });
   if (address.kind === 'oci') {
     return new Registry(address, {
@@ -31,8 +41,8 @@ export async function openRemote(context: RemoteContext, address: RemoteAddress,
       push,
     });
   }
-  const told = host.env['AWS_ENDPOINT_URL_S3'] ?? host.env['AWS_ENDPOINT_URL'];
-  const endpoint = told === undefined || told === '' ? undefined : new URL(told);
+  const place = host.env['AWS_ENDPOINT_URL_S3'] ?? host.env['AWS_ENDPOINT_URL'];
+  const endpoint = place === undefined || place === '' ? undefined : new URL(place);
   if (endpoint !== undefined && endpoint.protocol !== 'https:' && !isLoopback(endpoint.host)) {
     throw new IngotError('usage', 'plain-http-refused', `${endpoint.host} is another machine: without TLS, anybody on the way could change what is sent`);
   }
@@ -49,7 +59,8 @@ export async function openRemote(context: RemoteContext, address: RemoteAddress,
 async function awsCredentials(context: SecretsAccess): Promise<AwsCredentials> {
   const { env } = context.host;
   const [id, key, token] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY'], env['AWS_SESSION_TOKEN']];
-  if (id !== undefined && id !== '' && key !== undefined) return { accessKeyId: id, secretAccessKey: key, ...(token === undefined || token === '' ? {} : { sessionToken: token }) };
+  if (id !== undefined && id !== '' && key !== undefined)
+    return { accessKeyId: id, secretAccessKey: key, ...(token === undefined || token === '' ? {} : { sessionToken: token }) };
   const { openSecrets } = await import('../base/secrets.ts');
   const secrets = openSecrets(context);
   try {

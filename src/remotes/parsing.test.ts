@@ -22,10 +22,17 @@ test.each([
   expect(formatRemoteAddress(parseRemoteAddress(text))).toBe(text);
 });
 
-test.each(['registry.example/web', 'http://registry.example/web', 'oci://registry.example', 'oci://user:pw@registry.example/web', 'oci://r/../web', 'oci://r/Web', 's3://b/web', 's3://images/../web', 'oci://r/web@sha256:12'])(
-  '%s is none',
-  (text) => expect(() => parseRemoteAddress(text)).toThrowError(expect.objectContaining({ code: 'remote-address-invalid' })),
-);
+test.each([
+  'registry.example/web',
+  'http://registry.example/web',
+  'oci://registry.example',
+  'oci://user:pw@registry.example/web',
+  'oci://r/../web',
+  'oci://r/Web',
+  's3://b/web',
+  's3://images/../web',
+  'oci://r/web@sha256:12',
+])('%s is none', (text) => expect(() => parseRemoteAddress(text)).toThrowError(expect.objectContaining({ code: 'remote-address-invalid' })));
 
 test('an address is understood or refused, and what is understood is written so that it is understood again', () => {
   const part = fc.string({ unit: fc.constantFrom(...'ab1._-:/@[]%') });
@@ -57,13 +64,24 @@ test('challenges of servers', () => {
 test('how long to wait', () => {
   const now = new Date('2026-01-01T00:00:00Z');
   const wait = (text?: string) => retryAfter({ headers: new Headers(text === undefined ? {} : { 'retry-after': text }) }, now);
-  expect([wait(), wait('7'), wait('Thu, 01 Jan 2026 00:00:30 GMT'), wait('Wed, 31 Dec 2025 00:00:00 GMT'), wait('99999'), wait('soon')]).toEqual([undefined, 7, 30, 0, 120, undefined]);
+  expect([wait(), wait('7'), wait('Thu, 01 Jan 2026 00:00:30 GMT'), wait('Wed, 31 Dec 2025 00:00:00 GMT'), wait('99999'), wait('soon')]).toEqual([
+    undefined,
+    7,
+    30,
+    0,
+    120,
+    undefined,
+  ]);
 });
 
 test('names of secrets and fingerprints of servers', () => {
   expect(secretOfServer('registry.example:5000')).toBe('registry-registry-example-5000');
   const setting = `a.example=sha256:${'0'.repeat(64)}, b.example:5000=sha256:${'1'.repeat(64)}`;
-  expect([fingerprintOf(setting, 'b.example:5000'), fingerprintOf(setting, 'b.example'), fingerprintOf(undefined, 'a')]).toEqual(['1'.repeat(64), undefined, undefined]);
+  expect([fingerprintOf(setting, 'b.example:5000'), fingerprintOf(setting, 'b.example'), fingerprintOf(undefined, 'a')]).toEqual([
+    '1'.repeat(64),
+    undefined,
+    undefined,
+  ]);
 });
 
 test('a sibling is looked for beside the repository', () => {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { trustedKeys } from '../attest/check-signatures.ts';
 import { trustOf } from '../attest/sign-image.ts';
 import { IngotError } from '../base/errors.ts';
+import { makeScratch } from '../base/scratch.ts';
 import { hexOf, parseName, type Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { checkImageManifest, incomingImage, type IncomingImage, type IncomingStatement } from '../store/incoming.ts';
@@ -14,7 +15,7 @@ import { parseNameTag } from '../store/reference.ts';
 import { isStatement, kindOf, parseStatement, statementEntry, type Statement } from '../store/statements.ts';
 import { digestOf } from '../store/writing.ts';
 import { formatRemoteAddress, type RemoteAddress } from './address.ts';
-import { fetchBlob, sweepPulls } from './fetch-blob.ts';
+import { fetchBlob, forgetPulls, sweepPulls } from './fetch-blob.ts';
 import { openRemote } from './open.ts';
 import { remoteInvalid, type Remote } from './remote.ts';
 
@@ -55,7 +56,8 @@ export async function pullImage(context: Context, address: RemoteAddress, option
   const target = targetOf(address, options.as);
   const remote = await openRemote(context, address, { push: false, plainHttp: options.plainHttp });
   await sweepPulls(context);
-  const puller = new Puller(context, remote, what);
+  await using scratch = await makeScratch(host, home, `pulling ${what}`);
+  const puller = new Puller(context, remote, what, scratch.path);
   const image = await puller.image(address.digest ?? address.tag ?? 'latest');
   const said = await puller.statements(image);
   const signers = await trusted(context, image.entry.digest, said, what);
@@ -68,13 +70,19 @@ export async function pullImage(context: Context, address: RemoteAddress, option
     ...statements.flatMap(({ parts }) => parts.map((one) => [one.digest, one] as const)),
   ]);
   const copied = await puller.fetchMissing(blobs, options.onProgress);
-  const result = await takeIncoming(host, home, { images, statements, records: [], blobs }, {
-    what: `pulling ${what}`,
-    copied: new Set(copied.keys()),
-    at: (digest) => copied.get(digest) ?? home.blob(digest),
-    invalid: remoteInvalid(what),
-    force: options.force,
-  });
+  const result = await takeIncoming(
+    host,
+    home,
+    { images, statements, records: [], blobs },
+    {
+      what: `pulling ${what}`,
+      copied: new Set(copied.keys()),
+      at: (digest) => copied.get(digest) ?? home.blob(digest),
+      invalid: remoteInvalid(what),
+      force: options.force,
+    },
+  );
+  await forgetPulls(context, puller.read);
   return {
     digest: image.entry.digest,
     reference: target,
@@ -99,7 +107,11 @@ function targetOf(address: RemoteAddress, as: string | undefined): string {
 /** Who signed the image, where somebody has to have. Throws `image-not-signed`. */
 async function trusted(context: Context, digest: Digest, said: readonly FetchedStatement[], what: string) {
   if (context.settings['trusted-keys'] === undefined) return undefined;
-  const trust = trustOf(digest, said.map(({ statement }) => statement), await trustedKeys(context));
+  const trust = trustOf(
+    digest,
+    said.map(({ statement }) => statement),
+    await trustedKeys(context),
+  );
   if (trust.signers.length === 0) {
     throw new IngotError('verification', 'image-not-signed', `No key that is trusted has signed ${what} (${digest})`, {
       hint: 'The setting trusted-keys says whose signatures count. Nothing was taken into the store.',
@@ -120,8 +132,10 @@ class Puller {
   readonly #remote: Remote;
   readonly #invalid: ReturnType<typeof remoteInvalid>;
   readonly #what: string;
+  readonly #scratch: string;
 
-  constructor(context: Context, remote: Remote, what: string) {
+  constructor(context: Context, remote: Remote, what: string, scratch: string) {
+    this.#scratch = scratch;
     this.#context = context;
     this.#remote = remote;
     this.#what = what;
@@ -173,11 +187,19 @@ class Puller {
         const small = this.#fetched.get(digest);
         copied.set(
           digest,
-          await fetchBlob(context, small === undefined ? this.#remote : inMemory(small), blob, this.#what, (bytes) => {
-            done.set(digest, bytes);
-            onProgress?.([...done.values()].reduce((sum, one) => sum + one, 0), total);
+          await fetchBlob(context, small === undefined ? this.#remote : inMemory(small), blob, {
+            what: this.#what,
+            into: this.#scratch,
+            onProgress: (bytes) => {
+              done.set(digest, bytes);
+              onProgress?.(
+                [...done.values()].reduce((sum, one) => sum + one, 0),
+                total,
+              );
+            },
           }),
         );
+        this.read.add(digest);
       }
     };
     const workers = Array.from({ length: PARALLEL }, worker);
@@ -191,6 +213,8 @@ class Puller {
     return copied;
   }
 
+  /** Every blob that was fetched. */
+  readonly read = new Set<Digest>();
   /** Small blobs that were read already: manifests, configs, statements. */
   readonly #fetched = new Map<Digest, Uint8Array>();
 
@@ -207,7 +231,8 @@ class Puller {
     const known = this.#fetched.get(blob.digest);
     if (known !== undefined) return known;
     if (blob.size > LARGEST) throw this.#invalid(`${blob.digest} is said to have ${blob.size} bytes`);
-    const path = await fetchBlob(this.#context, this.#remote, blob, this.#what, () => undefined);
+    const path = await fetchBlob(this.#context, this.#remote, blob, { what: this.#what, into: this.#scratch });
+    this.read.add(blob.digest);
     const bytes = await this.#context.host.files.read(path);
     this.#fetched.set(blob.digest, bytes);
     return bytes;

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { simulateRegistry, type Cut, type SimulatedRegistry } from '../../tests/simulators/registry/registry.ts';
@@ -5,8 +7,10 @@ import { remoteContext, sourceHome } from '../../tests/support/remote-lab.ts';
 import { recordsOf, removeSampleHomes, sampleGate, sampleHome, type SampleHome } from '../../tests/support/sample-images.ts';
 import { signImage } from '../attest/sign-image.ts';
 import { signingKey } from '../attest/keys.ts';
+import { digestOf } from '../store/writing.ts';
 import { parseRemoteAddress } from './address.ts';
 import { openLayerCache } from './layer-cache.ts';
+import { openRemote } from './open.ts';
 import { pullImage } from './pull.ts';
 import { pushImage } from './push.ts';
 
@@ -25,7 +29,9 @@ async function expectPulled(from: SampleHome, to: SampleHome, reference: string)
   expect(got.digest).toBe(sent.digest);
   expect(got.gate).toEqual(sent.gate);
   expect((await to.store.verify()).problems).toEqual([]);
-  expect((await from.store.statements(sent)).map(({ contentDigest }) => contentDigest)).toEqual((await to.store.statements(got)).map(({ contentDigest }) => contentDigest));
+  expect((await from.store.statements(sent)).map(({ contentDigest }) => contentDigest)).toEqual(
+    (await to.store.statements(got)).map(({ contentDigest }) => contentDigest),
+  );
 }
 
 describe.each([true, false])('where the registry lists referrers by itself: %s', (referrers) => {
@@ -67,7 +73,10 @@ test.each(['basic', 'bearer'] as const)('%s authentication, with the password fr
   await expect(pushImage(context, 'web', at(registry, 'web'), PLAIN)).rejects.toMatchObject({ code: 'remote-refused' });
   const name = `INGOT_SECRET_REGISTRY_${registry.server.replaceAll(/[^0-9]/g, '_')}`;
   const wrong = { ...context, host: { ...context.host, env: { [name]: 'me:another' } } };
-  await expect(pushImage(wrong, 'web', at(registry, 'web'), PLAIN)).rejects.toMatchObject({ code: 'remote-refused', message: expect.not.stringContaining('another') });
+  await expect(pushImage(wrong, 'web', at(registry, 'web'), PLAIN)).rejects.toMatchObject({
+    code: 'remote-refused',
+    message: expect.not.stringContaining('another'),
+  });
   const right = { ...context, host: { ...context.host, env: { [name]: 'me:a:secret' } } };
   await pushImage(right, 'web', at(registry, 'web'), PLAIN);
   // As `docker login` writes it.
@@ -101,7 +110,9 @@ test('wrong bytes are refused, and nothing is taken', async () => {
 
 test('plain HTTP goes to this machine alone', async () => {
   await using here = await sourceHome();
-  await expect(pushImage(remoteContext(here), 'web', parseRemoteAddress('oci://registry.example/web'), PLAIN)).rejects.toMatchObject({ code: 'plain-http-refused' });
+  await expect(pushImage(remoteContext(here), 'web', parseRemoteAddress('oci://registry.example/web'), PLAIN)).rejects.toMatchObject({
+    code: 'plain-http-refused',
+  });
 });
 
 test('with trusted keys, only what they signed is pulled, and of the rest only what their signature names', async () => {
@@ -113,7 +124,9 @@ test('with trusted keys, only what they signed is pulled, and of the rest only w
   await there.host.files.remove(there.home.signingPublic);
   const { key } = await signImage(remoteContext(here), 'web');
   await pushImage(remoteContext(here), 'web', at(registry, 'web:signed'), PLAIN);
-  await expect(pullImage(remoteContext(there, { 'trusted-keys': stranger }), at(registry, 'web:signed'), PULL)).rejects.toMatchObject({ code: 'image-not-signed' });
+  await expect(pullImage(remoteContext(there, { 'trusted-keys': stranger }), at(registry, 'web:signed'), PULL)).rejects.toMatchObject({
+    code: 'image-not-signed',
+  });
   expect(await there.store.list({ untagged: true })).toEqual([]);
   // A gate that came after the signature is not named by it.
   await here.store.addGate(await here.store.resolve('web'), sampleGate('failed', '2026-06-01T00:00:00.000Z'));
@@ -159,6 +172,31 @@ test('cut at any request and in any way, the same command goes on, and the resul
   );
 });
 
+test.each([false, true])('a large blob that is cut in the middle goes on where it was, or from the start where the server forgot it (%s)', async (forgets) => {
+  await using registry = await simulateRegistry();
+  await using here = await sampleHome();
+  const bytes = randomBytes(20 * 2 ** 20);
+  const path = join(here.home.root, 'large');
+  await here.host.files.write(path, bytes);
+  const blob = { digest: digestOf(bytes), size: bytes.length, path };
+  const context = remoteContext(here);
+  registry.behaviour.forgets = forgets;
+  // Begun, then sent.
+  registry.behaviour.cut = { at: 2, how: 'middle' };
+  const remote = await openRemote(context, at(registry, 'web'), { push: true, plainHttp: true });
+  expect(await remote.send(blob, { signal: context.signal, onProgress: () => undefined })).toBe('sent');
+  expect(await remote.size(blob.digest)).toBe(bytes.length);
+  // Half of it was not sent twice, or was thrown away.
+  expect(registry.received).toBe(bytes.length);
+  registry.blobs.clear();
+  await here.host.files.writePart(path, 100, Buffer.from('changed'));
+  await expect(
+    (await openRemote(context, at(registry, 'db'), { push: true, plainHttp: true })).send(blob, { signal: context.signal, onProgress: () => undefined }),
+  ).rejects.toMatchObject({
+    code: 'image-damaged',
+  });
+});
+
 describe('the layer cache', () => {
   test('gives a layer to another machine that trusts the key, on the same parent, and to no other', async () => {
     await using registry = await simulateRegistry();
@@ -168,8 +206,7 @@ describe('the layer cache', () => {
     const [base, web] = await recordsOf(here.store, await here.store.resolve('web'));
     if (base === undefined || web === undefined) throw new Error('the image has two layers');
     const ours = await openLayerCache(remoteContext(here, { cache, 'cache-push': 'yes' }));
-    await ours?.push(base);
-    await ours?.push(web);
+    await ours?.push(web, [base]);
     const said: string[] = [];
     const stranger = await openLayerCache(remoteContext(there, { cache }, said));
     expect(await stranger?.fetch(base, undefined)).toBe(false);
@@ -193,7 +230,7 @@ describe('the layer cache', () => {
     await using here = await sourceHome();
     const [base] = await recordsOf(here.store, await here.store.resolve('web'));
     if (base === undefined) throw new Error('the image has layers');
-    await (await openLayerCache(remoteContext(here, { cache: `oci://${registry.server}/cache` })))?.push(base);
+    await (await openLayerCache(remoteContext(here, { cache: `oci://${registry.server}/cache` })))?.push(base, []);
     expect(registry.requests).toEqual([]);
   });
 });

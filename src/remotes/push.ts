@@ -53,7 +53,10 @@ export async function pushImage(context: Context, reference: string, address: Re
   const text = await host.files.read(home.blob(image.digest));
   await remote.putManifest(image.digest, text, MEDIA_TYPES.manifest);
   for (const { entry } of statements) await remote.putManifest(entry.digest, await host.files.read(home.blob(entry.digest)), MEDIA_TYPES.manifest);
-  await remote.attach(image.digest, statements.map(({ entry }) => descriptorOf(entry)));
+  await remote.attach(
+    image.digest,
+    statements.map(({ entry }) => descriptorOf(entry)),
+  );
   await remote.putManifest(tag, text, MEDIA_TYPES.manifest);
   return { address: formatRemoteAddress({ ...address, tag }), digest: image.digest, ...sender.count, statements: statements.length };
 }
@@ -83,7 +86,9 @@ async function siblingsOf({ host, home }: Context, image: Image): Promise<Readon
   const chains = (await openStore(host, home).chains()).filter(({ digest }) => digest !== image.digest);
   const index = await readIndex(host, home);
   const names = (digest: Digest): string[] => [...new Set(index.filter((entry) => isImage(entry) && entry.digest === digest).map(entryName))];
-  return new Map(image.layers.map(({ digest }) => [digest, chains.flatMap((chain) => (chain.layers.some((layer) => layer.digest === digest) ? names(chain.digest) : []))]));
+  return new Map(
+    image.layers.map(({ digest }) => [digest, chains.flatMap((chain) => (chain.layers.some((layer) => layer.digest === digest) ? names(chain.digest) : []))]),
+  );
 }
 
 /** Where a layer may be already: a sibling is pushed under its own name beside this one, as a rule. A guess costs nothing where it is wrong. */
@@ -123,7 +128,10 @@ export class Sender {
         const { digest, size } = blob;
         const onProgress = (bytes: number): void => {
           done.set(digest, bytes);
-          this.#onProgress?.([...done.values()].reduce((sum, one) => sum + one, 0), total);
+          this.#onProgress?.(
+            [...done.values()].reduce((sum, one) => sum + one, 0),
+            total,
+          );
         };
         const how = await this.#remote.send(blob, { from: from.get(digest), signal, onProgress });
         onProgress(size);

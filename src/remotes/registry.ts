@@ -7,7 +7,17 @@ import { isLoopback, type OciAddress } from './address.ts';
 import type { Credentials } from './credentials.ts';
 import { bodyOf, send as sendRequest, Transient, type HttpOptions, type HttpRequest } from './http.ts';
 import { authorize } from './registry-auth.ts';
-import { expectStatus, readWhole, remoteFailed, remoteInvalid, remoteRefused, type OutgoingBlob, type Remote, type SendOptions, type StatementDescriptor } from './remote.ts';
+import {
+  expectStatus,
+  readWhole,
+  remoteFailed,
+  remoteInvalid,
+  remoteRefused,
+  type OutgoingBlob,
+  type Remote,
+  type SendOptions,
+  type StatementDescriptor,
+} from './remote.ts';
 import { uploadBlob } from './upload.ts';
 
 export interface RegistryOptions {

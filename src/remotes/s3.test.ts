@@ -79,7 +79,12 @@ test('a large blob goes in parts, and a later command sends only those that did 
   expect(await second.size(blob.digest)).toBe(bytes.length);
   expect(s3.uploads.size).toBe(0);
   await at.host.files.writePart(path, 100, Buffer.from('changed'));
-  await expect((await openRemote(context, { ...AT, repository: 'web' }, { push: true, plainHttp: false })).send(blob, { signal: context.signal, onProgress: () => undefined })).rejects.toMatchObject({ code: 'image-damaged' });
+  await expect(
+    (await openRemote(context, { ...AT, repository: 'web' }, { push: true, plainHttp: false })).send(blob, {
+      signal: context.signal,
+      onProgress: () => undefined,
+    }),
+  ).rejects.toMatchObject({ code: 'image-damaged' });
   expect(s3.uploads.size).toBe(0);
 });
 

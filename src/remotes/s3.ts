@@ -174,7 +174,8 @@ export class S3 implements Remote {
   }
 
   async attach(subject: Digest, statements: readonly StatementDescriptor[]): Promise<void> {
-    for (const one of statements) await this.#put(this.#key(`referrers/${hexOf(subject)}/${hexOf(one.digest)}`), Buffer.from(JSON.stringify({ ...one, mediaType: MEDIA_TYPES.manifest })));
+    for (const one of statements)
+      await this.#put(this.#key(`referrers/${hexOf(subject)}/${hexOf(one.digest)}`), Buffer.from(JSON.stringify({ ...one, mediaType: MEDIA_TYPES.manifest })));
   }
 
   async #put(key: string, bytes: Uint8Array): Promise<void> {

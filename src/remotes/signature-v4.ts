@@ -47,7 +47,10 @@ export function signV4(request: SignedRequest, scope: SigningScope): Record<stri
   ].join('\n');
   const credentialScope = [time.slice(0, 8), region, service, 'aws4_request'];
   const toSign = ['AWS4-HMAC-SHA256', time, credentialScope.join('/'), createHash('sha256').update(canonical).digest('hex')].join('\n');
-  const key = credentialScope.reduce<string | Buffer>((secret, word) => createHmac('sha256', secret).update(word).digest(), `AWS4${credentials.secretAccessKey}`);
+  const key = credentialScope.reduce<string | Buffer>(
+    (secret, word) => createHmac('sha256', secret).update(word).digest(),
+    `AWS4${credentials.secretAccessKey}`,
+  );
   const signature = createHmac('sha256', key).update(toSign).digest('hex');
   const { host: _, ...rest } = headers;
   return {

@@ -22,7 +22,10 @@ export async function fetchFor(host: Host, settings: Settings, server: string): 
 /** The SHA-256 that the settings say for a server, in hexadecimal. */
 export function fingerprintOf(setting: string | undefined, server: string): string | undefined {
   const found = (setting ?? '').split(',').map((one) => one.split('='));
-  return found.find(([name]) => name?.trim() === server)?.[1]?.trim().replace(/^sha256:/, '');
+  return found
+    .find(([name]) => name?.trim() === server)?.[1]
+    ?.trim()
+    .replace(/^sha256:/, '');
 }
 
 /** Connects where the server's certificate is the one; nothing is sent before that is known. */

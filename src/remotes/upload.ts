@@ -5,8 +5,12 @@ import { damaged } from '../store/manifest.ts';
 import { Transient, type HttpRequest } from './http.ts';
 import { expectStatus, remoteFailed, type OutgoingBlob, type SendOptions } from './remote.ts';
 
-/** What is sent in one request: a blob of no more goes in one piece. */
-const CHUNK = 16 * 2 ** 20;
+/** A blob of no more goes in one request, from memory. */
+const SMALL = 8 * 2 ** 20;
+/** Bytes that are read at once. */
+const PIECE = 4 * 2 ** 20;
+/** The most that goes in one request: servers sync their disk after each, so that small chunks are slow. */
+const CHUNK = 512 * 2 ** 20;
 /** How often an upload that was cut is taken up again before it counts as failed. */
 const ATTEMPTS = 6;
 
@@ -32,7 +36,7 @@ export async function uploadBlob(
   let failures = 0;
   for (;;) {
     try {
-      opened = await sendChunks(registry, files, opened, blob, offset, options);
+      await sendChunks(registry, files, opened, blob, offset, options);
       return 'sent';
     } catch (error) {
       if (!(error instanceof Transient)) throw error;
@@ -84,38 +88,53 @@ async function sendChunks(
   blob: OutgoingBlob,
   start: number,
   { signal, onProgress }: SendOptions,
-): Promise<Upload> {
-  const size = Math.max(CHUNK, upload.least);
-  const read = async (position: number): Promise<Uint8Array<ArrayBuffer>> => Uint8Array.from(await files.readPart(blob.path, position, Math.min(size, blob.size - position)));
+): Promise<void> {
   let { url } = upload;
-  let offset = start;
-  let next = read(offset);
-  for (; offset > 0 || blob.size > size;) {
-    if (offset >= blob.size) return await finish(registry, { ...upload, url }, blob, new Uint8Array(0), signal);
-    const chunk = await next;
-    signal.throwIfAborted();
-    if (chunk.length === 0) throw damaged(blob.path, `it has ${offset} bytes instead of ${blob.size}`);
-    next = read(offset + chunk.length);
-    next.catch(() => undefined);
-    const headers = { 'content-type': 'application/octet-stream', 'content-range': `${offset}-${offset + chunk.length - 1}` };
-    const response = await registry.call({ method: 'PATCH', url, headers, body: chunk, again: false, signal });
+  if (start === 0 && blob.size <= SMALL) {
+    const whole = Uint8Array.from(await files.readPart(blob.path, 0, blob.size));
+    if (createHash('sha256').update(whole).digest('hex') !== hexOf(blob.digest)) throw damaged(blob.path, 'its bytes have changed');
+    return await finish(registry, url, blob, whole, signal);
+  }
+  const size = Math.max(CHUNK, upload.least);
+  for (let offset = start; offset < blob.size;) {
+    const end = Math.min(offset + size, blob.size);
+    const chunk = { from: offset, end, signal, onProgress };
+    const headers = { 'content-type': 'application/octet-stream', 'content-range': `${offset}-${end - 1}` };
+    const response = await registry.call({ method: 'PATCH', url, headers, body: () => pieces(files, blob, chunk), again: false, signal });
     await response.body?.cancel();
     // The server has another idea of how far it came, or has forgotten the upload: it is asked.
     if (response.status === 416 || response.status === 404) throw new Transient(`the server answered ${response.status}`);
     expectStatus(response, [202, 204], url.host, `sending ${blob.digest}`);
     url = locationOf(response, url);
-    offset += chunk.length;
-    onProgress(offset);
+    offset = end;
   }
-  const whole = await next;
-  if (createHash('sha256').update(whole).digest('hex') !== hexOf(blob.digest)) throw damaged(blob.path, 'its bytes have changed');
-  const done = await finish(registry, upload, blob, whole, signal);
-  onProgress(blob.size);
-  return done;
+  await finish(registry, url, blob, new Uint8Array(0), signal);
 }
 
-async function finish(registry: Caller, upload: Upload, blob: OutgoingBlob, body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Upload> {
-  const url = new URL(upload.url);
+/** A part of a file, the next piece being read while the last one is sent. */
+async function* pieces(
+  files: Pick<Files, 'readPart'>,
+  blob: OutgoingBlob,
+  { from, end, signal, onProgress }: { readonly from: number; readonly end: number } & Pick<SendOptions, 'signal' | 'onProgress'>,
+): AsyncGenerator<Uint8Array> {
+  const read = (position: number): Promise<Uint8Array> => files.readPart(blob.path, position, Math.min(PIECE, end - position));
+  let next = read(from);
+  for (let position = from; position < end;) {
+    const piece = await next;
+    signal.throwIfAborted();
+    if (piece.length === 0) throw damaged(blob.path, `it has ${position} bytes instead of ${blob.size}`);
+    position += piece.length;
+    if (position < end) {
+      next = read(position);
+      next.catch(() => undefined);
+    }
+    yield piece;
+    onProgress(position);
+  }
+}
+
+async function finish(registry: Caller, at: URL, blob: OutgoingBlob, body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<void> {
+  const url = new URL(at);
   url.searchParams.set('digest', blob.digest);
   const response = await registry.call({ method: 'PUT', url, headers: { 'content-type': 'application/octet-stream' }, body, again: false, signal });
   const { status } = response;
@@ -124,7 +143,6 @@ async function finish(registry: Caller, upload: Upload, blob: OutgoingBlob, body
   if (status === 404 || status === 416) throw new Transient(`the server answered ${status}`);
   if (/DIGEST_INVALID/.test(said)) throw damaged(blob.path, `${url.host} found that its bytes have another digest`);
   expectStatus(response, [201, 204], url.host, `finishing ${blob.digest}`);
-  return upload;
 }
 
 /** How far an upload came; undefined where the server does not know it any more. */

@@ -17,7 +17,8 @@ export function within(xml: string, name: string): string[] {
 export function valuesIn(xml: string, name: string): string[] {
   return within(xml, name).map((text) =>
     text.replaceAll(/&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));/g, (whole, decimal?: string, hex?: string, word?: string) => {
-      if (decimal !== undefined || hex !== undefined) return String.fromCodePoint(Math.min(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal), 0x10ffff));
+      if (decimal !== undefined || hex !== undefined)
+        return String.fromCodePoint(Math.min(decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal), 0x10ffff));
       return ENTITIES[word ?? ''] ?? whole;
     }),
   );

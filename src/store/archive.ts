@@ -5,14 +5,7 @@ import { hexOf, type Digest } from '../base/types.ts';
 import { checkImageManifest, incomingImage, type IncomingContent, type IncomingImage, type IncomingStatement } from './incoming.ts';
 import { parseIndex, type IndexEntry } from './index-file.ts';
 import { manifestSchema, type Manifest } from './manifest.ts';
-import {
-  ANNOTATIONS,
-  imageConfigSchema,
-  layerRecordSchema,
-  MEDIA_TYPES,
-  type Descriptor,
-  type LayerRecord,
-} from './model.ts';
+import { ANNOTATIONS, imageConfigSchema, layerRecordSchema, MEDIA_TYPES, type Descriptor, type LayerRecord } from './model.ts';
 import { parseNameTag } from './reference.ts';
 import { BACKUP_FILE, RECORDS_FILE } from './save.ts';
 import { isStatement, kindOf, parseStatement, statementEntry } from './statements.ts';

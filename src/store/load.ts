@@ -73,7 +73,11 @@ export async function takeIncoming(host: Host, home: Home, content: IncomingCont
 }
 
 /** A reference that another image has is not taken from it unasked. */
-export function refuseConflicts(images: readonly Pick<IncomingImage, 'entry' | 'references'>[], entries: readonly IndexEntry[], { force }: Pick<LoadOptions, 'force'>): void {
+export function refuseConflicts(
+  images: readonly Pick<IncomingImage, 'entry' | 'references'>[],
+  entries: readonly IndexEntry[],
+  { force }: Pick<LoadOptions, 'force'>,
+): void {
   if (force === true) return;
   const wanted = new Map(images.flatMap(({ entry, references }) => references.map((reference) => [reference, entry.digest] as const)));
   const taken = entries.filter((entry) => {

@@ -27,11 +27,16 @@ describe.skipIf(!tools)('docker-registry (skipped where it, htpasswd or openssl 
     await using registry = await startDockerRegistry({ secure: true });
     await using here = await sourceHome();
     await using there = await sampleHome();
-    const secret = { [`INGOT_SECRET_REGISTRY_${registry.server.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`]: `${REGISTRY_USER.user}:${REGISTRY_USER.password}` };
+    const secret = {
+      [`INGOT_SECRET_REGISTRY_${registry.server.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`]: `${REGISTRY_USER.user}:${REGISTRY_USER.password}`,
+    };
     const address = parseRemoteAddress(`oci://${registry.server}/team/web`);
     await signImage(remoteContext(here), 'web');
     const trusting = { 'remote-ca': registry.ca };
-    await expect(pushImage(remoteContext(here, {}, [], secret), 'web', address, { plainHttp: false })).rejects.toMatchObject({ code: 'remote-failed', message: expect.stringMatching(/self-signed|certificate/) });
+    await expect(pushImage(remoteContext(here, {}, [], secret), 'web', address, { plainHttp: false })).rejects.toMatchObject({
+      code: 'remote-failed',
+      message: expect.stringMatching(/self-signed|certificate/),
+    });
     await expect(pushImage(remoteContext(here, trusting), 'web', address, { plainHttp: false })).rejects.toMatchObject({ code: 'remote-refused' });
     const pushed = await pushImage(remoteContext(here, trusting, [], secret), 'web:1.4', address, { plainHttp: false });
     expect(pushed).toMatchObject({ statements: 5, sent: pushed.blobs });
@@ -42,7 +47,11 @@ describe.skipIf(!tools)('docker-registry (skipped where it, htpasswd or openssl 
       message: expect.stringContaining(registry.fingerprint),
     });
     const { public: key } = await signingKey(remoteContext(here));
-    const pulled = await pullImage(remoteContext(there, { ...pinned(registry.fingerprint), 'trusted-keys': key.text }, [], secret), { ...address, tag: '1.4' }, PULL);
+    const pulled = await pullImage(
+      remoteContext(there, { ...pinned(registry.fingerprint), 'trusted-keys': key.text }, [], secret),
+      { ...address, tag: '1.4' },
+      PULL,
+    );
     expect(pulled).toMatchObject({ reference: 'web:1.4', statements: 5, signers: [key.text] });
     expect((await there.store.verify()).problems).toEqual([]);
   });
@@ -62,7 +71,7 @@ describe.skipIf(!tools)('docker-registry (skipped where it, htpasswd or openssl 
     const image = await here.store.resolve('web');
     const [base] = await recordsOf(here.store, image);
     if (base === undefined) throw new Error('the image has layers');
-    await (await openLayerCache(remoteContext(here, { cache, 'cache-push': 'yes' })))?.push(base);
+    await (await openLayerCache(remoteContext(here, { cache, 'cache-push': 'yes' })))?.push(base, []);
     const { public: key } = await signingKey(remoteContext(here));
     await using third = await sampleHome();
     expect(await (await openLayerCache(remoteContext(third, { cache, 'trusted-keys': key.text })))?.fetch(base, undefined)).toBe(true);
@@ -87,7 +96,13 @@ describe.skipIf(!has(moto, '--help'))('moto, an S3 server (skipped where moto_se
     try {
       const endpoint = `http://127.0.0.1:${port}`;
       for (let attempt = 0; attempt < 300 && server.exitCode === null; attempt++) {
-        if (await fetch(endpoint).then(() => true, () => false)) break;
+        if (
+          await fetch(endpoint).then(
+            () => true,
+            () => false,
+          )
+        )
+          break;
         await sleep(500);
       }
       expect((await fetch(`${endpoint}/images`, { method: 'PUT' })).status).toBe(200);

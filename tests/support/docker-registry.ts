@@ -39,7 +39,11 @@ export async function startDockerRegistry({ secure }: { readonly secure: boolean
   let fingerprint = '';
   if (secure) {
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key, '-out', ca, ...subject], { stdio: 'ignore' });
+    execFileSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-keyout', key, '-out', ca, ...subject],
+      { stdio: 'ignore' },
+    );
     const said = execFileSync('openssl', ['x509', '-in', ca, '-noout', '-fingerprint', '-sha256'], { encoding: 'utf8' });
     fingerprint = said.trim().replace(/^.*=/, '').replaceAll(':', '').toLowerCase();
     writeFileSync(join(folder, 'htpasswd'), execFileSync('htpasswd', ['-nbB', REGISTRY_USER.user, REGISTRY_USER.password], { encoding: 'utf8' }));
@@ -57,7 +61,13 @@ export async function startDockerRegistry({ secure }: { readonly secure: boolean
   const url = `http://127.0.0.1:${port}/`;
   // Any answer will do, also that it wants TLS.
   for (let attempt = 0; attempt < 300 && child.exitCode === null; attempt++) {
-    if (await fetch(url).then(() => true, () => false)) break;
+    if (
+      await fetch(url).then(
+        () => true,
+        () => false,
+      )
+    )
+      break;
     await sleep(200);
   }
   return {

@@ -136,7 +136,8 @@ export async function simulateRegistry(tls?: { readonly key: string; readonly ce
   function reactTo(request: IncomingMessage, url: URL, body: Buffer, half: boolean): { status: number; headers: Record<string, string>; body?: Buffer } {
     const [, name = '', kind = '', rest = ''] = /^\/v2\/(.+?)\/(blobs|manifests|referrers)\/(.*)$/.exec(url.pathname) ?? [];
     const repository = self.repository(name);
-    if (kind === 'referrers') return behaviour.referrers ? { status: 200, headers: { 'content-type': INDEX }, body: listReferrers(repository, rest) } : { status: 404, headers: {} };
+    if (kind === 'referrers')
+      return behaviour.referrers ? { status: 200, headers: { 'content-type': INDEX }, body: listReferrers(repository, rest) } : { status: 404, headers: {} };
     if (kind === 'manifests') return request.method === 'PUT' ? putManifest(repository, rest, body, request, half) : getManifest(repository, rest);
     if (!rest.startsWith('uploads/')) return getBlob(repository, rest, request.headers.range);
     return upload(repository, name, rest.slice('uploads/'.length), url, body, request, half);
@@ -188,7 +189,8 @@ export async function simulateRegistry(tls?: { readonly key: string; readonly ce
     const digest = digestOf(body);
     const shape = manifestShape.parse(JSON.parse(body.toString('utf8')));
     const needs = [...(shape.config === undefined ? [] : [shape.config]), ...(shape.layers ?? [])];
-    if (needs.some((one) => !repository.blobs.has(one.digest))) return { status: 400, headers: {}, body: Buffer.from('{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}') };
+    if (needs.some((one) => !repository.blobs.has(one.digest)))
+      return { status: 400, headers: {}, body: Buffer.from('{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}') };
     if (reference.startsWith('sha256:') && reference !== digest) return { status: 400, headers: {} };
     self.blobs.set(digest, body);
     const stored = { type: request.headers['content-type'] ?? '', digest };

@@ -80,12 +80,17 @@ export async function simulateS3(): Promise<SimulatedS3> {
       return { status: 204 };
     }
     if (upload !== undefined) {
-      const parts = [...upload.parts].toSorted(([a], [b]) => a - b).map(([n, bytes]) => `<Part><PartNumber>${n}</PartNumber><ETag>${escape(etag(bytes))}</ETag></Part>`);
+      const parts = [...upload.parts]
+        .toSorted(([a], [b]) => a - b)
+        .map(([n, bytes]) => `<Part><PartNumber>${n}</PartNumber><ETag>${escape(etag(bytes))}</ETag></Part>`);
       return { status: 200, body: `<ListPartsResult><IsTruncated>false</IsTruncated>${parts.join('')}</ListPartsResult>` };
     }
     if (key === '' && query.has('uploads')) {
       const open = [...self.uploads].filter(([, one]) => one.key.startsWith(query.get('prefix') ?? ''));
-      return { status: 200, body: `<ListMultipartUploadsResult>${open.map(([one, { key: of }]) => `<Upload><Key>${escape(of)}</Key><UploadId>${one}</UploadId></Upload>`).join('')}</ListMultipartUploadsResult>` };
+      return {
+        status: 200,
+        body: `<ListMultipartUploadsResult>${open.map(([one, { key: of }]) => `<Upload><Key>${escape(of)}</Key><UploadId>${one}</UploadId></Upload>`).join('')}</ListMultipartUploadsResult>`,
+      };
     }
     if (key === '' && query.get('list-type') === '2') return list(query.get('prefix') ?? '', query.get('continuation-token'));
     const object = self.objects.get(key);
@@ -99,7 +104,10 @@ export async function simulateS3(): Promise<SimulatedS3> {
     const keys = [...self.objects.keys()].filter((key) => key.startsWith(prefix) && (token === null || key > token)).toSorted();
     const [first] = keys;
     const more = keys.length > 1 ? `<NextContinuationToken>${escape(first ?? '')}</NextContinuationToken>` : '';
-    return { status: 200, body: `<ListBucketResult>${first === undefined ? '' : `<Contents><Key>${escape(first)}</Key></Contents>`}${more}</ListBucketResult>` };
+    return {
+      status: 200,
+      body: `<ListBucketResult>${first === undefined ? '' : `<Contents><Key>${escape(first)}</Key></Contents>`}${more}</ListBucketResult>`,
+    };
   }
 
   function complete(id: string, upload: { readonly key: string; readonly parts: Map<number, Buffer> }, said: string) {
@@ -118,13 +126,19 @@ export async function simulateS3(): Promise<SimulatedS3> {
 
 /** Signature Version 4, from the words of the request as they arrived. */
 function whatIsWrong(request: IncomingMessage, body: Buffer, { accessKeyId, secretAccessKey }: SimulatedS3): string | undefined {
-  const said = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(request.headers.authorization ?? '');
+  const said = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
+    request.headers.authorization ?? '',
+  );
   const [, id, day = '', region = '', names = '', signature] = said ?? [];
   if (id !== accessKeyId) return 'InvalidAccessKeyId';
   const hash = createHash('sha256').update(body).digest('hex');
   if (request.headers['x-amz-content-sha256'] !== hash) return 'XAmzContentSHA256Mismatch';
   const [path = '', query = ''] = (request.url ?? '').split('?');
-  const sorted = query.split('&').map((pair) => (pair === '' || pair.includes('=') ? pair : `${pair}=`)).toSorted().join('&');
+  const sorted = query
+    .split('&')
+    .map((pair) => (pair === '' || pair.includes('=') ? pair : `${pair}=`))
+    .toSorted()
+    .join('&');
   const lines = names.split(';').map((name) => `${name}:${String(request.headers[name] ?? '').trim()}\n`);
   if (!names.split(';').includes('host')) return 'SignatureDoesNotMatch';
   const canonical = `${request.method}\n${path}\n${sorted}\n${lines.join('')}\n${names}\n${hash}`;
@@ -136,7 +150,9 @@ function whatIsWrong(request: IncomingMessage, body: Buffer, { accessKeyId, secr
 }
 
 function etag(bytes: Buffer | undefined): string {
-  return `"${createHash('md5').update(bytes ?? '').digest('hex')}"`;
+  return `"${createHash('md5')
+    .update(bytes ?? '')
+    .digest('hex')}"`;
 }
 
 function escape(text: string): string {
