@@ -14,6 +14,7 @@ export const HOME_VERSION = 1;
  *     version                 the layout's version, one number
  *     settings.yaml           the user's settings
  *     profiles.yaml           the user's profiles of VMs
+ *     targets.json            connections to platforms; the secrets that belong to them are in secrets.age
  *     store/                  OCI image layout: oci-layout, index.json (and index.copy.json, to repair it from), blobs/sha256/
  *     store/layers/           layer cache: one record per key
  *     cache/packages/         downloaded packages, by SHA-256; large ones also as <sha256>.quick, which is expanded faster
@@ -29,6 +30,7 @@ export const HOME_VERSION = 1;
  *                             address-<hash>.json; and <id>.part with <id>.part.journal, of downloads that go on or can be gone on with
  *     cache/catalog-seen.json when `catalog check` last found each cloud image good
  *     cache/checksums/        checksum files and signatures of cloud images, as they were last seen
+ *     cache/exports/          flat disks of images while they are published, by the image's digest
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
@@ -47,6 +49,7 @@ export const HOME_VERSION = 1;
  *     frozen/<id>.ram         the memory of a machine: of a snapshot, or of a suspended VM
  *     frozen/<id>.fd          UEFI variables of a snapshot
  *     labs/<name>.json        a lab: what was applied last, its network and the addresses on it
+ *     publications/<id>.json  an image on a target: the journal of its publication, and what was made there
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
@@ -54,6 +57,7 @@ export interface Home {
   readonly version: HostPath;
   readonly settings: HostPath;
   readonly profiles: HostPath;
+  readonly targets: HostPath;
   readonly store: HostPath;
   readonly blobs: HostPath;
   readonly layers: HostPath;
@@ -69,6 +73,7 @@ export interface Home {
   readonly disks: HostPath;
   readonly checksums: HostPath;
   readonly catalogSeen: HostPath;
+  readonly exports: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -85,6 +90,7 @@ export interface Home {
   readonly vms: HostPath;
   readonly frozen: HostPath;
   readonly labs: HostPath;
+  readonly publications: HostPath;
   readonly logs: HostPath;
   /** ingot's own log; older parts are beside it, compressed. */
   readonly log: HostPath;
@@ -93,6 +99,7 @@ export interface Home {
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
   lab(name: Name): HostPath;
+  publication(id: string): HostPath;
   warmState(key: string): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
@@ -107,6 +114,7 @@ export function homeAt(root: HostPath): Home {
     version: at('version'),
     settings: at('settings.yaml'),
     profiles: at('profiles.yaml'),
+    targets: at('targets.json'),
     store: at('store'),
     blobs: at('store', 'blobs', 'sha256'),
     layers: at('store', 'layers'),
@@ -122,6 +130,7 @@ export function homeAt(root: HostPath): Home {
     disks: at('cache', 'disks'),
     checksums: at('cache', 'checksums'),
     catalogSeen: at('cache', 'catalog-seen.json'),
+    exports: at('cache', 'exports'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),
@@ -138,12 +147,14 @@ export function homeAt(root: HostPath): Home {
     vms: at('vms'),
     frozen: at('frozen'),
     labs: at('labs'),
+    publications: at('publications'),
     logs: at('logs'),
     log: at('logs', 'ingot.log'),
     buildLogs: at('logs', 'builds'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),
+    publication: (id) => at('publications', `${id}.json`),
     lab: (name) => at('labs', `${name}.json`),
     warmState: (key) => at('cache', 'warm', key),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),

@@ -1,7 +1,7 @@
 import { homeAt, homeFolder, type Home } from '../base/home.ts';
 import { realHost, type Host } from '../base/host.ts';
 
-/** Names of images, VMs, labs, releases, templates, roles, packages or profiles that there are now, for shell completion. Makes nothing, and is quiet about failures. */
+/** Names of images, VMs, labs, releases, templates, roles, packages, profiles, targets or publications that there are now, for shell completion. Makes nothing, and is quiet about failures. */
 export async function namesOf(kind: string): Promise<string[]> {
   const host = realHost();
   const home = homeAt(homeFolder(host));
@@ -30,6 +30,11 @@ export async function namesOf(kind: string): Promise<string[]> {
     const { listProfiles } = await import('../lab-images/profiles.ts');
     return (await listProfiles({ host, home })).map(({ name }) => name);
   }
+  if (kind === 'target') {
+    const { listTargets, targetReference } = await import('../publish/targets.ts');
+    return (await listTargets({ host, home })).map(targetReference);
+  }
+  if (kind === 'publication') return (await host.files.list(home.publications)).map((file) => file.replace(/\.json$/, ''));
   return [];
 }
 

@@ -5,7 +5,7 @@ import type { Operation } from './operation.ts';
 export type FieldKind = 'text' | 'number' | 'boolean' | 'choice';
 
 /** What shell completion offers for a value. */
-export type CompletionKind = 'image' | 'vm' | 'lab' | 'release' | 'template' | 'role' | 'package' | 'profile' | 'file';
+export type CompletionKind = 'image' | 'vm' | 'lab' | 'release' | 'template' | 'role' | 'package' | 'profile' | 'target' | 'publication' | 'file';
 
 /** One key of an operation's input, as front ends show and read it. */
 export interface Field {
@@ -49,7 +49,7 @@ interface Meta {
   readonly description?: string;
 }
 
-const COMPLETIONS: readonly CompletionKind[] = ['image', 'vm', 'lab', 'release', 'template', 'role', 'package', 'profile', 'file'];
+const COMPLETIONS: readonly CompletionKind[] = ['image', 'vm', 'lab', 'release', 'template', 'role', 'package', 'profile', 'target', 'publication', 'file'];
 
 function metaOf(schema: z.$ZodType): Meta {
   const given: Readonly<Record<string, unknown>> = z.globalRegistry.get(schema) ?? {};

@@ -61,7 +61,7 @@ export interface RenderOptions {
  * Input keys are camelCase and become flags (`allowExpiredMetadata` -> `--allow-expired-metadata`). A key whose
  * schema has `.meta({ positional: true })` is given by position, in the order of the keys; an array that is
  * positional takes all that follow (`-- cmd args` included). `.meta({ short: 'x' })` adds `-x`.
- * `.meta({ complete: 'image' | 'vm' | 'lab' | 'release' | 'template' | 'role' | 'package' | 'profile' })` names what shell completion offers.
+ * `.meta({ complete: 'image' | 'vm' | 'lab' | 'release' | 'template' | 'role' | 'package' | 'profile' | 'target' | 'publication' })` names what shell completion offers.
  * A value of type `clientFile` (client-file.ts) is a path of the front end's machine, made absolute by the front end.
  */
 export interface Operation<Input extends z.core.$ZodObject = z.core.$ZodObject, Output extends z.core.$ZodType = z.core.$ZodType> {

@@ -1,0 +1,187 @@
+import * as z from 'zod';
+import type { Events, Span } from '../base/events.ts';
+import type { Home } from '../base/home.ts';
+import type { Host } from '../base/host.ts';
+import type { HostPath } from '../base/types.ts';
+import type { ImageDetails } from '../store/model.ts';
+
+/*
+ * The words that every platform answers to, besides the lab. A platform is a folder beside this file and a line in publish/adapters.ts; what it cannot do
+ * stands in its capabilities, so that nobody asks for its name.
+ */
+
+/** What an adapter works with; a `Context` of an operation has it all. */
+export interface PlatformContext {
+  readonly host: Host;
+  readonly home: Home;
+  readonly events: Events;
+  readonly signal: AbortSignal;
+  consent(question: string): Promise<boolean>;
+}
+
+/** What an image is, as far as a platform needs to know. */
+export interface PublishedImage {
+  /** What people call it there: the image's name. */
+  readonly name: string;
+  /** The reference that was published: `web:20260101-0123abcd`. */
+  readonly reference: string;
+  /** Digest of the manifest. */
+  readonly digest: string;
+  readonly id: string;
+  readonly architecture: string;
+  readonly details: ImageDetails;
+  /** What the gate here found, in words. */
+  readonly gate: string;
+  /** The publication's name, which marks what is made there. */
+  readonly publication: string;
+}
+
+/** A flat file that holds an image's disk. */
+export interface ExportedDisk {
+  readonly path: HostPath;
+  readonly format: 'qcow2' | 'raw';
+  readonly size: number;
+  /** Hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** What one asks of the machine that a template describes; what is left out is decided by the image and the target. */
+export const machineWishSchema = z.object({
+  cpus: z.int().min(1).max(512).optional(),
+  /** MiB. */
+  memory: z.int().min(16).optional(),
+  /** MiB below which the host may not take memory back; 0 switches ballooning off. */
+  balloon: z.int().min(0).optional(),
+  cpuType: z.string().optional(),
+  numa: z.boolean().optional(),
+  firmware: z.enum(['bios', 'uefi', 'uefi-secure']).optional(),
+  tpm: z.boolean().optional(),
+  display: z.enum(['serial', 'std']).optional(),
+  bridge: z.string().optional(),
+  vlan: z.int().min(1).max(4094).optional(),
+  mtu: z.int().min(1).max(65_520).optional(),
+  firewall: z.boolean().optional(),
+  ip: z.string().optional(),
+  gateway: z.string().optional(),
+  nameserver: z.string().optional(),
+  searchDomain: z.string().optional(),
+  user: z.string().optional(),
+  sshKeys: z.array(z.string()).optional(),
+  tags: z.array(z.string()).optional(),
+  pool: z.string().optional(),
+  startWithHost: z.boolean().optional(),
+});
+export type MachineWish = z.output<typeof machineWishSchema>;
+
+/** Where one wants it; what is left out is planned. */
+export interface PlaceWish {
+  /** Nodes or zones; none for the best one. */
+  readonly nodes: readonly string[];
+  readonly allNodes: boolean;
+  readonly storage?: string | undefined;
+  readonly uploadStorage?: string | undefined;
+  /** Identifiers from these on, where the platform has numbers: first and last. */
+  readonly ids?: readonly [number, number] | undefined;
+  /** Of the template: `{name}-{digest}`. */
+  readonly namePattern?: string | undefined;
+}
+
+/** What an adapter remembers of a place in the journal; it alone knows what is inside. */
+export const factsSchema = z.record(z.string(), z.unknown());
+export type Facts = z.output<typeof factsSchema>;
+
+export interface PlannedPlace {
+  /** What tells it from the other places of a publication: the node's name. */
+  readonly id: string;
+  readonly facts: Facts;
+  /** Each decision in a sentence, with its reason. */
+  readonly why: readonly string[];
+}
+
+export interface PublishPlan {
+  readonly places: readonly PlannedPlace[];
+  readonly format: ExportedDisk['format'];
+  readonly warnings: readonly string[];
+  /** The requests that would be made, one in a line. */
+  readonly calls: readonly string[];
+}
+
+/** A place of a publication while it is worked on. What `record` gets is in the journal, on the disk, before it returns. */
+export interface Place {
+  readonly id: string;
+  readonly facts: Facts;
+  record(change: Facts): Promise<void>;
+}
+
+/** One thing that was looked at on the target. `not-run` is never shown as passed. */
+export const targetCheckSchema = z.object({
+  name: z.string(),
+  result: z.enum(['passed', 'failed', 'not-run']),
+  detail: z.string().optional(),
+  seconds: z.number().optional(),
+});
+export type TargetCheck = z.output<typeof targetCheckSchema>;
+
+/** A VM that stands on a template. `linked` would lose its disk with the template, `perhaps` cannot be told from a full clone. */
+export const lineageSchema = z.object({ id: z.string(), name: z.string(), place: z.string(), link: z.enum(['linked', 'perhaps', 'full']) });
+export type LineageVm = z.output<typeof lineageSchema>;
+
+export interface ValidateOptions {
+  /** Log in to the trial VM from here; else what only a login shows is `not-run`. */
+  readonly ssh: boolean;
+  readonly span?: Span | undefined;
+}
+
+/**
+ * What publishing needs of a platform. Every step may be called again after it was cut at any point, and finds out by itself how far it came: it leaves nothing
+ * behind that is not in the facts.
+ */
+export interface Publisher {
+  /** Asks the platform and changes nothing. */
+  plan(image: PublishedImage, size: { readonly virtual: number; readonly file: number }, wish: PlaceWish, machine: MachineWish): Promise<PublishPlan>;
+  /** Brings the file there; one that has arrived is not sent again. */
+  upload(place: Place, image: PublishedImage, disk: ExportedDisk, span?: Span): Promise<void>;
+  /** Makes what will be the template, from the file that was uploaded. */
+  importImage(place: Place, image: PublishedImage, machine: MachineWish, span?: Span): Promise<void>;
+  /** Proves it on a throw-away copy, which is gone afterwards. */
+  validate(place: Place, image: PublishedImage, options: ValidateOptions): Promise<TargetCheck[]>;
+  /** Makes it the template, and reads it again: it is what it should be. */
+  seal(place: Place, span?: Span): Promise<void>;
+  /** Removes the file that was uploaded. */
+  dropUpload(place: Place): Promise<void>;
+  /** Marks it as the one that is used, or no longer. */
+  setCurrent(place: Place, current: boolean): Promise<void>;
+  /** Whether the template is there, and as it was left. */
+  intact(place: Place): Promise<boolean>;
+  /** The VMs that stand on it, as the platform knows them now. */
+  users(place: Place): Promise<LineageVm[]>;
+  /** Removes all that the facts name, however far it came; what is not ours stays. Undoing, so it goes on after Ctrl-C. */
+  remove(place: Place): Promise<void>;
+  /** What people see of it: `VM 9000 on pve`. */
+  describe(place: Pick<Place, 'facts'>): string;
+}
+
+export interface Capabilities {
+  readonly linkedClones: boolean;
+  readonly snapshots: boolean;
+  readonly migrate: boolean;
+  readonly resize: boolean;
+  readonly console: boolean;
+}
+
+/** One line of what `target check` found. */
+export const targetFindingSchema = z.object({
+  name: z.string(),
+  result: z.enum(['passed', 'failed', 'warning']),
+  detail: z.string(),
+  /** What mends it, as a line to be pasted. */
+  remedy: z.string().optional(),
+});
+export type TargetFinding = z.output<typeof targetFindingSchema>;
+
+/** An opened connection to a target. */
+export interface Platform extends AsyncDisposable {
+  readonly capabilities: Capabilities;
+  readonly publisher: Publisher;
+  check(): Promise<TargetFinding[]>;
+}

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { IngotError } from '../../base/errors.ts';
+import type { HostPath } from '../../base/types.ts';
+import type { StreamBody } from './transport.ts';
+
+export interface UploadFile {
+  readonly path: HostPath;
+  readonly size: number;
+  /** Hexadecimal digits; what is sent is hashed alongside and has to be that. */
+  readonly sha256: string;
+}
+
+/** Large enough that reading and hashing cost little, small enough for memory that stays flat. */
+const PIECE = 2 ** 20;
+
+/**
+ * The form of an upload, with its exact length. The server's parser goes through it once: the fields first, `content` before all, then the file,
+ * whose first header is its Content-Disposition.
+ */
+export function uploadBody(
+  file: UploadFile,
+  form: { readonly content: 'import' | 'iso' | 'vztmpl'; readonly filename: string; readonly boundary: string; readonly onProgress?: (sent: number) => void },
+): StreamBody {
+  const { boundary } = form;
+  const field = (name: string, value: string): string => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const head = Buffer.from(
+    [
+      field('content', form.content),
+      field('checksum-algorithm', 'sha256'),
+      field('checksum', file.sha256),
+      `--${boundary}\r\nContent-Disposition: form-data; name="filename"; filename="${form.filename}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
+    ].join(''),
+  );
+  const end = Buffer.from(`\r\n--${boundary}--\r\n`);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield head;
+    const hash = createHash('sha256');
+    await using source = await open(file.path, 'r');
+    let sent = 0;
+    while (sent < file.size) {
+      // A new buffer each time: the connection may still hold the last one.
+      const buffer = Buffer.allocUnsafe(Math.min(PIECE, file.size - sent));
+      const { bytesRead } = await source.read(buffer, 0, buffer.length, sent);
+      if (bytesRead === 0) break;
+      const piece = buffer.subarray(0, bytesRead);
+      hash.update(piece);
+      sent += bytesRead;
+      yield piece;
+      form.onProgress?.(sent);
+    }
+    if (sent !== file.size || hash.digest('hex') !== file.sha256) {
+      // The form stays without its end, so the server takes nothing.
+      throw new IngotError('verification', 'upload-changed', 'The file to be uploaded has changed while it was read', { hint: 'Run it again.' });
+    }
+    yield end;
+  }
+  return { length: head.length + file.size + end.length, type: `multipart/form-data; boundary=${boundary}`, pieces };
+}

@@ -1,0 +1,16 @@
+import type { Platform, PlatformContext } from '../platform.ts';
+import { checkTarget } from './check.ts';
+import { openClient, realTransport, type MakeTransport } from './open.ts';
+import { proxmoxPublisher } from './publisher.ts';
+import type { ProxmoxTarget } from './target.ts';
+
+/** Opens a target that is Proxmox VE. Throws `secret-unknown`. */
+export async function openProxmox(context: PlatformContext, target: ProxmoxTarget, secretName: string, makeTransport: MakeTransport = realTransport): Promise<Platform> {
+  const client = await openClient(context, target, secretName, makeTransport);
+  return {
+    capabilities: { linkedClones: true, snapshots: true, migrate: true, resize: true, console: true },
+    publisher: proxmoxPublisher(context, client, target),
+    check: () => checkTarget(client),
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}

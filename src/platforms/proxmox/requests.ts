@@ -1,0 +1,130 @@
+import * as z from 'zod';
+import {
+  anything,
+  configSchema,
+  contentSchema,
+  interfacesSchema,
+  nodeSchema,
+  permissionsSchema,
+  resourceSchema,
+  snapshotSchema,
+  statusSchema,
+  storageConfigSchema,
+  storageSchema,
+  taskLogSchema,
+  taskSchema,
+  taskStatusSchema,
+  upidOrNothing,
+  versionSchema,
+  vmidSchema,
+} from './answers.ts';
+
+export type Value = string | number | boolean;
+export type Parameters = Readonly<Record<string, Value | undefined>>;
+
+/** One request of the API, as its own documentation names it. */
+export interface PveRequest<T = unknown> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With the names of parameters in braces: `/nodes/{node}/qemu`. */
+  readonly path: string;
+  /** Those of the path included. */
+  readonly parameters: Readonly<Record<string, Value>>;
+  /** Sent twice, it does no harm: it may be sent again where the answer was lost. */
+  readonly repeatable: boolean;
+  readonly answer: z.ZodType<T>;
+}
+
+function make<T>(method: PveRequest['method'], path: string, answer: z.ZodType<T>, parameters: Parameters, repeatable = method === 'GET'): PveRequest<T> {
+  const given = Object.entries(parameters).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  return { method, path, parameters: Object.fromEntries(given), repeatable, answer };
+}
+
+interface Machine {
+  readonly node: string;
+  readonly vmid: number;
+}
+
+/** Every request that ingot can make, but for the upload, whose form is written by hand (multipart.ts). The contract test goes through this list. */
+export const REQUESTS = {
+  version: () => make('GET', '/version', versionSchema, {}),
+  nodes: () => make('GET', '/nodes', z.array(nodeSchema), {}),
+  resources: () => make('GET', '/cluster/resources', z.array(resourceSchema), { type: 'vm' }),
+  permissions: () => make('GET', '/access/permissions', permissionsSchema, {}),
+  nextId: (vmid?: number) => make('GET', '/cluster/nextid', vmidSchema, { vmid }),
+  storages: (node: string) => make('GET', '/nodes/{node}/storage', z.array(storageSchema), { node, enabled: true }),
+  storageConfig: (storage: string) => make('GET', '/storage/{storage}', storageConfigSchema, { storage }),
+  /** The digest makes it fail where somebody has changed the settings meanwhile. */
+  setStorageContent: (storage: string, content: string, digest: string | undefined) =>
+    make('PUT', '/storage/{storage}', anything, { storage, content, digest }, true),
+  content: (node: string, storage: string, content: 'import' | 'iso' | 'vztmpl') =>
+    make('GET', '/nodes/{node}/storage/{storage}/content', z.array(contentSchema), { node, storage, content }),
+  deleteVolume: (node: string, storage: string, volume: string) =>
+    make('DELETE', '/nodes/{node}/storage/{storage}/content/{volume}', upidOrNothing, { node, storage, volume }, true),
+  createVm: (node: string, config: Parameters) => make('POST', '/nodes/{node}/qemu', upidOrNothing, { ...config, node }),
+  config: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/config', configSchema, { node, vmid }),
+  setConfig: ({ node, vmid }: Machine, change: Parameters) => make('PUT', '/nodes/{node}/qemu/{vmid}/config', anything, { ...change, node, vmid }, true),
+  status: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/status/current', statusSchema, { node, vmid }),
+  start: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/start', upidOrNothing, { node, vmid }),
+  stop: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/stop', upidOrNothing, { node, vmid }),
+  shutdown: ({ node, vmid }: Machine, timeout?: number) => make('POST', '/nodes/{node}/qemu/{vmid}/status/shutdown', upidOrNothing, { node, vmid, timeout }),
+  cloneVm: (
+    { node, vmid }: Machine,
+    clone: {
+      readonly newid: number;
+      readonly name: string;
+      readonly description?: string | undefined;
+      readonly full: boolean;
+      readonly storage?: string | undefined;
+      readonly pool?: string | undefined;
+      readonly target?: string | undefined;
+    },
+  ) => make('POST', '/nodes/{node}/qemu/{vmid}/clone', upidOrNothing, { ...clone, node, vmid }),
+  toTemplate: ({ node, vmid }: Machine, disk?: string) => make('POST', '/nodes/{node}/qemu/{vmid}/template', upidOrNothing, { node, vmid, disk }),
+  resize: ({ node, vmid }: Machine, disk: string, size: string) => make('PUT', '/nodes/{node}/qemu/{vmid}/resize', upidOrNothing, { node, vmid, disk, size }, true),
+  deleteVm: ({ node, vmid }: Machine) =>
+    make('DELETE', '/nodes/{node}/qemu/{vmid}', upidOrNothing, { node, vmid, purge: true, 'destroy-unreferenced-disks': true }),
+  agentPing: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/agent/ping', anything, { node, vmid }, true),
+  interfaces: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces', interfacesSchema, { node, vmid }),
+  snapshots: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/snapshot', z.array(snapshotSchema), { node, vmid }),
+  snapshot: ({ node, vmid }: Machine, snapname: string, vmstate: boolean) =>
+    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot', upidOrNothing, { node, vmid, snapname, vmstate }),
+  rollback: ({ node, vmid }: Machine, snapname: string) =>
+    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback', upidOrNothing, { node, vmid, snapname }),
+  deleteSnapshot: ({ node, vmid }: Machine, snapname: string) =>
+    make('DELETE', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}', upidOrNothing, { node, vmid, snapname }),
+  migrate: ({ node, vmid }: Machine, target: string, online: boolean) => make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online }),
+  taskStatus: (node: string, upid: string) => make('GET', '/nodes/{node}/tasks/{upid}/status', taskStatusSchema, { node, upid }),
+  taskLog: (node: string, upid: string, start: number) => make('GET', '/nodes/{node}/tasks/{upid}/log', taskLogSchema, { node, upid, start, limit: 500 }),
+  /** Ends it where it runs. */
+  stopTask: (node: string, upid: string) => make('DELETE', '/nodes/{node}/tasks/{upid}', anything, { node, upid }, true),
+  activeTasks: (node: string) => make('GET', '/nodes/{node}/tasks', z.array(taskSchema), { node, source: 'active', limit: 500 }),
+} as const;
+
+/** The request as it is sent: its path with query, and its form. Flags are 1 and 0. */
+export function encodeRequest({ method, path, parameters }: Pick<PveRequest, 'method' | 'path' | 'parameters'>): { readonly path: string; readonly form: string | undefined } {
+  const inPath = new Set<string>();
+  const filled = path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
+    inPath.add(name);
+    return encodeURIComponent(text(parameters[name] ?? ''));
+  });
+  const rest = new URLSearchParams(Object.entries(parameters).flatMap(([name, value]) => (inPath.has(name) ? [] : [[name, text(value)]]))).toString();
+  const inQuery = method === 'GET' || method === 'DELETE';
+  return { path: `/api2/json${filled}${inQuery && rest !== '' ? `?${rest}` : ''}`, form: inQuery ? undefined : rest };
+}
+
+function text(value: Value): string {
+  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
+}
+
+/** A request in a line, for people: `POST /nodes/pve/qemu vmid=100 name=web`. What is long is cut. */
+export function describeRequest({ method, path, parameters }: Pick<PveRequest, 'method' | 'path' | 'parameters'>): string {
+  const filled = path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => text(parameters[name] ?? ''));
+  const words = Object.entries(parameters).flatMap(([name, value]) => (path.includes(`{${name}}`) ? [] : [`${name}=${shown(text(value))}`]));
+  return [method, filled, ...words].join(' ');
+}
+
+function shown(value: string): string {
+  const line = value.replaceAll(/\s+/g, ' ');
+  const cut = line.length > 100 ? `${line.slice(0, 99)}…` : line;
+  return cut.includes(' ') ? JSON.stringify(cut) : cut;
+}

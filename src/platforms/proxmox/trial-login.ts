@@ -1,0 +1,53 @@
+import type { Span } from '../../base/events.ts';
+import type { Argv } from '../../base/process.ts';
+import type { SshAccess } from '../local/guest-spec.ts';
+import { ANY_EXIT_CODE, sshOptionWords } from '../local/ssh.ts';
+import type { PlatformContext, TargetCheck } from '../platform.ts';
+
+/** Seconds until a login has to work, and cloud-init has to have ended. */
+const [LOGIN_LIMIT, CLOUD_INIT_LIMIT] = [180, 600];
+const PAUSE = 3;
+
+/** What only a login shows: that one is let in, and that cloud-init has ended without an error. */
+export async function guestChecks(context: PlatformContext, name: string, address: string, access: SshAccess, span: Span | undefined): Promise<TargetCheck[]> {
+  const login = await timed(context, 'login', span, () => waitForLogin(context, name, address, access));
+  if (login.result !== 'passed') return [login, { name: 'cloud-init', result: 'not-run', detail: 'one could not log in' }];
+  const cloudInit = await timed(context, 'cloud-init', span, async () => {
+    // Its exit codes: 1 for an error, 2 for one that it recovered from.
+    const argv = sshTo(name, address, access, ['cloud-init', 'status', '--wait', '--long']);
+    const { exitCode, stdout, stderr } = await context.host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout: CLOUD_INIT_LIMIT, signal: context.signal });
+    if (exitCode === 0) return undefined;
+    // An image without it, as Alpine's tiny ones are.
+    if (exitCode === 127) return undefined;
+    return `cloud-init status: exit code ${exitCode}\n${(stdout + stderr).trim().slice(-2000)}`;
+  });
+  return [login, cloudInit];
+}
+
+async function waitForLogin({ host, signal }: PlatformContext, name: string, address: string, access: SshAccess): Promise<string | undefined> {
+  const start = host.clock.monotonic();
+  for (;;) {
+    const { exitCode, stderr } = await host.processes.run(sshTo(name, address, access, ['true']), { accept: ANY_EXIT_CODE, signal });
+    if (exitCode === 0) return undefined;
+    const waited = (host.clock.monotonic() - start) / 1000;
+    if (waited > LOGIN_LIMIT) {
+      const last = stderr.trim().split('\n').at(-1) ?? '';
+      return `no login as ${access.user} at ${address} within ${Math.round(waited)} s: ${last}. If this host cannot reach that network, run ingot where it can, or give --no-ssh`;
+    }
+    await host.clock.sleep(PAUSE, signal);
+  }
+}
+
+/** The words for ssh to a guest that has an address of its own. */
+export function sshTo(name: string, address: string, access: SshAccess, command: readonly string[]): Argv {
+  return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, address, '--', ...command];
+}
+
+async function timed({ host }: PlatformContext, name: string, span: Span | undefined, work: () => Promise<string | undefined>): Promise<TargetCheck> {
+  const start = host.clock.monotonic();
+  const shown = span?.child('check', name);
+  const problem = await work();
+  shown?.end(problem === undefined ? 'done' : 'failed');
+  const seconds = Math.round((host.clock.monotonic() - start) / 100) / 10;
+  return problem === undefined ? { name, result: 'passed', seconds } : { name, result: 'failed', detail: problem, seconds };
+}
