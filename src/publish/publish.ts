@@ -143,9 +143,7 @@ async function bringTo(context: PlatformContext, request: PublishRequest, journa
   const place = journal.place(id);
   const at = (): PlaceRecord['state'] => journal.content.places.find((one) => one.id === id)?.state ?? 'planned';
   const reached = async (state: PlaceRecord['state']): Promise<void> => {
-    await journal.changePlace(id, () => ({ state }));
-    const lowest = Math.min(...journal.content.places.map((one) => PUBLICATION_STATES.indexOf(one.state)));
-    await journal.change((content) => ({ ...content, state: PUBLICATION_STATES[lowest] ?? 'planned' }));
+    await reach(journal, id, state);
   };
   const stage = <T>(what: string, work: (span: Span) => Promise<T>): Promise<T> => context.events.stage(`${id}: ${what}`, work);
 
@@ -166,6 +164,14 @@ async function bringTo(context: PlatformContext, request: PublishRequest, journa
   }
 }
 
+/** A place has come so far; the publication is as far as the last of them. */
+async function reach(journal: Journal, id: string, state: PlaceRecord['state']): Promise<void> {
+  await journal.changePlace(id, () => ({ state }));
+  const lowest = Math.min(...journal.content.places.map((one) => PUBLICATION_STATES.indexOf(one.state)));
+  // `validated` is said of it once nothing is left to do, by whoever waits for all of them.
+  await journal.change((content) => ({ ...content, state: PUBLICATION_STATES[Math.min(lowest, PUBLICATION_STATES.indexOf('imported'))] ?? 'planned' }));
+}
+
 function hasPassed(journal: Journal, id: string): boolean {
   const checks = journal.content.places.find((one) => one.id === id)?.checks ?? [];
   return checks.length > 0 && checks.every(({ result }) => result !== 'failed');
@@ -180,7 +186,7 @@ async function tryOut(request: PublishRequest, journal: Journal, id: string, opt
   const failed = checks.filter(({ result }) => result === 'failed');
   if (failed.length === 0) return;
   await publisher.remove(place);
-  await journal.changePlace(id, () => ({ state: 'planned' }));
+  await reach(journal, id, 'planned');
   throw new IngotError('verification', 'target-gate-failed', `${request.image.reference} did not pass on ${id} of ${request.target}`, {
     problems: failed.map(({ name, detail }) => ({ path: name, message: detail ?? 'failed' })),
     hint: 'What was made there is removed, and the current version stays. `ingot publication report` shows every check.',

@@ -109,7 +109,16 @@ function checkValue(parameter: Parameter, value: string): string | undefined {
   return parameter.format === undefined ? undefined : checkFormat(parameter.format, value);
 }
 
+const patterns = new Map<string, RegExp>();
+
 function perl(pattern: string, flags = ''): RegExp {
+  const key = `${flags}/${pattern}`;
+  const known = patterns.get(key) ?? translate(pattern, flags);
+  patterns.set(key, known);
+  return known;
+}
+
+function translate(pattern: string, flags: string): RegExp {
   const translated = pattern.replaceAll(/\(\?\^u?:/g, '(?:').replaceAll('{,', '{0,');
   return new RegExp(`^(?:${translated})$`, flags);
 }
