@@ -28,6 +28,18 @@ export default defineOperation({
       formatAge(age),
       { text: id, style: 'dim' },
     ]);
-    return renderTable([{ title: 'TARGET' }, { title: 'IMAGE' }, { title: 'DIGEST' }, { title: 'STATE' }, { title: 'NODES' }, { title: 'CHANGED' }, { title: 'ID', shrink: true }], rows, options);
+    return renderTable(
+      [
+        { title: 'TARGET' },
+        { title: 'IMAGE' },
+        { title: 'DIGEST' },
+        { title: 'STATE' },
+        { title: 'NODES' },
+        { title: 'CHANGED' },
+        { title: 'ID', shrink: true },
+      ],
+      rows,
+      options,
+    );
   },
 });

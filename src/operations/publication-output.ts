@@ -3,7 +3,11 @@ import { lineageSchema, targetCheckSchema } from '../platforms/platform.ts';
 import { publicationStateSchema, type Publication } from '../publish/journal.ts';
 
 /** A publication that is there, given by position. */
-export const publicationInput = z.string().min(1).describe('The publication: its id, TARGET/NAME, or the name of the image').meta({ positional: true, complete: 'publication' });
+export const publicationInput = z
+  .string()
+  .min(1)
+  .describe('The publication: its id, TARGET/NAME, or the name of the image')
+  .meta({ positional: true, complete: 'publication' });
 
 export const publicationLineSchema = z.strictObject({
   id: z.string(),
@@ -28,6 +32,17 @@ export const publicationDetailSchema = z.strictObject({
 
 /** One line about a publication. */
 export function publicationLine({ id, target, image, state, places, created, updated, failure }: Publication): z.output<typeof publicationLineSchema> {
-  const line = { id, target, name: image.name, reference: image.reference, digest: image.digest, state, places: places.map((place) => place.id), gate: image.gate, created, updated };
+  const line = {
+    id,
+    target,
+    name: image.name,
+    reference: image.reference,
+    digest: image.digest,
+    state,
+    places: places.map((place) => place.id),
+    gate: image.gate,
+    created,
+    updated,
+  };
   return failure === undefined ? line : { ...line, failure: `${failure.code}: ${failure.message}` };
 }

@@ -11,7 +11,10 @@ export default defineOperation({
   kind: 'job',
   input: z.strictObject({
     publication: publicationInput,
-    force: z.boolean().default(false).describe('Also the current one, and one of which it cannot be told whether clones are linked; never one with linked clones'),
+    force: z
+      .boolean()
+      .default(false)
+      .describe('Also the current one, and one of which it cannot be told whether clones are linked; never one with linked clones'),
   }),
   output: z.strictObject({ id: z.string() }),
   examples: [{ command: 'ingot publication remove proxmox-home-web-0123456789ab', does: 'remove an old version' }],

@@ -25,7 +25,9 @@ export default defineOperation({
   async run(input, { host, home }) {
     const publication = await findPublication({ host, home }, input.publication);
     const target = hostPath(input.out);
-    await writeOutFile(host, home, target, { force: input.force, what: `writing ${target}` }, (part) => host.files.write(part, renderReport(publication, input.format)));
+    await writeOutFile(host, home, target, { force: input.force, what: `writing ${target}` }, (part) =>
+      host.files.write(part, renderReport(publication, input.format)),
+    );
     return { file: target, publication: publication.id };
   },
   render: ({ file, publication }) => `${file}: the report of ${publication}`,

@@ -35,9 +35,13 @@ export default defineOperation({
       ...(failure === undefined ? [] : [`Ended    ${failure}`]),
       ...made.flatMap(({ what, checks }) => [
         `Template ${what}`,
-        ...checks.map(({ name, result, detail }) => `  ${result === 'passed' ? '✔' : result === 'failed' ? '✘' : '-'} ${name}${detail === undefined ? '' : `: ${detail}`}`),
+        ...checks.map(
+          ({ name, result, detail }) => `  ${result === 'passed' ? '✔' : result === 'failed' ? '✘' : '-'} ${name}${detail === undefined ? '' : `: ${detail}`}`,
+        ),
       ]),
-      ...(vms === undefined ? [] : [vms.length === 0 ? 'VMs      none' : `VMs      ${vms.map((vm) => `${vm.id} ${vm.name} on ${vm.place} (${link[vm.link]})`).join('\n         ')}`]),
+      ...(vms === undefined
+        ? []
+        : [vms.length === 0 ? 'VMs      none' : `VMs      ${vms.map((vm) => `${vm.id} ${vm.name} on ${vm.place} (${link[vm.link]})`).join('\n         ')}`]),
     ].join('\n');
   },
 });

@@ -53,7 +53,9 @@ const MIB = 2 ** 20;
 /** The machine that the flags describe. */
 export async function machineWishOf({ host }: Context, input: z.output<typeof machineSchema>): Promise<MachineWish> {
   if (input.gateway !== undefined && input.ip === undefined) {
-    throw new IngotError('usage', 'gateway-without-ip', 'A gateway is given, and no address', { hint: 'Give --ip too; by DHCP, the gateway comes from there.' });
+    throw new IngotError('usage', 'gateway-without-ip', 'A gateway is given, and no address', {
+      hint: 'Give --ip too; by DHCP, the gateway comes from there.',
+    });
   }
   const keys = await Promise.all(input.sshKey.map(async (path) => publicKeyIn(Buffer.from(await readClientFile(host, path)).toString('utf8'), path)));
   const { cpus, cpuType, firmware, bridge, vlan, mtu, ip, gateway, nameserver, searchDomain, user, pool } = input;
@@ -77,9 +79,12 @@ export async function machineWishOf({ host }: Context, input: z.output<typeof ma
 export function placeWishOf(input: z.output<typeof placeSchema>): PlaceWish {
   const [first = 0, last = 0] = (input.vmids ?? '').split('-').map(Number);
   if (input.vmids !== undefined && (first < 100 || last < first || last > 999_999_999)) {
-    throw new IngotError('usage', 'vmids-invalid', `${input.vmids} is no range of VMIDs`, { hint: 'They are from 100 to 999999999, the smaller one first: 9000-9099.' });
+    throw new IngotError('usage', 'vmids-invalid', `${input.vmids} is no range of VMIDs`, {
+      hint: 'They are from 100 to 999999999, the smaller one first: 9000-9099.',
+    });
   }
-  if (input.allNodes && input.node.length > 0) throw new IngotError('usage', 'nodes-twice', '--all-nodes and --node are given', { hint: 'Leave one of them away.' });
+  if (input.allNodes && input.node.length > 0)
+    throw new IngotError('usage', 'nodes-twice', '--all-nodes and --node are given', { hint: 'Leave one of them away.' });
   return {
     nodes: input.node,
     allNodes: input.allNodes,
@@ -92,8 +97,11 @@ export function placeWishOf(input: z.output<typeof placeSchema>): PlaceWish {
 
 function publicKeyIn(text: string, path: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  if (/PRIVATE KEY/.test(text)) throw new IngotError('usage', 'ssh-key-private', `${path} is a private key`, { hint: 'Give the public one, which ends in .pub.' });
+  if (/PRIVATE KEY/.test(text))
+    throw new IngotError('usage', 'ssh-key-private', `${path} is a private key`, { hint: 'Give the public one, which ends in .pub.' });
   const [line] = lines;
   if (line !== undefined && lines.length === 1 && /^(?:ssh-|ecdsa-|sk-)\S+ \S+/.test(line)) return line.trim();
-  throw new IngotError('usage', 'ssh-key-invalid', `${path} holds no single public key of SSH`, { hint: 'A public key is one line that begins with ssh-ed25519 or its like.' });
+  throw new IngotError('usage', 'ssh-key-invalid', `${path} holds no single public key of SSH`, {
+    hint: 'A public key is one line that begins with ssh-ed25519 or its like.',
+  });
 }

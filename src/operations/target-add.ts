@@ -17,7 +17,11 @@ export default defineOperation({
     name: z.string().min(1).meta({ positional: true }).describe('What you call it: home'),
     url: z.string().min(1).describe('Where you open its web interface: https://192.168.1.10:8006').meta({ placeholder: 'URL' }),
     tokenId: z.string().min(1).describe('The API token, USER@REALM!NAME, without its secret').meta({ placeholder: 'ID' }),
-    fingerprint: z.string().optional().describe('SHA-256 fingerprint of its certificate; default: the one that it shows, once you agree').meta({ placeholder: 'SHA256' }),
+    fingerprint: z
+      .string()
+      .optional()
+      .describe('SHA-256 fingerprint of its certificate; default: the one that it shows, once you agree')
+      .meta({ placeholder: 'SHA256' }),
     ca: clientFile.optional().describe('Certificate of the CA that signed its certificate: /etc/pve/pve-root-ca.pem of a node'),
     node: z.string().optional().describe('The node to publish to; default: the one with most free space').meta({ placeholder: 'NODE' }),
     storage: z.string().optional().describe('Where disks of VMs lie; default: planned').meta({ placeholder: 'STORAGE' }),
@@ -28,8 +32,14 @@ export default defineOperation({
   }),
   output: z.strictObject({ target: z.string(), change: z.enum(['added', 'replaced']), url: z.string(), version: z.string(), trust: z.string() }),
   examples: [
-    { command: 'ingot target add proxmox home --url https://192.168.1.10:8006 --token-id ingot@pve!home', does: 'shows the fingerprint, asks for the secret, and tries it' },
-    { command: 'pass show pve | ingot target add proxmox home --url https://pve:8006 --token-id ingot@pve!home --yes', does: 'for a script: takes the secret from another store, and the certificate that is shown' },
+    {
+      command: 'ingot target add proxmox home --url https://192.168.1.10:8006 --token-id ingot@pve!home',
+      does: 'shows the fingerprint, asks for the secret, and tries it',
+    },
+    {
+      command: 'pass show pve | ingot target add proxmox home --url https://pve:8006 --token-id ingot@pve!home --yes',
+      does: 'for a script: takes the secret from another store, and the certificate that is shown',
+    },
   ],
   async run(input, context) {
     const name = parseTargetName(input.name);

@@ -15,7 +15,8 @@ const MARKS: Readonly<Record<'passed' | 'failed' | 'warning', Cell>> = {
 export default defineOperation({
   name: 'target check',
   summary: 'Look at a target: version, nodes, storages, and what the token may do',
-  description: 'Changes nothing. Each lack comes with the line that mends it, to be pasted into the shell of a node. Exits with 5 where something is missing without which nothing can be published.',
+  description:
+    'Changes nothing. Each lack comes with the line that mends it, to be pasted into the shell of a node. Exits with 5 where something is missing without which nothing can be published.',
   kind: 'job',
   input: z.strictObject({ target: targetInput }),
   output: z.strictObject({ target: z.string(), findings: z.array(targetFindingSchema) }),

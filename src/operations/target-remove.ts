@@ -9,7 +9,8 @@ import { targetInput } from './target-input.ts';
 export default defineOperation({
   name: 'target remove',
   summary: 'Forget a connection to a platform, and its secret',
-  description: 'Nothing is changed there. Refused while publications to it are known, since they could not be removed any more; --force forgets it all the same.',
+  description:
+    'Nothing is changed there. Refused while publications to it are known, since they could not be removed any more; --force forgets it all the same.',
   kind: 'query',
   input: z.strictObject({ target: targetInput, force: z.boolean().default(false).describe('Also where there are publications to it; they stay there') }),
   output: z.strictObject({ target: z.string() }),

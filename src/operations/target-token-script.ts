@@ -10,10 +10,15 @@ const DEFAULT_TOKEN = 'ingot@pve!ingot';
 export default defineOperation({
   name: 'target token-script',
   summary: 'Print the commands that make a role with the least privileges, and a token for ingot',
-  description: 'To be pasted into the shell of one node (Datacenter, the node, Shell in the web interface). Nothing is sent anywhere. Proxmox VE 8 and 9 differ in the privilege for the guest agent.',
+  description:
+    'To be pasted into the shell of one node (Datacenter, the node, Shell in the web interface). Nothing is sent anywhere. Proxmox VE 8 and 9 differ in the privilege for the guest agent.',
   kind: 'query',
   input: z.strictObject({
-    target: z.string().optional().describe('A target whose token it is to be; default: a new one, ingot@pve!ingot').meta({ positional: true, complete: 'target' }),
+    target: z
+      .string()
+      .optional()
+      .describe('A target whose token it is to be; default: a new one, ingot@pve!ingot')
+      .meta({ positional: true, complete: 'target' }),
     tokenId: z.string().optional().describe('The token, USER@REALM!NAME').meta({ placeholder: 'ID' }),
     major: z.enum(['8', '9']).default('9').describe('Major version of Proxmox VE'),
   }),

@@ -10,5 +10,7 @@ const ADAPTERS: Readonly<Record<Target['platform'], () => Promise<Open>>> = {
 
 /** Opens the connection to a target; nothing is asked of it yet. Throws `secret-unknown`. */
 export async function openPlatform(context: PlatformContext, target: Target): Promise<Platform> {
-  return await (await ADAPTERS[target.platform]())(context, target, targetSecret(target));
+  return await (
+    await ADAPTERS[target.platform]()
+  )(context, target, targetSecret(target));
 }

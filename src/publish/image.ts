@@ -41,7 +41,10 @@ function nameOf(image: Image, asked: string): string {
 
 /** The tag that never moves, where it has one. */
 function immutableReference(image: Image, name: string): string | undefined {
-  return image.references.find((reference) => reference.startsWith(`${name}:`) && !reference.endsWith(':latest')) ?? image.references.find((reference) => reference.startsWith(`${name}:`));
+  return (
+    image.references.find((reference) => reference.startsWith(`${name}:`) && !reference.endsWith(':latest')) ??
+    image.references.find((reference) => reference.startsWith(`${name}:`))
+  );
 }
 
 const exportSchema = z.strictObject({ v: z.literal(1), size: z.int(), sha256: z.string() });

@@ -91,7 +91,9 @@ export async function findPublication(access: Access, reference: string): Promis
   const named = all.filter(({ target, image }) => `${target}/${image.name}` === reference || image.name === reference);
   const targets = [...new Set(named.map(({ target }) => target))];
   if (targets.length > 1) {
-    throw new IngotError('usage', 'publication-ambiguous', `${reference} is on ${targets.join(' and ')}`, { hint: `Name the target as well: ${targets[0]}/${reference}.` });
+    throw new IngotError('usage', 'publication-ambiguous', `${reference} is on ${targets.join(' and ')}`, {
+      hint: `Name the target as well: ${targets[0]}/${reference}.`,
+    });
   }
   const chosen = named.find(({ state }) => state === 'current') ?? named[0];
   if (chosen !== undefined) return chosen;
@@ -147,7 +149,9 @@ export class Journal {
       return found;
     };
     const record = async (change: Facts): Promise<void> => {
-      await this.changePlace(id, ({ facts }) => ({ facts: Object.fromEntries(Object.entries({ ...facts, ...change }).filter(([, value]) => value !== undefined)) }));
+      await this.changePlace(id, ({ facts }) => ({
+        facts: Object.fromEntries(Object.entries({ ...facts, ...change }).filter(([, value]) => value !== undefined)),
+      }));
     };
     return {
       id,

@@ -17,11 +17,15 @@ async function siblings(access: Access, { id, target, image }: Pick<Publication,
 export async function promote(context: PlatformContext, { publisher }: Platform, journal: Journal): Promise<void> {
   const { content } = journal;
   if (content.state !== 'validated' && content.state !== 'current') {
-    throw new IngotError('conflict', 'publication-unproven', `${content.id} is only ${content.state}: nothing has proven it yet`, { hint: 'Run `ingot publish` again, which goes on with it.' });
+    throw new IngotError('conflict', 'publication-unproven', `${content.id} is only ${content.state}: nothing has proven it yet`, {
+      hint: 'Run `ingot publish` again, which goes on with it.',
+    });
   }
   for (const { id } of content.places) {
     if (!(await publisher.intact(journal.place(id)))) {
-      throw new IngotError('not-found', 'publication-gone', `The template of ${content.id} on ${id} is gone, or was changed`, { hint: 'Publish the image again: it is made anew.' });
+      throw new IngotError('not-found', 'publication-gone', `The template of ${content.id} on ${id} is gone, or was changed`, {
+        hint: 'Publish the image again: it is made anew.',
+      });
     }
   }
   await context.events.stage('making it current', async () => {
@@ -60,16 +64,26 @@ export function dependants(users: readonly LineageVm[]): LineageVm[] {
 export async function removePublication(platform: Platform, journal: Journal, options: { readonly force: boolean }): Promise<void> {
   const { content } = journal;
   if (content.state === 'current' && !options.force) {
-    throw new IngotError('conflict', 'publication-current', `${content.id} is the current one`, { hint: 'Promote another one first, roll back, or give --force.' });
+    throw new IngotError('conflict', 'publication-current', `${content.id} is the current one`, {
+      hint: 'Promote another one first, roll back, or give --force.',
+    });
   }
   const users = await usersOf(platform, journal);
   // Not even by force: their disks would be gone.
   const linked = users.filter(({ link }) => link === 'linked');
   const blocking = options.force ? linked : dependants(users);
   if (blocking.length > 0) {
-    throw new IngotError('conflict', 'publication-in-use', `${blocking.length} VMs stand on ${content.id}: ${blocking.map(({ id, name }) => `${id} (${name})`).join(', ')}`, {
-      hint: linked.length > 0 ? 'Delete them, or move them off it by a full clone.' : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
-    });
+    throw new IngotError(
+      'conflict',
+      'publication-in-use',
+      `${blocking.length} VMs stand on ${content.id}: ${blocking.map(({ id, name }) => `${id} (${name})`).join(', ')}`,
+      {
+        hint:
+          linked.length > 0
+            ? 'Delete them, or move them off it by a full clone.'
+            : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
+      },
+    );
   }
   for (const { id } of content.places) await platform.publisher.remove(journal.place(id));
   await journal.forget();

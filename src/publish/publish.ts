@@ -97,7 +97,14 @@ async function continued(context: PlatformContext, request: PublishRequest): Pro
 
 /** Whether the places that are wished for are those that were planned: a wish that names none is met by any. */
 function samePlaces(content: Publication, wish: PlaceWish): boolean {
-  return wish.nodes.length === 0 || [...wish.nodes].toSorted().join() === content.places.map(({ id }) => id).toSorted().join();
+  return (
+    wish.nodes.length === 0 ||
+    [...wish.nodes].toSorted().join() ===
+      content.places
+        .map(({ id }) => id)
+        .toSorted()
+        .join()
+  );
 }
 
 async function begin(context: PlatformContext, request: PublishRequest): Promise<Journal> {

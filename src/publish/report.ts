@@ -17,7 +17,12 @@ function junit({ id, target, image, places, failure }: Publication): string {
   const suites = places.map((place) => {
     const count = (result: string): number => place.checks.filter((check) => check.result === result).length;
     const cases = place.checks.map(({ name, result, detail, seconds }) => {
-      const body = result === 'failed' ? `<failure message="${escape(firstLine(detail))}">${escape(detail ?? '')}</failure>` : result === 'not-run' ? `<skipped message="${escape(detail ?? '')}"/>` : '';
+      const body =
+        result === 'failed'
+          ? `<failure message="${escape(firstLine(detail))}">${escape(detail ?? '')}</failure>`
+          : result === 'not-run'
+            ? `<skipped message="${escape(detail ?? '')}"/>`
+            : '';
       return `    <testcase classname="${escape(id)}" name="${escape(name)}" time="${seconds ?? 0}">${body}</testcase>`;
     });
     return [

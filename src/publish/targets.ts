@@ -66,7 +66,9 @@ export async function findTarget(access: Access, reference: string): Promise<Tar
   if (only !== undefined && found.length === 1) return only;
   const names = all.map(targetReference);
   if (found.length > 1) {
-    throw new IngotError('usage', 'target-ambiguous', `"${reference}" can be ${found.map(targetReference).join(' or ')}`, { hint: 'Name the platform as well.' });
+    throw new IngotError('usage', 'target-ambiguous', `"${reference}" can be ${found.map(targetReference).join(' or ')}`, {
+      hint: 'Name the platform as well.',
+    });
   }
   const near = nearest(reference, names);
   throw new IngotError('not-found', 'target-unknown', `There is no target ${reference}`, {
@@ -95,7 +97,9 @@ export async function addTarget(access: SecretsAccess, target: Target, secret: s
 
 /** That a target is there already: `target-exists`. */
 export function targetExists(target: Pick<Target, 'platform' | 'name'>): IngotError {
-  return new IngotError('conflict', 'target-exists', `There is a target ${targetReference(target)} already`, { hint: 'Choose another name, or give --replace.' });
+  return new IngotError('conflict', 'target-exists', `There is a target ${targetReference(target)} already`, {
+    hint: 'Choose another name, or give --replace.',
+  });
 }
 
 /** Forgets a target and its secret; nothing is changed there. */

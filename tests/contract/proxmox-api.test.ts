@@ -73,29 +73,54 @@ const wish: fc.Arbitrary<MachineWish> = fc
   .chain((given) => network.map((own) => machineWishSchema.parse(JSON.parse(JSON.stringify({ ...given, ...own })))));
 
 const image: fc.Arbitrary<PublishedImage> = fc
-  .record({ name: fc.stringMatching(/^[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?$/), kernel: fc.constantFrom('cloud', 'generic'), firmware: fc.constantFrom('bios', 'uefi', 'both'), release: fc.constantFrom('debian-12', 'rocky-9', 'rocky-10', 'alpine-3.22') })
+  .record({
+    name: fc.stringMatching(/^[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?$/),
+    kernel: fc.constantFrom('cloud', 'generic'),
+    firmware: fc.constantFrom('bios', 'uefi', 'both'),
+    release: fc.constantFrom('debian-12', 'rocky-9', 'rocky-10', 'alpine-3.22'),
+  })
   .map(({ name: called, kernel, firmware, release }) => {
     const details = sampleConfig([])['dev.ingot.image'];
     const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
-    return { name: called, reference: `${called}:20260101`, digest, id: digest, architecture: 'amd64', gate: 'passed (quick, tcg, now)', publication: `proxmox-home-${called}-0123456789ab`, details: { ...details, kernel, release, disk: { ...details.disk, firmware } } };
+    return {
+      name: called,
+      reference: `${called}:20260101`,
+      digest,
+      id: digest,
+      architecture: 'amd64',
+      gate: 'passed (quick, tcg, now)',
+      publication: `proxmox-home-${called}-0123456789ab`,
+      details: { ...details, kernel, release, disk: { ...details.disk, firmware } },
+    };
   });
 
-const created = fc.record({ node, vmid, image, wish, disks: storage, upload: storage, pattern: optional(fc.constantFrom('{name}', 'tpl-{name}-{digest}', '{name}.{digest}.x_y')), file: fc.boolean() }).map((one) => {
-  const config = vmConfig(
-    {
-      vmid: one.vmid,
-      name: vmName(one.pattern, one.image),
-      diskStorage: one.disks,
-      diskFormat: one.file ? 'qcow2' : undefined,
-      source: `${one.upload}:import/ingot-${one.image.name}-0123456789abcdef.qcow2`,
-      description: templateNotes(one.image, one.image.publication),
-      tags: vmTags(one.image, one.wish.tags, true),
-    },
-    one.image,
-    one.wish,
-  );
-  return REQUESTS.createVm(one.node, config);
-});
+const created = fc
+  .record({
+    node,
+    vmid,
+    image,
+    wish,
+    disks: storage,
+    upload: storage,
+    pattern: optional(fc.constantFrom('{name}', 'tpl-{name}-{digest}', '{name}.{digest}.x_y')),
+    file: fc.boolean(),
+  })
+  .map((one) => {
+    const config = vmConfig(
+      {
+        vmid: one.vmid,
+        name: vmName(one.pattern, one.image),
+        diskStorage: one.disks,
+        diskFormat: one.file ? 'qcow2' : undefined,
+        source: `${one.upload}:import/ingot-${one.image.name}-0123456789abcdef.qcow2`,
+        description: templateNotes(one.image, one.image.publication),
+        tags: vmTags(one.image, one.wish.tags, true),
+      },
+      one.image,
+      one.wish,
+    );
+    return REQUESTS.createVm(one.node, config);
+  });
 
 /** A way to make each of them, with wide values. The type says where one is missing. */
 const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<PveRequest> } = {
@@ -106,18 +131,33 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<PveRequest> } 
   nextId: optional(vmid).map((id) => REQUESTS.nextId(id)),
   storages: node.map((one) => REQUESTS.storages(one)),
   storageConfig: storage.map((one) => REQUESTS.storageConfig(one)),
-  setStorageContent: fc.tuple(storage, optional(fc.constant('0123456789abcdef0123456789abcdef01234567'))).map(([one, digest]) => REQUESTS.setStorageContent(one, 'iso,vztmpl,backup,import', digest)),
+  setStorageContent: fc
+    .tuple(storage, optional(fc.constant('0123456789abcdef0123456789abcdef01234567')))
+    .map(([one, digest]) => REQUESTS.setStorageContent(one, 'iso,vztmpl,backup,import', digest)),
   content: fc.tuple(node, storage, fc.constantFrom('import', 'iso', 'vztmpl')).map((args) => REQUESTS.content(...args)),
   deleteVolume: fc.tuple(node, storage).map(([n, s]) => REQUESTS.deleteVolume(n, s, `${s}:import/a b+c.qcow2`)),
   createVm: created,
   config: machine.map(REQUESTS.config),
-  setConfig: fc.tuple(machine, wish, image, fc.boolean()).map(([m, w, i, tags]) => REQUESTS.setConfig(m, tags ? { tags: vmTags(i, w.tags, true).join(';') } : guestOf(w, 'debian'))),
+  setConfig: fc
+    .tuple(machine, wish, image, fc.boolean())
+    .map(([m, w, i, tags]) => REQUESTS.setConfig(m, tags ? { tags: vmTags(i, w.tags, true).join(';') } : guestOf(w, 'debian'))),
   status: machine.map(REQUESTS.status),
   start: machine.map(REQUESTS.start),
   stop: machine.map(REQUESTS.stop),
   shutdown: fc.tuple(machine, optional(fc.integer({ min: 0, max: 3600 }))).map(([m, t]) => REQUESTS.shutdown(m, t)),
   cloneVm: fc
-    .tuple(machine, fc.record({ newid: vmid, name, description: optional(text), full: fc.boolean(), storage: optional(storage), pool: optional(fc.constant('lab')), target: optional(node) }))
+    .tuple(
+      machine,
+      fc.record({
+        newid: vmid,
+        name,
+        description: optional(text),
+        full: fc.boolean(),
+        storage: optional(storage),
+        pool: optional(fc.constant('lab')),
+        target: optional(node),
+      }),
+    )
     .map(([m, clone]) => REQUESTS.cloneVm(m, clone)),
   toTemplate: fc.tuple(machine, optional(fc.constantFrom('scsi0', 'efidisk0', 'tpmstate0'))).map(([m, disk]) => REQUESTS.toTemplate(m, disk)),
   resize: fc.tuple(machine, fc.integer({ min: 1, max: 9999 })).map(([m, size]) => REQUESTS.resize(m, 'scsi0', `${size}G`)),
@@ -155,7 +195,14 @@ describe.skipIf(!hasContract)(`the contract of Proxmox VE 8.4, 9.1 and 9.2${CONT
   });
 
   test('takes the fields of an upload', () => {
-    const values = { node: 'pve', storage: 'local', content: 'import', 'checksum-algorithm': 'sha256', checksum: 'a'.repeat(64), filename: 'ingot-web-0123.qcow2' };
+    const values = {
+      node: 'pve',
+      storage: 'local',
+      content: 'import',
+      'checksum-algorithm': 'sha256',
+      checksum: 'a'.repeat(64),
+      filename: 'ingot-web-0123.qcow2',
+    };
     for (const version of CONTRACT_VERSIONS) expect(checkRequest(version, 'POST', '/nodes/{node}/storage/{storage}/upload', values)).toEqual({});
   });
 

@@ -68,16 +68,20 @@ async function disturbed(mode: Mode | undefined, at: number): Promise<Outcome> {
 
 const reference = await disturbed(undefined, 0);
 
-test.each(MODES)('a publication that is disturbed at each of its requests (%s) ends in the same state when it is run again', { timeout: 900_000 }, async (mode) => {
-  const table: string[] = [];
-  for (let at = 1; ; at++) {
-    const { runs, request, summary } = await disturbed(mode, at);
-    if (request === '') break;
-    expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
-    table.push(`${String(at).padStart(3)}  ${runs === 1 ? 'goes on by itself' : 'ended by the next run'}  ${request}`);
-    // What comes after the end of the publication is not there to be disturbed.
-    if (at > 200) throw new Error('there is no end');
-  }
-  if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode}\n${table.join('\n')}`);
-  expect(table.length).toBeGreaterThan(20);
-});
+test.each(MODES)(
+  'a publication that is disturbed at each of its requests (%s) ends in the same state when it is run again',
+  { timeout: 900_000 },
+  async (mode) => {
+    const table: string[] = [];
+    for (let at = 1; ; at++) {
+      const { runs, request, summary } = await disturbed(mode, at);
+      if (request === '') break;
+      expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
+      table.push(`${String(at).padStart(3)}  ${runs === 1 ? 'goes on by itself' : 'ended by the next run'}  ${request}`);
+      // What comes after the end of the publication is not there to be disturbed.
+      if (at > 200) throw new Error('there is no end');
+    }
+    if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode}\n${table.join('\n')}`);
+    expect(table.length).toBeGreaterThan(20);
+  },
+);

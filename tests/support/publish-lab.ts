@@ -91,7 +91,13 @@ export async function publishLab(options: SimulatorOptions = {}): Promise<Publis
     ssh,
     exports: () => exported,
     agrees: true,
-    context: (signal = new AbortController().signal) => ({ host, home: at.home, events: new Events('test', sink, host), signal, consent: () => Promise.resolve(lab.agrees) }),
+    context: (signal = new AbortController().signal) => ({
+      host,
+      home: at.home,
+      events: new Events('test', sink, host),
+      signal,
+      consent: () => Promise.resolve(lab.agrees),
+    }),
     async open({ transport = (real) => real, signal } = {}) {
       return await openProxmox(lab.context(signal), target, targetSecret(target), (one) => transport(httpsTransport(one.url, one.trust)));
     },

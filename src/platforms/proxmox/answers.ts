@@ -80,7 +80,12 @@ export const interfacesSchema = z.looseObject({
     .default([]),
 });
 
-export const snapshotSchema = z.looseObject({ name: z.string(), description: z.string().optional(), parent: z.string().optional(), snaptime: number.optional() });
+export const snapshotSchema = z.looseObject({
+  name: z.string(),
+  description: z.string().optional(),
+  parent: z.string().optional(),
+  snaptime: number.optional(),
+});
 
 /** The settings of a storage for the whole cluster. */
 export const storageConfigSchema = z.looseObject({ storage: z.string(), type: z.string(), content: z.string().optional(), digest: z.string().optional() });

@@ -49,7 +49,10 @@ function clockFinding(skew: number | undefined): TargetFinding {
 }
 
 function nodeFinding({ node, online }: NodeView): TargetFinding {
-  const size = [node.maxcpu === undefined ? undefined : `${node.maxcpu} processors`, node.maxmem === undefined ? undefined : `${formatSize(node.maxmem)} of memory`];
+  const size = [
+    node.maxcpu === undefined ? undefined : `${node.maxcpu} processors`,
+    node.maxmem === undefined ? undefined : `${formatSize(node.maxmem)} of memory`,
+  ];
   return online
     ? { name: `node ${node.node}`, result: 'passed', detail: ['online', ...size.filter((text) => text !== undefined)].join(', ') }
     : { name: `node ${node.node}`, result: 'warning', detail: `${node.status}: nothing can be published to it now` };
@@ -74,7 +77,10 @@ function importFinding({ node, storages }: NodeView): TargetFinding[] {
     findings.push({
       name: `uploads to ${node.node}`,
       result: 'failed',
-      detail: candidate === undefined ? 'no storage can take an upload: one of type dir, nfs, cifs, cephfs or btrfs is needed' : `no storage has the content type "import"; ${candidate.storage} could`,
+      detail:
+        candidate === undefined
+          ? 'no storage can take an upload: one of type dir, nfs, cifs, cephfs or btrfs is needed'
+          : `no storage has the content type "import"; ${candidate.storage} could`,
       ...(candidate === undefined ? {} : { remedy: contentCommand(candidate) }),
     });
   }

@@ -14,16 +14,39 @@ export function failureOf(request: Pick<PveRequest, 'method' | 'path' | 'paramet
     new IngotError(kind, code, sentence(message), { problems, detail: describeRequest(request), ...(hint === undefined ? {} : { hint }) });
   const { status } = answer;
   if (status === 401) {
-    return make('host', 'token-refused', `The server refuses the token ${tokenId}: ${words}`, 'It may have expired, or been removed, or the secret is another one: see Datacenter, Permissions, API Tokens, then run `ingot target add` with --replace.');
+    return make(
+      'host',
+      'token-refused',
+      `The server refuses the token ${tokenId}: ${words}`,
+      'It may have expired, or been removed, or the secret is another one: see Datacenter, Permissions, API Tokens, then run `ingot target add` with --replace.',
+    );
   }
   if (status === 403) return make('host', 'permission-missing', `The token ${tokenId} may not do that: ${words}`, permissionHint(words, tokenId));
-  if (status === 400 && problems.length > 0) return make('upstream', 'request-invalid', 'The server refuses parameters of a request', 'This is a defect of ingot, or a version that it does not know: please report it.');
-  if (status === 501) return make('upstream', 'request-unknown', `This version of Proxmox VE does not know ${request.method} ${request.path}`, 'Proxmox VE 8.4 or later is needed.');
+  if (status === 400 && problems.length > 0)
+    return make(
+      'upstream',
+      'request-invalid',
+      'The server refuses parameters of a request',
+      'This is a defect of ingot, or a version that it does not know: please report it.',
+    );
+  if (status === 501)
+    return make(
+      'upstream',
+      'request-unknown',
+      `This version of Proxmox VE does not know ${request.method} ${request.path}`,
+      'Proxmox VE 8.4 or later is needed.',
+    );
   // The node that was asked could not reach the one that it was about.
   if (status === 595 || status === 596 || status === 599) {
-    return make('upstream', 'node-unreachable', `The node ${String(request.parameters['node'] ?? '')} cannot be reached from the one that was asked: ${words}`, 'Check whether it is up: `ingot target check` shows all nodes.');
+    return make(
+      'upstream',
+      'node-unreachable',
+      `The node ${String(request.parameters['node'] ?? '')} cannot be reached from the one that was asked: ${words}`,
+      'Check whether it is up: `ingot target check` shows all nodes.',
+    );
   }
-  if (status >= 300 && status < 400) return make('upstream', 'no-proxmox', 'The server redirects: that is not the API of Proxmox VE', 'Check the address; the port is 8006.');
+  if (status >= 300 && status < 400)
+    return make('upstream', 'no-proxmox', 'The server redirects: that is not the API of Proxmox VE', 'Check the address; the port is 8006.');
   return serverFailure(words, make);
 }
 
@@ -31,7 +54,12 @@ export function failureOf(request: Pick<PveRequest, 'method' | 'path' | 'paramet
 const KNOWN: readonly (readonly [RegExp, ErrorClass, string, string?])[] = [
   [/already exists|VMID \d+ (?:is )?already/i, 'conflict', 'vmid-taken'],
   [/can't lock file|got (?:lock request )?timeout|is locked/i, 'conflict', 'locked', 'Something else is at work there. Run it again when it is done.'],
-  [/no space left|not enough (?:free )?space|out of space|disk full/i, 'space', 'storage-full', 'Free space on that storage, or choose another one with --storage or --upload-storage.'],
+  [
+    /no space left|not enough (?:free )?space|out of space|disk full/i,
+    'space',
+    'storage-full',
+    'Free space on that storage, or choose another one with --storage or --upload-storage.',
+  ],
   [/does not exist|no such|unable to find|not found/i, 'not-found', 'remote-missing'],
   [/guest agent is not running|agent.*not running|got no response/i, 'conflict', 'agent-silent'],
   [/still in use by linked clone|base volume .* in use/i, 'conflict', 'template-in-use'],

@@ -80,7 +80,10 @@ test('a login that is refused fails the trial; without one, it is not run and no
   await using lab = await publishLab();
   lab.ssh.exitCode = 255;
   const image = await lab.image();
-  await expect(lab.publish(image)).rejects.toMatchObject({ code: 'target-gate-failed', problems: [{ path: 'login', message: expect.stringContaining('--no-ssh') }] });
+  await expect(lab.publish(image)).rejects.toMatchObject({
+    code: 'target-gate-failed',
+    problems: [{ path: 'login', message: expect.stringContaining('--no-ssh') }],
+  });
   expect(lab.simulator.cluster.summary()).toEqual(NOTHING);
   const { publication } = await lab.publish(image, { ssh: false });
   expect(publication.places[0]?.checks.map(({ name, result }) => [name, result])).toContainEqual(['login', 'not-run']);
@@ -115,7 +118,10 @@ test('a storage that takes no disks yet is asked about, and gets the one word mo
   if (local !== undefined) local.content = ['iso', 'vztmpl', 'backup'];
   lab.agrees = false;
   const image = await lab.image();
-  await expect(lab.publish(image)).rejects.toMatchObject({ code: 'storage-unfit', hint: expect.stringContaining('pvesm set local --content iso,vztmpl,backup,import') });
+  await expect(lab.publish(image)).rejects.toMatchObject({
+    code: 'storage-unfit',
+    hint: expect.stringContaining('pvesm set local --content iso,vztmpl,backup,import'),
+  });
   lab.agrees = true;
   await lab.publish(image);
   expect(local?.content).toEqual(['iso', 'vztmpl', 'backup', 'import']);

@@ -57,7 +57,13 @@ export async function makeMachine(
       return config !== undefined && config['lock'] === undefined && options.isOurs(config['description']);
     };
     try {
-      await client.work(options.request(vmid), { what: options.what(vmid), node: options.node, tasks: tasksOf(vmid, ...(options.also ?? [])), done, span: options.span });
+      await client.work(options.request(vmid), {
+        what: options.what(vmid),
+        node: options.node,
+        tasks: tasksOf(vmid, ...(options.also ?? [])),
+        done,
+        span: options.span,
+      });
       return vmid;
     } catch (error) {
       if (!(error instanceof IngotError) || error.code !== 'vmid-taken') throw error;
@@ -108,7 +114,12 @@ export async function stopMachine(client: ProxmoxClient, machine: MachineId, spa
  * Removes a machine with its disks, where its notes say that it is ours; one that is not there, or somebody else's, is left. Tasks that still make it are
  * ended first.
  */
-export async function destroyOurs(client: ProxmoxClient, machine: MachineId, isOurs: (notes: string | undefined) => boolean, also: readonly number[] = []): Promise<void> {
+export async function destroyOurs(
+  client: ProxmoxClient,
+  machine: MachineId,
+  isOurs: (notes: string | undefined) => boolean,
+  also: readonly number[] = [],
+): Promise<void> {
   await settleTasks(client, machine.node, tasksOf(machine.vmid, ...also), { stop: true });
   const config = await configOf(client, machine);
   if (config === undefined) return;

@@ -16,6 +16,11 @@ export function clientWith(context: PlatformContext, target: ProxmoxTarget, secr
 }
 
 /** A client of a stored target. Throws `secret-unknown`. */
-export async function openClient(context: PlatformContext, target: ProxmoxTarget, secretName: string, makeTransport: MakeTransport = realTransport): Promise<ProxmoxClient> {
+export async function openClient(
+  context: PlatformContext,
+  target: ProxmoxTarget,
+  secretName: string,
+  makeTransport: MakeTransport = realTransport,
+): Promise<ProxmoxClient> {
   return clientWith(context, target, await openSecrets(context).value(secretName), makeTransport);
 }

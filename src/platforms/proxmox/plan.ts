@@ -26,10 +26,17 @@ export async function planPublication(
   const server = await serverVersion(client);
   const views = await viewNodes(client);
   const storageWish = { storage: wish.storage ?? target.defaults.storage, uploadStorage: wish.uploadStorage ?? target.defaults.uploadStorage };
-  const planned = chooseNodes(views, wish, target).map((view): Planned => ({ node: view.node.node, storage: planStorage(view.node.node, view.storages, size, storageWish) }));
+  const planned = chooseNodes(views, wish, target).map((view): Planned => ({
+    node: view.node.node,
+    storage: planStorage(view.node.node, view.storages, size, storageWish),
+  }));
   const chosen = wish.nodes.length > 0 || wish.allNodes ? perStorage(planned) : bestOf(planned);
   const withDefaults = { ...machine, bridge: machine.bridge ?? target.defaults.bridge, pool: machine.pool ?? target.defaults.pool };
-  const places = chosen.map(({ node, storage }) => ({ id: node, facts: factsFor(node, storage, image, wish, withDefaults), why: [`${node}: Proxmox VE ${server.version}`, ...storage.why] }));
+  const places = chosen.map(({ node, storage }) => ({
+    id: node,
+    facts: factsFor(node, storage, image, wish, withDefaults),
+    why: [`${node}: Proxmox VE ${server.version}`, ...storage.why],
+  }));
   return {
     places,
     format: 'qcow2',
@@ -53,7 +60,10 @@ function chooseNodes(views: readonly NodeView[], wish: PlaceWish, target: Proxmo
       const near = nearest(name, known);
       throw new IngotError('not-found', 'node-unknown', `There is no node ${name}`, { hint: `There are ${(near.length > 0 ? near : known).join(', ')}.` });
     }
-    if (!view.online) throw new IngotError('upstream', 'node-down', `The node ${name} is ${view.node.status}`, { hint: 'Publish to it when it is up again, or to another one.' });
+    if (!view.online)
+      throw new IngotError('upstream', 'node-down', `The node ${name} is ${view.node.status}`, {
+        hint: 'Publish to it when it is up again, or to another one.',
+      });
     return view;
   });
 }
@@ -81,7 +91,9 @@ function warningsOf(views: readonly NodeView[], chosen: readonly Planned[], plan
   const local = chosen.filter(({ storage }) => !storage.disks.shared);
   const alone =
     others.length > 0 && local.length > 0
-      ? [`${local[0]?.storage.disks.storage ?? ''} is not shared: VMs on ${others.map(({ node }) => node).join(', ')} cannot be cloned from it. --all-nodes makes one template for each node`]
+      ? [
+          `${local[0]?.storage.disks.storage ?? ''} is not shared: VMs on ${others.map(({ node }) => node).join(', ')} cannot be cloned from it. --all-nodes makes one template for each node`,
+        ]
       : [];
   return [...down, ...alone];
 }
@@ -118,7 +130,15 @@ function callsOf(facts: PlaceFacts, image: PublishedImage, machine: MachineWish)
   ];
   const volume = `${facts.uploadStorage}:import/${facts.filename}`;
   const config = vmConfig(
-    { vmid, name: facts.name, diskStorage: facts.diskStorage, diskFormat: facts.diskFormat, source: volume, description: templateNotes(image, facts.publication), tags: facts.tags },
+    {
+      vmid,
+      name: facts.name,
+      diskStorage: facts.diskStorage,
+      diskFormat: facts.diskFormat,
+      source: volume,
+      description: templateNotes(image, facts.publication),
+      tags: facts.tags,
+    },
     image,
     machine,
   );
@@ -128,7 +148,14 @@ function callsOf(facts: PlaceFacts, image: PublishedImage, machine: MachineWish)
     `POST /nodes/${node}/storage/${facts.uploadStorage}/upload content=import checksum-algorithm=sha256 checksum=… filename=${facts.filename}`,
     ...[
       REQUESTS.createVm(node, config),
-      REQUESTS.cloneVm(template, { newid: trial.vmid, name, description: trialNotes(facts.publication), full: true, storage: facts.diskStorage, pool: facts.pool }),
+      REQUESTS.cloneVm(template, {
+        newid: trial.vmid,
+        name,
+        description: trialNotes(facts.publication),
+        full: true,
+        storage: facts.diskStorage,
+        pool: facts.pool,
+      }),
       REQUESTS.setConfig(trial, guestOf({ sshKeys: ['…'] }, image.details.defaultUser)),
       REQUESTS.start(trial),
       REQUESTS.agentPing(trial),

@@ -5,7 +5,12 @@ import { proxmoxPublisher } from './publisher.ts';
 import type { ProxmoxTarget } from './target.ts';
 
 /** Opens a target that is Proxmox VE. Throws `secret-unknown`. */
-export async function openProxmox(context: PlatformContext, target: ProxmoxTarget, secretName: string, makeTransport: MakeTransport = realTransport): Promise<Platform> {
+export async function openProxmox(
+  context: PlatformContext,
+  target: ProxmoxTarget,
+  secretName: string,
+  makeTransport: MakeTransport = realTransport,
+): Promise<Platform> {
   const client = await openClient(context, target, secretName, makeTransport);
   return {
     capabilities: { linkedClones: true, snapshots: true, migrate: true, resize: true, console: true },

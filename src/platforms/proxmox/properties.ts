@@ -25,5 +25,7 @@ export function parseProperties(text: string): Record<string, string> {
 
 function checked(text: string, name: string): string {
   if (text !== '' && !/[,\r\n\0]/.test(text)) return text;
-  throw new IngotError('usage', 'property-invalid', `"${text}" cannot be the ${name} of a device`, { hint: 'It must not be empty, nor have commas or line ends.' });
+  throw new IngotError('usage', 'property-invalid', `"${text}" cannot be the ${name} of a device`, {
+    hint: 'It must not be empty, nor have commas or line ends.',
+  });
 }

@@ -83,7 +83,13 @@ async function bring(client: ProxmoxClient, place: Place, disk: ExportedDisk, sp
   await place.record({ upload: { ...upload, done: true } });
 }
 
-async function importVm(client: ProxmoxClient, place: Place, image: PublishedImage, machine: MachineWish, span: Parameters<Publisher['importImage']>[3]): Promise<void> {
+async function importVm(
+  client: ProxmoxClient,
+  place: Place,
+  image: PublishedImage,
+  machine: MachineWish,
+  span: Parameters<Publisher['importImage']>[3],
+): Promise<void> {
   const facts = factsOf(place);
   const { node, upload, publication } = facts;
   const ours = (notes: string | undefined): boolean => isOf(notes, publication);
@@ -103,7 +109,11 @@ async function importVm(client: ProxmoxClient, place: Place, image: PublishedIma
       request: (id) =>
         REQUESTS.createVm(
           node,
-          vmConfig({ vmid: id, name: facts.name, diskStorage: facts.diskStorage, diskFormat: facts.diskFormat, source: upload.volume, description, tags: facts.tags }, image, wish),
+          vmConfig(
+            { vmid: id, name: facts.name, diskStorage: facts.diskStorage, diskFormat: facts.diskFormat, source: upload.volume, description, tags: facts.tags },
+            image,
+            wish,
+          ),
         ),
       isOurs: ours,
       record: (id) => place.record({ machine: id === undefined ? undefined : { vmid: id, done: false, sealed: false } }),
@@ -140,7 +150,9 @@ async function seal(client: ProxmoxClient, place: Place, span: Parameters<Publis
   const read = async () => {
     const config = await configOf(client, id);
     if (config === undefined || !isOf(config['description'], facts.publication)) {
-      throw new IngotError('not-found', 'machine-gone', `VM ${id.vmid} on ${id.node} is gone, or is another one now`, { hint: 'Remove the publication, then publish the image again.' });
+      throw new IngotError('not-found', 'machine-gone', `VM ${id.vmid} on ${id.node} is gone, or is another one now`, {
+        hint: 'Remove the publication, then publish the image again.',
+      });
     }
     return config;
   };
@@ -172,7 +184,12 @@ async function dropUpload(client: ProxmoxClient, place: Place): Promise<void> {
   const gone = async (): Promise<boolean> => (await sizeThere(client, facts, upload.volume)) === undefined;
   if (!(await gone())) {
     await client.queue.run([storageKey(node, uploadStorage, facts.uploadShared)], () =>
-      client.work(REQUESTS.deleteVolume(node, uploadStorage, upload.volume), { what: `removing ${upload.volume}`, node, tasks: (task) => task.type === 'imgdel', done: gone }),
+      client.work(REQUESTS.deleteVolume(node, uploadStorage, upload.volume), {
+        what: `removing ${upload.volume}`,
+        node,
+        tasks: (task) => task.type === 'imgdel',
+        done: gone,
+      }),
     );
   }
   await place.record({ upload: undefined });
@@ -189,7 +206,9 @@ async function intact(client: ProxmoxClient, place: Place): Promise<boolean> {
 async function usersOf(client: ProxmoxClient, facts: PlaceFacts): Promise<LineageVm[]> {
   const { machine, publication, diskStorage } = facts;
   if (machine === undefined) return [];
-  const vms = (await client.call(REQUESTS.resources())).filter(({ type, vmid, template }) => type === 'qemu' && vmid !== undefined && vmid !== machine.vmid && !template);
+  const vms = (await client.call(REQUESTS.resources())).filter(
+    ({ type, vmid, template }) => type === 'qemu' && vmid !== undefined && vmid !== machine.vmid && !template,
+  );
   const found = await Promise.all(
     vms.map(async ({ vmid = 0, node = '', name }): Promise<LineageVm[]> => {
       const config = await configOf(client, { node, vmid });
@@ -213,7 +232,12 @@ async function removeAll(client: ProxmoxClient, place: Place): Promise<void> {
   const facts = factsOf(place);
   const { node, publication } = facts;
   if (facts.trial !== undefined) {
-    await destroyOurs(client, { node, vmid: facts.trial.vmid }, (notes) => isTrialOf(notes, publication), facts.machine === undefined ? [] : [facts.machine.vmid]);
+    await destroyOurs(
+      client,
+      { node, vmid: facts.trial.vmid },
+      (notes) => isTrialOf(notes, publication),
+      facts.machine === undefined ? [] : [facts.machine.vmid],
+    );
     await place.record({ trial: undefined });
   }
   if (facts.machine !== undefined) {

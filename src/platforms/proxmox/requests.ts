@@ -80,7 +80,8 @@ export const REQUESTS = {
     },
   ) => make('POST', '/nodes/{node}/qemu/{vmid}/clone', upidOrNothing, { ...clone, node, vmid }),
   toTemplate: ({ node, vmid }: Machine, disk?: string) => make('POST', '/nodes/{node}/qemu/{vmid}/template', upidOrNothing, { node, vmid, disk }),
-  resize: ({ node, vmid }: Machine, disk: string, size: string) => make('PUT', '/nodes/{node}/qemu/{vmid}/resize', upidOrNothing, { node, vmid, disk, size }, true),
+  resize: ({ node, vmid }: Machine, disk: string, size: string) =>
+    make('PUT', '/nodes/{node}/qemu/{vmid}/resize', upidOrNothing, { node, vmid, disk, size }, true),
   deleteVm: ({ node, vmid }: Machine) =>
     make('DELETE', '/nodes/{node}/qemu/{vmid}', upidOrNothing, { node, vmid, purge: true, 'destroy-unreferenced-disks': true }),
   agentPing: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/agent/ping', anything, { node, vmid }, true),
@@ -92,7 +93,8 @@ export const REQUESTS = {
     make('POST', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback', upidOrNothing, { node, vmid, snapname }),
   deleteSnapshot: ({ node, vmid }: Machine, snapname: string) =>
     make('DELETE', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}', upidOrNothing, { node, vmid, snapname }),
-  migrate: ({ node, vmid }: Machine, target: string, online: boolean) => make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online }),
+  migrate: ({ node, vmid }: Machine, target: string, online: boolean) =>
+    make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online }),
   taskStatus: (node: string, upid: string) => make('GET', '/nodes/{node}/tasks/{upid}/status', taskStatusSchema, { node, upid }),
   taskLog: (node: string, upid: string, start: number) => make('GET', '/nodes/{node}/tasks/{upid}/log', taskLogSchema, { node, upid, start, limit: 500 }),
   /** Ends it where it runs. */
@@ -101,7 +103,10 @@ export const REQUESTS = {
 } as const;
 
 /** The request as it is sent: its path with query, and its form. Flags are 1 and 0. */
-export function encodeRequest({ method, path, parameters }: Pick<PveRequest, 'method' | 'path' | 'parameters'>): { readonly path: string; readonly form: string | undefined } {
+export function encodeRequest({ method, path, parameters }: Pick<PveRequest, 'method' | 'path' | 'parameters'>): {
+  readonly path: string;
+  readonly form: string | undefined;
+} {
   const inPath = new Set<string>();
   const filled = path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
     inPath.add(name);

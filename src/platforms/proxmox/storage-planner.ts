@@ -22,7 +22,12 @@ export interface StoragePlan {
  * Chooses where the upload goes and where the disk lies, with reasons. Pure. What is wished for is taken where it is possible at all. Throws
  * `storage-unknown`, `storage-unfit` with why each one is not, `storage-full`.
  */
-export function planStorage(node: string, storages: readonly PveStorage[], size: { readonly virtual: number; readonly file: number }, wish: StorageWish): StoragePlan {
+export function planStorage(
+  node: string,
+  storages: readonly PveStorage[],
+  size: { readonly virtual: number; readonly file: number },
+  wish: StorageWish,
+): StoragePlan {
   const usable = storages.filter(({ active, enabled }) => active && enabled);
   const disks = choose(node, usable, wish.storage, 'disks', (storage) => diskProblem(storage, size.virtual), rankDisks);
   const upload = choose(node, usable, wish.uploadStorage, 'uploads', (storage) => uploadProblem(storage, size.file), rankUploads);
@@ -39,7 +44,9 @@ export function planStorage(node: string, storages: readonly PveStorage[], size:
       `${node}: the upload goes to ${upload.chosen.storage} (${upload.chosen.type}): ${upload.reason}`,
       ...(lacksContent ? [`${node}: ${upload.chosen.storage} gets the content type "import" for it, as by \`${contentCommand(upload.chosen)}\``] : []),
       `${node}: disks lie on ${disks.chosen.storage} (${disks.chosen.type}), as ${format ?? 'raw'}: ${disks.reason}`,
-      type.linked ? `${node}: clones of the template can be linked, and take no space at first` : `${node}: ${disks.chosen.type} makes no linked clones; each clone is a whole copy`,
+      type.linked
+        ? `${node}: clones of the template can be linked, and take no space at first`
+        : `${node}: ${disks.chosen.type} makes no linked clones; each clone is a whole copy`,
     ],
   };
 }

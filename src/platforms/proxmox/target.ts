@@ -75,7 +75,10 @@ export function parseTokenId(text: string): string {
 
 /** A SHA-256 fingerprint as it is kept: upper-case pairs with colons, however it was written. Throws `fingerprint-invalid`. */
 export function parseFingerprint(text: string): string {
-  const digits = text.replace(/^sha256[:\s]/i, '').replaceAll(/[:\s]/g, '').toUpperCase();
+  const digits = text
+    .replace(/^sha256[:\s]/i, '')
+    .replaceAll(/[:\s]/g, '')
+    .toUpperCase();
   const written = (digits.match(/../g) ?? []).join(':');
   if (FINGERPRINT.test(written)) return written;
   throw new IngotError('usage', 'fingerprint-invalid', `"${text}" is not a SHA-256 fingerprint`, {

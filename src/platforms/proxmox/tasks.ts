@@ -99,7 +99,8 @@ export async function settleTasks(client: ProxmoxClient, node: string, matching:
 
 /** A task's own failure is no failure of whoever only waits for its end; a lost server is. */
 function ignoreOwn(error: unknown): void {
-  if (error instanceof IngotError && ['server-unreachable', 'connection-lost', 'interrupted', 'task-timeout', 'token-refused'].includes(error.code)) throw error;
+  if (error instanceof IngotError && ['server-unreachable', 'connection-lost', 'interrupted', 'task-timeout', 'token-refused'].includes(error.code))
+    throw error;
   if (!(error instanceof IngotError)) throw error;
 }
 

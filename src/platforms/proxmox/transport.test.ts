@@ -14,7 +14,10 @@ const HEADERS = { authorization: 'PVEAPIToken=a@pve!b=a secret' };
 test('a pinned certificate that is another one gets no request, and so no token', async () => {
   await using simulator = await Simulator.start();
   const transport = httpsTransport(simulator.url, { kind: 'fingerprint', sha256: selfSigned('other').fingerprint });
-  await expect(transport.send({ method: 'GET', path: '/api2/json/version', headers: HEADERS, signal: SIGNAL })).rejects.toMatchObject({ code: 'certificate-changed', class: 'verification' });
+  await expect(transport.send({ method: 'GET', path: '/api2/json/version', headers: HEADERS, signal: SIGNAL })).rejects.toMatchObject({
+    code: 'certificate-changed',
+    class: 'verification',
+  });
   expect(simulator.log).toEqual([]);
   await transport.close();
 });
@@ -23,7 +26,9 @@ test('a certificate that nobody vouches for gets none either; one whose CA is gi
   await using simulator = await Simulator.start();
   for (const trust of [{ kind: 'system' as const }, { kind: 'ca' as const, pem: selfSigned('other').certificate }]) {
     const transport = httpsTransport(simulator.url, trust);
-    await expect(transport.send({ method: 'GET', path: '/api2/json/version', headers: HEADERS, signal: SIGNAL })).rejects.toMatchObject({ code: 'certificate-untrusted' });
+    await expect(transport.send({ method: 'GET', path: '/api2/json/version', headers: HEADERS, signal: SIGNAL })).rejects.toMatchObject({
+      code: 'certificate-untrusted',
+    });
     await transport.close();
   }
   expect(simulator.log).toEqual([]);
@@ -39,7 +44,9 @@ test('a server that is not there was sent nothing; one that ends the connection 
   await using simulator = await Simulator.start();
   simulator.fault = () => 'lost';
   const transport = httpsTransport(simulator.url, { kind: 'fingerprint', sha256: simulator.tls.fingerprint });
-  await expect(transport.send({ method: 'POST', path: '/api2/json/nodes/pve/qemu', headers: HEADERS, body: '', signal: SIGNAL })).rejects.toMatchObject({ code: 'connection-lost' });
+  await expect(transport.send({ method: 'POST', path: '/api2/json/nodes/pve/qemu', headers: HEADERS, body: '', signal: SIGNAL })).rejects.toMatchObject({
+    code: 'connection-lost',
+  });
   await transport.close();
 });
 
@@ -51,7 +58,10 @@ test('the certificate is shown without a request, and kept once it is agreed to'
   const before = simulator.log.length;
   lab.agrees = false;
   let asked = false;
-  const secret = (): Promise<string> => Promise.resolve((asked = true) ? simulator.secret : '');
+  const secret = (): Promise<string> => {
+    asked = true;
+    return Promise.resolve(simulator.secret);
+  };
   await expect(newProxmoxTarget(lab.context(), { ...input, secret })).rejects.toMatchObject({ code: 'target-refused' });
   // The secret is not even asked for.
   expect([asked, simulator.log.length]).toEqual([false, before]);

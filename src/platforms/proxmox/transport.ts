@@ -111,7 +111,11 @@ async function send(agent: Agent, url: string, message: Message): Promise<Answer
       method,
       headers,
       signal: AbortSignal.any([message.signal, stalled.signal]),
-      ...(stream === undefined ? (typeof body === 'string' ? { body } : {}) : { body: Readable.from(watched(stream), { objectMode: false }), headersTimeout: 0 }),
+      ...(stream === undefined
+        ? typeof body === 'string'
+          ? { body }
+          : {}
+        : { body: Readable.from(watched(stream), { objectMode: false }), headersTimeout: 0 }),
     });
     sent = true;
     const date = answer.headers['date'];

@@ -23,7 +23,13 @@ const PAUSE = 2;
  * Proves what will be a template on a full clone of it: that boots, its agent answers, it gets an address, and lets one in. The clone is gone afterwards. What
  * the guest does not do is a check that failed; only a server that fails is thrown.
  */
-export async function tryOut(context: PlatformContext, client: ProxmoxClient, place: Place, image: PublishedImage, options: ValidateOptions): Promise<TargetCheck[]> {
+export async function tryOut(
+  context: PlatformContext,
+  client: ProxmoxClient,
+  place: Place,
+  image: PublishedImage,
+  options: ValidateOptions,
+): Promise<TargetCheck[]> {
   const { span } = options;
   const before = factsOf(place);
   const source = before.machine;
@@ -41,7 +47,14 @@ export async function tryOut(context: PlatformContext, client: ProxmoxClient, pl
     request: (newid) =>
       REQUESTS.cloneVm(
         { node, vmid: source.vmid },
-        { newid, name: `trial-${before.name}`.slice(0, 60).replace(/-+$/, ''), description: trialNotes(before.publication), full: true, storage: before.diskStorage, pool: before.pool },
+        {
+          newid,
+          name: `trial-${before.name}`.slice(0, 60).replace(/-+$/, ''),
+          description: trialNotes(before.publication),
+          full: true,
+          storage: before.diskStorage,
+          pool: before.pool,
+        },
       ),
     isOurs: ours,
     also: [source.vmid],
@@ -122,7 +135,13 @@ export function addressIn({ result }: z.output<typeof interfacesSchema>): string
 }
 
 /** Asks until there is an answer. A guest that is not so far answers with an error; one that has stopped never will. Throws `guest-silent` with what was seen last. */
-async function waitFor<T>(client: ProxmoxClient, machine: MachineId, what: string, limit: number, ask: () => Promise<{ readonly value: T } | undefined>): Promise<T> {
+async function waitFor<T>(
+  client: ProxmoxClient,
+  machine: MachineId,
+  what: string,
+  limit: number,
+  ask: () => Promise<{ readonly value: T } | undefined>,
+): Promise<T> {
   const { clock } = client.host;
   const start = clock.monotonic();
   let last = 'nothing was answered';
@@ -137,7 +156,8 @@ async function waitFor<T>(client: ProxmoxClient, machine: MachineId, what: strin
     const { status } = await client.call(REQUESTS.status(machine));
     if (status !== 'running') throw new IngotError('command', 'guest-silent', `VM ${machine.vmid} has stopped (${status}) while ${what} was waited for`);
     const waited = (clock.monotonic() - start) / 1000;
-    if (waited > limit) throw new IngotError('timeout', 'guest-silent', `Waited ${Math.round(waited)} s in vain for ${what} of VM ${machine.vmid}`, { detail: last });
+    if (waited > limit)
+      throw new IngotError('timeout', 'guest-silent', `Waited ${Math.round(waited)} s in vain for ${what} of VM ${machine.vmid}`, { detail: last });
     await clock.sleep(PAUSE, client.signal);
   }
 }

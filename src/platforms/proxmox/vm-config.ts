@@ -46,7 +46,9 @@ export function vmConfig(plan: VmPlan, image: Pick<PublishedImage, 'architecture
   const { details } = image;
   const firmware = wish.firmware ?? (details.disk.firmware === 'uefi' || image.architecture === 'arm64' ? 'uefi' : 'bios');
   if (image.architecture !== 'amd64') {
-    throw new IngotError('usage', 'machine-invalid', `Images for ${image.architecture} cannot be published to Proxmox VE`, { hint: 'It runs on amd64 alone, so far as it is released.' });
+    throw new IngotError('usage', 'machine-invalid', `Images for ${image.architecture} cannot be published to Proxmox VE`, {
+      hint: 'It runs on amd64 alone, so far as it is released.',
+    });
   }
   const { diskStorage } = plan;
   return {
@@ -74,7 +76,12 @@ export function vmConfig(plan: VmPlan, image: Pick<PublishedImage, 'architecture
     serial0: 'socket',
     vga: wish.display === 'std' ? 'std' : 'serial0',
     agent: propertyString('1', { fstrim_cloned_disks: true }),
-    net0: propertyString('virtio', { bridge: wish.bridge ?? DEFAULTS.bridge, tag: wish.vlan, mtu: wish.mtu, firewall: wish.firewall === true ? true : undefined }),
+    net0: propertyString('virtio', {
+      bridge: wish.bridge ?? DEFAULTS.bridge,
+      tag: wish.vlan,
+      mtu: wish.mtu,
+      firewall: wish.firewall === true ? true : undefined,
+    }),
     ...guestOf(wish, details.defaultUser),
   };
 }
@@ -112,13 +119,23 @@ function ipConfig({ ip = DEFAULTS.ip, gateway }: MachineWish): string {
 export function vmName(pattern: string | undefined, image: Pick<PublishedImage, 'name' | 'digest'>): string {
   const digest = image.digest.slice('sha256:'.length, 'sha256:'.length + 8);
   const text = (pattern ?? '{name}-{digest}').replaceAll('{name}', image.name).replaceAll('{digest}', digest);
-  const name = text.replaceAll(/[^A-Za-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 60).replace(/-+$/, '');
+  const name = text
+    .replaceAll(/[^A-Za-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 60)
+    .replace(/-+$/, '');
   if (name !== '') return name;
-  throw new IngotError('usage', 'name-pattern-invalid', `"${pattern ?? ''}" makes no name of a VM`, { hint: 'Use {name} and {digest}, as in {name}-{digest}.' });
+  throw new IngotError('usage', 'name-pattern-invalid', `"${pattern ?? ''}" makes no name of a VM`, {
+    hint: 'Use {name} and {digest}, as in {name}-{digest}.',
+  });
 }
 
 /** Tags of a template: lower-case words that the API takes. */
 export function vmTags(image: Pick<PublishedImage, 'name'>, own: readonly string[] = [], current = false): string[] {
-  const clean = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9_.+-]+/g, '-').replace(/^[^a-z0-9_]+/, '');
+  const clean = (text: string): string =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9_.+-]+/g, '-')
+      .replace(/^[^a-z0-9_]+/, '');
   return [...new Set(['ingot', clean(image.name), ...own.map(clean), ...(current ? ['current'] : [])])].filter((tag) => tag !== '');
 }

@@ -71,7 +71,9 @@ export class SimCluster {
     if (task.exit !== undefined) return;
     if (task.polls > 0) {
       task.polls -= 1;
-      task.log.push(`transferred ${this.taskPolls - task.polls} of ${this.taskPolls + 1} (${Math.round((100 * (this.taskPolls - task.polls)) / (this.taskPolls + 1))}.00%)`);
+      task.log.push(
+        `transferred ${this.taskPolls - task.polls} of ${this.taskPolls + 1} (${Math.round((100 * (this.taskPolls - task.polls)) / (this.taskPolls + 1))}.00%)`,
+      );
       return;
     }
     await this.finish(task);
@@ -136,9 +138,16 @@ export class SimCluster {
     const name = (vmid: string): string => this.vms.get(Number(vmid))?.config['name'] ?? 'nobody';
     return {
       vms: [...this.vms.values()]
-        .map(({ node, config, running }) => `${node} ${config['name'] ?? ''} template=${config['template'] ?? 0} running=${running} tags=${config['tags'] ?? ''} lock=${config['lock'] ?? ''}`)
+        .map(
+          ({ node, config, running }) =>
+            `${node} ${config['name'] ?? ''} template=${config['template'] ?? 0} running=${running} tags=${config['tags'] ?? ''} lock=${config['lock'] ?? ''}`,
+        )
         .toSorted(),
-      volumes: [...this.volumes.values()].map(({ node, volid }) => `${node} ${volid.replace(/\b(base|vm)-(\d+)-/, (_, kind: string, id: string) => `${kind}-${name(id)}-`).replace(/:\d+\//, ':')}`).toSorted(),
+      volumes: [...this.volumes.values()]
+        .map(
+          ({ node, volid }) => `${node} ${volid.replace(/\b(base|vm)-(\d+)-/, (_, kind: string, id: string) => `${kind}-${name(id)}-`).replace(/:\d+\//, ':')}`,
+        )
+        .toSorted(),
     };
   }
 }

@@ -50,8 +50,16 @@ const parameterSchema: z.ZodType<Parameter> = z.lazy(() =>
     keyAlias: z.string().optional(),
   }),
 );
-const methodSchema = z.looseObject({ parameters: z.record(z.string(), parameterSchema), additionalProperties: z.union([z.number(), z.looseObject({})]).optional() });
-const formatSchema = z.looseObject({ kind: z.string(), regex: z.string().optional(), flags: z.string().optional(), schema: z.record(z.string(), parameterSchema).optional() });
+const methodSchema = z.looseObject({
+  parameters: z.record(z.string(), parameterSchema),
+  additionalProperties: z.union([z.number(), z.looseObject({})]).optional(),
+});
+const formatSchema = z.looseObject({
+  kind: z.string(),
+  regex: z.string().optional(),
+  flags: z.string().optional(),
+  schema: z.record(z.string(), parameterSchema).optional(),
+});
 
 const formats = hasContract ? z.object({ formats: z.record(z.string(), formatSchema) }).parse(readJson('proxmox-formats.json')).formats : {};
 const parsed = new Map<string, z.output<typeof methodSchema>>();
@@ -71,7 +79,12 @@ function methodsOf(version: ContractVersion): Readonly<Record<string, unknown>> 
 }
 
 /** What the server would find wrong with a request, by parameter, in its words; empty where nothing is. `undefined` where there is no such method. */
-export function checkRequest(version: ContractVersion, method: string, path: string, parameters: Readonly<Record<string, string>>): Record<string, string> | undefined {
+export function checkRequest(
+  version: ContractVersion,
+  method: string,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+): Record<string, string> | undefined {
   const found = methodsOf(version)[`${method} ${path}`];
   if (found === undefined) return undefined;
   const key = `${version} ${method} ${path}`;
@@ -103,7 +116,8 @@ function checkValue(parameter: Parameter, value: string): string | undefined {
     if (minimum !== undefined && Number(value) < minimum) return `value must have a minimum value of ${minimum}`;
     if (maximum !== undefined && Number(value) > maximum) return `value must have a maximum value of ${maximum}`;
   }
-  if (parameter.enum !== undefined && !parameter.enum.map(String).includes(value)) return `value '${value}' does not have a value in the enumeration '${parameter.enum.join(', ')}'`;
+  if (parameter.enum !== undefined && !parameter.enum.map(String).includes(value))
+    return `value '${value}' does not have a value in the enumeration '${parameter.enum.join(', ')}'`;
   if (maxLength !== undefined && value.length > maxLength) return `value may only be ${maxLength} characters long`;
   if (pattern !== undefined && !perl(pattern).test(value)) return 'value does not match the regex pattern';
   return parameter.format === undefined ? undefined : checkFormat(parameter.format, value);
@@ -131,16 +145,19 @@ function checkFormat(format: NonNullable<Parameter['format']>, value: string): s
     return words.map((word) => checkFormat(each, word)).find((wrong) => wrong !== undefined);
   }
   const known = formats[format];
-  if (known?.kind === 'regex' && known.regex !== undefined) return perl(known.regex, known.flags ?? '').test(value) ? undefined : `invalid format - value '${value}' is no ${format}`;
+  if (known?.kind === 'regex' && known.regex !== undefined)
+    return perl(known.regex, known.flags ?? '').test(value) ? undefined : `invalid format - value '${value}' is no ${format}`;
   if (known?.kind === 'property-string' && known.schema !== undefined) return checkProperties(known.schema, value);
   const code = CODE[format];
   return code === undefined || code(value) ? undefined : `invalid format - value '${value}' is no ${format}`;
 }
 
-const cidr = (is: (text: string) => boolean, most: number) => (text: string): boolean => {
-  const [address = '', prefix = '', ...more] = text.split('/');
-  return is(address) && /^\d+$/.test(prefix) && Number(prefix) >= (most === 32 ? 7 : 8) && Number(prefix) <= most && more.length === 0;
-};
+const cidr =
+  (is: (text: string) => boolean, most: number) =>
+  (text: string): boolean => {
+    const [address = '', prefix = '', ...more] = text.split('/');
+    return is(address) && /^\d+$/.test(prefix) && Number(prefix) >= (most === 32 ? 7 : 8) && Number(prefix) <= most && more.length === 0;
+  };
 const volume = (text: string): boolean => /^[a-z][a-z0-9\-_.]*[a-z0-9]:.+$/i.test(text);
 /** Formats that Perl code checks, of those that ingot uses. */
 const CODE: Readonly<Record<string, (value: string) => boolean>> = {
@@ -176,7 +193,8 @@ function checkProperties(schema: Readonly<Record<string, Parameter>>, text: stri
     if (declared === undefined) return `${name}: property is not defined in schema and the schema does not allow additional properties`;
     const wrong = checkValue(declared, value);
     if (wrong !== undefined) return `${name}: ${wrong}`;
-    if (declared.requires !== undefined && values[declared.requires] === undefined) return `${declared.requires}: missing property - '${name}' requires this property`;
+    if (declared.requires !== undefined && values[declared.requires] === undefined)
+      return `${declared.requires}: missing property - '${name}' requires this property`;
   }
   const missing = Object.entries(schema).find(([name, one]) => one.alias === undefined && Number(one.optional ?? 0) !== 1 && values[name] === undefined);
   return missing === undefined ? undefined : `${missing[0]}: property is missing and it is not optional`;

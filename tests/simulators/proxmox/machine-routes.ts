@@ -39,40 +39,49 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
     for (const volid of made) cluster.dropVolume(node, volid);
     cluster.vms.delete(vmid);
   };
-  const upid = cluster.task(node, 'qmcreate', String(vmid), () => {
-    const config: Record<string, string> = {};
-    let number = 0;
-    for (const [name, value] of Object.entries(values)) {
-      if (NOT_HARDWARE.has(name)) continue;
-      config[name] = value;
-      if (!DISK.test(name)) continue;
-      const [storage = '', what = ''] = (value.split(',')[0] ?? '').split(':');
-      const place = cluster.storageOn(node, storage);
-      if (place === undefined) return `storage '${storage}' does not exist`;
-      if (!place.content.includes('images')) return `storage '${storage}' does not support content-type 'images'`;
-      if (what === 'cloudinit') {
-        const volid = `${storage}:${BLOCK.has(place.type) ? '' : `${vmid}/`}vm-${vmid}-cloudinit${BLOCK.has(place.type) ? '' : '.qcow2'}`;
-        cluster.addVolume({ volid, storage, node, kind: 'images', size: 4 * 2 ** 20, file: undefined });
+  const upid = cluster.task(
+    node,
+    'qmcreate',
+    String(vmid),
+    () => {
+      const config: Record<string, string> = {};
+      let number = 0;
+      for (const [name, value] of Object.entries(values)) {
+        if (NOT_HARDWARE.has(name)) continue;
+        config[name] = value;
+        if (!DISK.test(name)) continue;
+        const [storage = '', what = ''] = (value.split(',')[0] ?? '').split(':');
+        const place = cluster.storageOn(node, storage);
+        if (place === undefined) return `storage '${storage}' does not exist`;
+        if (!place.content.includes('images')) return `storage '${storage}' does not support content-type 'images'`;
+        if (what === 'cloudinit') {
+          const volid = `${storage}:${BLOCK.has(place.type) ? '' : `${vmid}/`}vm-${vmid}-cloudinit${BLOCK.has(place.type) ? '' : '.qcow2'}`;
+          cluster.addVolume({ volid, storage, node, kind: 'images', size: 4 * 2 ** 20, file: undefined });
+          made.push(volid);
+          config[name] = `${volid},media=cdrom`;
+          continue;
+        }
+        const format = /(?:^|,)format=(\w+)/.exec(value)?.[1];
+        if (format === 'qcow2' && BLOCK.has(place.type)) return `unsupported format 'qcow2' for storage type ${place.type}`;
+        const source = /import-from=([^,]+)/.exec(value)?.[1];
+        const from = source === undefined ? undefined : cluster.volume(node, source);
+        const size = from?.size ?? 2 ** 20;
+        if (place.used + size > place.total) return 'qemu-img: error while writing: No space left on device';
+        const volid = volumeName(cluster, storage, 'vm', vmid, number, format);
+        number += 1;
+        cluster.addVolume({ volid, storage, node, kind: 'images', size, file: from?.file });
         made.push(volid);
-        config[name] = `${volid},media=cdrom`;
-        continue;
+        const rest = value
+          .split(',')
+          .slice(1)
+          .filter((word) => !/^(?:import-from|format)=/.test(word));
+        config[name] = [volid, ...rest, `size=${size}`].join(',');
       }
-      const format = /(?:^|,)format=(\w+)/.exec(value)?.[1];
-      if (format === 'qcow2' && BLOCK.has(place.type)) return `unsupported format 'qcow2' for storage type ${place.type}`;
-      const source = /import-from=([^,]+)/.exec(value)?.[1];
-      const from = source === undefined ? undefined : cluster.volume(node, source);
-      const size = from?.size ?? 2 ** 20;
-      if (place.used + size > place.total) return 'qemu-img: error while writing: No space left on device';
-      const volid = volumeName(cluster, storage, 'vm', vmid, number, format);
-      number += 1;
-      cluster.addVolume({ volid, storage, node, kind: 'images', size, file: from?.file });
-      made.push(volid);
-      const rest = value.split(',').slice(1).filter((word) => !/^(?:import-from|format)=/.test(word));
-      config[name] = [volid, ...rest, `size=${size}`].join(',');
-    }
-    vm.config = { ...config, smbios1: `uuid=${vmid}`, vmgenid: `generation-${vmid}` };
-    return undefined;
-  }, undo);
+      vm.config = { ...config, smbios1: `uuid=${vmid}`, vmgenid: `generation-${vmid}` };
+      return undefined;
+    },
+    undo,
+  );
   return { data: upid };
 }
 
@@ -85,7 +94,13 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
   if (source.config['lock'] !== undefined) return fail(`VM is locked (${source.config['lock']})`);
   const taken = cluster.vms.get(newid);
   if (taken !== undefined) return fail(`unable to create VM ${newid}: VM ${newid} already exists on node '${taken.node}'`);
-  const clone: SimVm = { vmid: newid, node, config: { lock: 'clone', ...(values['description'] === undefined ? {} : { description: values['description'] }) }, running: false, snapshots: [] };
+  const clone: SimVm = {
+    vmid: newid,
+    node,
+    config: { lock: 'clone', ...(values['description'] === undefined ? {} : { description: values['description'] }) },
+    running: false,
+    snapshots: [],
+  };
   cluster.vms.set(newid, clone);
   const made: string[] = [];
   const undo = (): void => {
@@ -137,7 +152,7 @@ export function toTemplate(cluster: SimCluster, vm: SimVm, values: Values): SimA
   const only = values['disk'];
   if (vm.config['template'] === '1' && only === undefined) return fail("you can't convert a template to a template");
   if (vm.running) return fail("you can't convert a running VM to a template");
-  if (vm.snapshots.length > 0) return fail("unable to create template, because VM contains snapshots");
+  if (vm.snapshots.length > 0) return fail('unable to create template, because VM contains snapshots');
   vm.config['template'] = '1';
   const run = (): string | undefined => {
     for (const [device, value] of Object.entries(vm.config)) {
@@ -161,7 +176,9 @@ export function deleteVm(cluster: SimCluster, vm: SimVm): SimAnswer {
   if (vm.config['lock'] !== undefined) return fail(`VM is locked (${vm.config['lock']})`);
   const volids = Object.entries(vm.config).flatMap(([device, value]) => (DISK.test(device) ? [value.split(',')[0] ?? ''] : []));
   const run = (): string | undefined => {
-    const used = [...cluster.volumes.values()].find(({ base, storage }) => base !== undefined && volids.includes(base) && cluster.storages.get(storage)?.type !== 'lvmthin');
+    const used = [...cluster.volumes.values()].find(
+      ({ base, storage }) => base !== undefined && volids.includes(base) && cluster.storages.get(storage)?.type !== 'lvmthin',
+    );
     if (used !== undefined) return `base volume '${used.base}' is still in use by linked cloned volumes`;
     for (const volid of volids) cluster.dropVolume(vm.node, volid);
     cluster.vms.delete(vm.vmid);

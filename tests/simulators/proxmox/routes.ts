@@ -12,12 +12,18 @@ interface Route {
   readonly needs?: readonly [string, string];
 }
 
-const vmRoute = (name: string, handler: (cluster: SimCluster, vm: SimVm, values: Values) => SimAnswer | Promise<SimAnswer>, privilege: string, unlocked = false): Route => ({
+const vmRoute = (
+  name: string,
+  handler: (cluster: SimCluster, vm: SimVm, values: Values) => SimAnswer | Promise<SimAnswer>,
+  privilege: string,
+  unlocked = false,
+): Route => ({
   name,
   needs: ['/vms/{vmid}', privilege],
   handler: (cluster, values) => {
     const vm = cluster.vms.get(Number(values['vmid']));
-    if (vm === undefined || vm.node !== values['node']) return fail(`Configuration file 'nodes/${values['node'] ?? ''}/qemu-server/${values['vmid'] ?? ''}.conf' does not exist`);
+    if (vm === undefined || vm.node !== values['node'])
+      return fail(`Configuration file 'nodes/${values['node'] ?? ''}/qemu-server/${values['vmid'] ?? ''}.conf' does not exist`);
     if (unlocked && vm.config['lock'] !== undefined) return fail(`VM is locked (${vm.config['lock']})`);
     return handler(cluster, vm, values);
   },
@@ -26,7 +32,17 @@ const vmRoute = (name: string, handler: (cluster: SimCluster, vm: SimVm, values:
 const storageLine = (cluster: SimCluster, node: string) =>
   [...cluster.storages.values()]
     .filter(({ name }) => cluster.storageOn(node, name) !== undefined)
-    .map(({ name, type, content, shared, total, used }) => ({ storage: name, type, content: content.join(','), shared: shared ? 1 : 0, active: 1, enabled: 1, total, used, avail: total - used }));
+    .map(({ name, type, content, shared, total, used }) => ({
+      storage: name,
+      type,
+      content: content.join(','),
+      shared: shared ? 1 : 0,
+      active: 1,
+      enabled: 1,
+      total,
+      used,
+      avail: total - used,
+    }));
 
 const nextId = (cluster: SimCluster): number => {
   let vmid = 100;
@@ -38,7 +54,9 @@ const nextId = (cluster: SimCluster): number => {
 export const ROUTES: readonly Route[] = [
   {
     name: 'GET /nodes',
-    handler: (cluster) => ({ data: [...cluster.nodes].map(([node, { online }]) => ({ node, status: online ? 'online' : 'offline', maxcpu: 8, maxmem: 32 * 2 ** 30 })) }),
+    handler: (cluster) => ({
+      data: [...cluster.nodes].map(([node, { online }]) => ({ node, status: online ? 'online' : 'offline', maxcpu: 8, maxmem: 32 * 2 ** 30 })),
+    }),
   },
   {
     name: 'GET /cluster/resources',
@@ -62,7 +80,9 @@ export const ROUTES: readonly Route[] = [
     needs: ['/storage/{storage}', 'Datastore.Allocate'],
     handler: (cluster, { storage = '' }) => {
       const found = cluster.storages.get(storage);
-      return found === undefined ? fail(`storage '${storage}' does not exist`) : { data: { storage, type: found.type, content: found.content.join(','), digest: 'd1' } };
+      return found === undefined
+        ? fail(`storage '${storage}' does not exist`)
+        : { data: { storage, type: found.type, content: found.content.join(','), digest: 'd1' } };
     },
   },
   {
@@ -78,7 +98,9 @@ export const ROUTES: readonly Route[] = [
   {
     name: 'GET /nodes/{node}/storage/{storage}/content',
     handler: (cluster, { node = '', storage = '', content }) => ({
-      data: cluster.volumesOn(node, storage).flatMap(({ volid, kind, size }) => (content === undefined || kind === content ? [{ volid, content: kind, size, format: 'qcow2' }] : [])),
+      data: cluster
+        .volumesOn(node, storage)
+        .flatMap(({ volid, kind, size }) => (content === undefined || kind === content ? [{ volid, content: kind, size, format: 'qcow2' }] : [])),
     }),
   },
   {
@@ -105,13 +127,23 @@ export const ROUTES: readonly Route[] = [
     'VM.Config.Options',
     true,
   ),
-  vmRoute('GET /nodes/{node}/qemu/{vmid}/status/current', (_cluster, { running, config, vmid }) => ({ data: { status: running ? 'running' : 'stopped', vmid, ...(config['lock'] === undefined ? {} : { lock: config['lock'] }) } }), 'VM.Audit'),
+  vmRoute(
+    'GET /nodes/{node}/qemu/{vmid}/status/current',
+    (_cluster, { running, config, vmid }) => ({
+      data: { status: running ? 'running' : 'stopped', vmid, ...(config['lock'] === undefined ? {} : { lock: config['lock'] }) },
+    }),
+    'VM.Audit',
+  ),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/status/start', startVm, 'VM.PowerMgmt', true),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/status/stop', stopVm, 'VM.PowerMgmt'),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/clone', cloneVm, 'VM.Clone', true),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/template', toTemplate, 'VM.Allocate', true),
   vmRoute('DELETE /nodes/{node}/qemu/{vmid}', deleteVm, 'VM.Allocate'),
-  vmRoute('POST /nodes/{node}/qemu/{vmid}/agent/ping', (_cluster, vm) => (vm.guest?.agent() === true ? { data: { result: {} } } : fail('QEMU guest agent is not running')), 'VM.GuestAgent.Audit'),
+  vmRoute(
+    'POST /nodes/{node}/qemu/{vmid}/agent/ping',
+    (_cluster, vm) => (vm.guest?.agent() === true ? { data: { result: {} } } : fail('QEMU guest agent is not running')),
+    'VM.GuestAgent.Audit',
+  ),
   vmRoute(
     'GET /nodes/{node}/qemu/{vmid}/agent/network-get-interfaces',
     (_cluster, vm) =>
@@ -141,7 +173,16 @@ export const ROUTES: readonly Route[] = [
       const task = cluster.tasks.get(upid);
       if (task === undefined) return fail('no such task');
       await cluster.poll(task);
-      return { data: { upid, type: task.type, id: task.id, node: task.node, status: task.exit === undefined ? 'running' : 'stopped', ...(task.exit === undefined ? {} : { exitstatus: task.exit }) } };
+      return {
+        data: {
+          upid,
+          type: task.type,
+          id: task.id,
+          node: task.node,
+          status: task.exit === undefined ? 'running' : 'stopped',
+          ...(task.exit === undefined ? {} : { exitstatus: task.exit }),
+        },
+      };
     },
   },
   {
@@ -175,7 +216,12 @@ const patterns = ROUTES.map((route) => {
 export function findRoute(method: string, path: string): { readonly route: Route; readonly path: string; readonly values: Record<string, string> } | undefined {
   for (const one of patterns) {
     const found = one.method === method ? one.pattern.exec(path) : null;
-    if (found !== null) return { route: one.route, path: one.path, values: Object.fromEntries(one.names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? '')])) };
+    if (found !== null)
+      return {
+        route: one.route,
+        path: one.path,
+        values: Object.fromEntries(one.names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? '')])),
+      };
   }
   return undefined;
 }

@@ -112,7 +112,10 @@ export class Simulator implements AsyncDisposable {
     const now = new Date(Date.now() + this.cluster.skewSeconds * 1000).toUTCString();
     const headers = { 'content-type': 'application/json', date: now };
     if ('data' in answer) response.writeHead(200, headers).end(JSON.stringify(answer));
-    else response.writeHead(answer.status, answer.reason.replaceAll(/[\r\n]/g, ' '), headers).end(JSON.stringify({ data: null, message: `${answer.reason}\n`, ...(answer.errors === undefined ? {} : { errors: answer.errors }) }));
+    else
+      response
+        .writeHead(answer.status, answer.reason.replaceAll(/[\r\n]/g, ' '), headers)
+        .end(JSON.stringify({ data: null, message: `${answer.reason}\n`, ...(answer.errors === undefined ? {} : { errors: answer.errors }) }));
   }
 
   #refused(request: IncomingMessage): SimAnswer | undefined {
@@ -132,7 +135,12 @@ export class Simulator implements AsyncDisposable {
     const found = findRoute(method, path);
     if (found === undefined) return fail(`Method '${method} ${path}' not implemented`, 501);
     const values: Values = { ...Object.fromEntries(form), ...found.values };
-    return this.#checked(method, found.path, values) ?? this.#unreachable(values) ?? this.#forbidden(found.route.needs, values) ?? (await found.route.handler(this.cluster, values));
+    return (
+      this.#checked(method, found.path, values) ??
+      this.#unreachable(values) ??
+      this.#forbidden(found.route.needs, values) ??
+      (await found.route.handler(this.cluster, values))
+    );
   }
 
   #checked(method: string, path: string, values: Values): SimAnswer | undefined {
@@ -158,7 +166,28 @@ export class Simulator implements AsyncDisposable {
   }
 
   #permissions(): Record<string, Record<string, number>> {
-    const all = ['VM.Allocate', 'VM.Audit', 'VM.Clone', 'VM.Config.CDROM', 'VM.Config.CPU', 'VM.Config.Cloudinit', 'VM.Config.Disk', 'VM.Config.HWType', 'VM.Config.Memory', 'VM.Config.Network', 'VM.Config.Options', 'VM.PowerMgmt', 'VM.Snapshot', 'VM.Snapshot.Rollback', 'VM.Migrate', 'Datastore.AllocateSpace', 'Datastore.AllocateTemplate', 'Datastore.Audit', 'SDN.Use', this.#version.startsWith('8') ? 'VM.Monitor' : 'VM.GuestAgent.Audit'];
+    const all = [
+      'VM.Allocate',
+      'VM.Audit',
+      'VM.Clone',
+      'VM.Config.CDROM',
+      'VM.Config.CPU',
+      'VM.Config.Cloudinit',
+      'VM.Config.Disk',
+      'VM.Config.HWType',
+      'VM.Config.Memory',
+      'VM.Config.Network',
+      'VM.Config.Options',
+      'VM.PowerMgmt',
+      'VM.Snapshot',
+      'VM.Snapshot.Rollback',
+      'VM.Migrate',
+      'Datastore.AllocateSpace',
+      'Datastore.AllocateTemplate',
+      'Datastore.Audit',
+      'SDN.Use',
+      this.#version.startsWith('8') ? 'VM.Monitor' : 'VM.GuestAgent.Audit',
+    ];
     const held = Object.fromEntries(all.flatMap((name) => (this.lacks.has(name) ? [] : [[name, 1]])));
     return Object.fromEntries(['/', '/vms', '/storage', '/sdn/zones', '/nodes'].map((path) => [path, held]));
   }
@@ -169,9 +198,13 @@ export class Simulator implements AsyncDisposable {
     const got = await readUpload(request, file);
     if (typeof got === 'string') return { status: 400, reason: 'Parameter verification failed.', errors: { filename: got } };
     const { content } = got.fields;
-    if (content === undefined) return { status: 400, reason: 'Parameter verification failed.', errors: { content: 'property is missing and it is not optional' } };
+    if (content === undefined)
+      return { status: 400, reason: 'Parameter verification failed.', errors: { content: 'property is missing and it is not optional' } };
     const values = { node, storage, filename: got.filename, ...got.fields };
-    const refused = this.#checked('POST', '/nodes/{node}/storage/{storage}/upload', values) ?? this.#unreachable(values) ?? this.#forbidden(['/storage/{storage}', 'Datastore.AllocateTemplate'], values);
+    const refused =
+      this.#checked('POST', '/nodes/{node}/storage/{storage}/upload', values) ??
+      this.#unreachable(values) ??
+      this.#forbidden(['/storage/{storage}', 'Datastore.AllocateTemplate'], values);
     if (refused !== undefined) return refused;
     const place = this.cluster.storageOn(node, storage);
     if (place === undefined) return fail(`storage '${storage}' does not exist`);
@@ -180,7 +213,8 @@ export class Simulator implements AsyncDisposable {
     this.uploaded += got.size;
     const volid = `${storage}:${content === 'vztmpl' ? 'vztmpl' : content}/${got.filename.replaceAll(/[^-a-zA-Z0-9_.]/g, '_')}`;
     const upid = this.cluster.task(node, 'imgcopy', '', () => {
-      if (got.fields['checksum'] !== undefined && got.fields['checksum'] !== got.sha256) return `checksum mismatch: got '${got.sha256}' != expect '${got.fields['checksum']}'`;
+      if (got.fields['checksum'] !== undefined && got.fields['checksum'] !== got.sha256)
+        return `checksum mismatch: got '${got.sha256}' != expect '${got.fields['checksum']}'`;
       if (place.used + got.size > place.total) return 'cp: error writing: No space left on device';
       const kind = content === 'iso' || content === 'vztmpl' ? content : 'import';
       this.cluster.addVolume({ volid, storage, node, kind, size: got.size, file });
