@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { publishLab } from '../../tests/support/publish-lab.ts';
 import { listPublications } from './journal.ts';
+
+// Each is several publications, with TLS; a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 test('an image becomes a template that was proven on a clone, and is the current one', async () => {
   await using lab = await publishLab();

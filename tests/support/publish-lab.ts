@@ -98,7 +98,7 @@ export async function publishLab(options: SimulatorOptions = {}): Promise<Publis
       signal,
       consent: () => Promise.resolve(lab.agrees),
     }),
-    async open({ transport = (real) => real, signal } = {}) {
+    async open({ transport = (real: Transport): Transport => real, signal } = {}) {
       return await openProxmox(lab.context(signal), target, targetSecret(target), (one) => transport(httpsTransport(one.url, one.trust)));
     },
     async image(name = 'web', content = 'first') {

@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { publishLab } from '../../../tests/support/publish-lab.ts';
 import { SimCluster } from '../../../tests/simulators/proxmox/cluster.ts';
 import { listPublications } from '../../publish/journal.ts';
+
+// Each is several publications, with TLS; a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Nothing of a publication is there: no VM, no disk, no upload. */
 const NOTHING = { vms: [], volumes: [] };

@@ -41,7 +41,7 @@ describe('the storage planner', () => {
       expect.objectContaining({ code: 'storage-full', detail: expect.stringContaining('cephfs holds no disks of VMs') }),
     );
     expect(() => planStorage('pve', all, SIZE, { storage: 'nothing' })).toThrow(expect.objectContaining({ code: 'storage-unknown' }));
-    expect(() => planStorage('pve', all, SIZE, { uploadStorage: 'small' })).toThrow(
+    expect(() => planStorage('pve', [...all, storage('big', 'lvmthin', 'images')], SIZE, { uploadStorage: 'big' })).toThrow(
       expect.objectContaining({ detail: expect.stringContaining('lvmthin takes no uploads') }),
     );
   });

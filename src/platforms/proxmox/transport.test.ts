@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { publishLab } from '../../../tests/support/publish-lab.ts';
 import { Simulator } from '../../../tests/simulators/proxmox/server.ts';
 import { selfSigned } from '../../../tests/simulators/proxmox/self-signed.ts';
@@ -7,6 +7,9 @@ import { shownCertificate } from './certificate.ts';
 import { clientWith } from './open.ts';
 import { serverVersion } from './probe.ts';
 import { httpsTransport } from './transport.ts';
+
+// Each is several publications, with TLS; a busy machine takes its time.
+vi.setConfig({ testTimeout: 300_000 });
 
 const SIGNAL = new AbortController().signal;
 const HEADERS = { authorization: 'PVEAPIToken=a@pve!b=a secret' };
