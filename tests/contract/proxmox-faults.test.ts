@@ -70,7 +70,7 @@ const reference = await disturbed(undefined, 0);
 
 test.each(MODES)(
   'a publication that is disturbed at each of its requests (%s) ends in the same state when it is run again',
-  { timeout: 900_000 },
+  { timeout: 3_600_000 },
   async (mode) => {
     const table: string[] = [];
     for (let at = 1; ; at++) {
