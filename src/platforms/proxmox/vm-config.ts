@@ -25,7 +25,7 @@ const DEFAULTS = { cpus: 2, memory: 2048, bridge: 'vmbr0', ip: 'dhcp' } as const
 const CPU_TYPE = 'x86-64-v2-AES';
 const CPU_TYPE_V3 = 'x86-64-v3';
 /** Releases whose programs need the instructions of x86-64-v3. */
-const NEEDS_V3 = /^(?:rhel|rocky|almalinux|centos-stream|oracle|fedora-eln)-1\d/;
+const NEEDS_V3 = /^(?:rhel|rocky|almalinux|almalinux-kitten|centos-stream|oraclelinux)-1\d/;
 
 /** The processor that a release needs, as old as it may be: so that the template moves between nodes. */
 export function cpuTypeFor(release: string, architecture: string): string {
