@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findLvmRoot, LVM_HEAD, lvmCrc, lvmMetadata } from './lvm.ts';
+import { findLvmVolumes, LVM_HEAD, lvmCrc, lvmMetadata, type LvmVolume } from './lvm.ts';
 import { lvmDevice, planLvm } from './lvm-layout.ts';
 import { parseLvmText } from './lvm-text.ts';
 
 const MIB = 2 ** 20;
+const NONE: LvmVolume = { group: '', volume: '', start: 0, size: 0 };
+const findLvmRoot = (bytes: Buffer, size: number): LvmVolume => findLvmVolumes(bytes, size)[0] ?? NONE;
 const SIZE = 2048 * MIB;
 
 function head(change: (text: string) => string = (text) => text): Buffer {

@@ -128,22 +128,56 @@ export interface LvmVolume {
 }
 
 /**
- * Finds the root in the first {@link LVM_HEAD} bytes of a physical volume: the logical volume called `root`, else the only one.
- * The bytes are an image's and not trusted: everything is checked against its bounds. Throws `lvm-unreadable`.
+ * The linear logical volumes in the first {@link LVM_HEAD} bytes of a physical volume, one called `root` first. Those that are striped, mirrored, in
+ * pieces or on several disks are left out. The bytes are an image's and not trusted: everything is checked against its bounds. Throws `lvm-unreadable`.
  */
-export function findLvmRoot(head: Buffer, size: number): LvmVolume {
+export function findLvmVolumes(head: Buffer, size: number): LvmVolume[] {
+  const { group, volumes, physical, extent } = readGroup(head);
+  const found = Object.entries(volumes).flatMap(([volume, content]): LvmVolume[] => {
+    try {
+      return [placed({ group, volume, content, physical, extent }, size)];
+    } catch (error) {
+      if (error instanceof IngotError && Object.keys(volumes).length > 1) return [];
+      throw error;
+    }
+  });
+  if (found.length === 0) throw unreadable('its volume group has no volumes that can be read');
+  return found.toSorted((a, b) => Number(b.volume === 'root') - Number(a.volume === 'root'));
+}
+
+interface FoundGroup {
+  readonly group: string;
+  readonly volumes: LvmSection;
+  /** The physical volume's name in the metadata, and what is said of it. */
+  readonly physical: readonly [string, LvmSection];
+  /** Bytes. */
+  readonly extent: number;
+}
+
+function readGroup(head: Buffer): FoundGroup {
   const { physicalUuid, area } = readLabel(head);
   const text = readText(head, area);
   const [group, content] = Object.entries(parseLvmText(text)).find((entry): entry is [string, LvmSection] => isSection(entry[1])) ?? [];
   if (group === undefined || content === undefined) throw unreadable('its metadata name no volume group');
-  const physical = Object.entries(section(content['physical_volumes'])).find(([, value]) => isSection(value) && dashless(value['id']) === physicalUuid);
-  if (physical === undefined) throw unreadable('its volume group does not know it');
-  const volumes = section(content['logical_volumes']);
-  const volume = 'root' in volumes ? 'root' : Object.keys(volumes).length === 1 ? (Object.keys(volumes)[0] ?? '') : undefined;
-  if (volume === undefined) throw unreadable('none of its logical volumes is called root');
-  const { first, extents } = linearPiece(section(volumes[volume]), physical[0]);
-  const extent = number(content['extent_size']) * SECTOR;
-  const start = number(section(physical[1])['pe_start']) * SECTOR + first * extent;
+  const [name, physical] =
+    Object.entries(section(content['physical_volumes'])).find(([, value]) => isSection(value) && dashless(value['id']) === physicalUuid) ?? [];
+  if (name === undefined) throw unreadable('its volume group does not know it');
+  return { group, volumes: section(content['logical_volumes']), physical: [name, section(physical)], extent: number(content['extent_size']) * SECTOR };
+}
+
+/** Where a volume is. Throws `lvm-unreadable`. */
+function placed(
+  {
+    group,
+    volume,
+    content,
+    physical: [name, physical],
+    extent,
+  }: Omit<FoundGroup, 'volumes'> & { readonly volume: string; readonly content: LvmValue | undefined },
+  size: number,
+): LvmVolume {
+  const { first, extents } = linearPiece(section(content), name);
+  const start = number(physical['pe_start']) * SECTOR + first * extent;
   const bytes = extents * extent;
   if (bytes === 0 || start % SECTOR !== 0 || start + bytes > size) throw unreadable('its logical volume lies outside of the partition');
   return { group, volume, start, size: bytes };

@@ -25,6 +25,15 @@ export function mountProblem(path: string): string | undefined {
   return Object.entries(REFUSED).find(([refused]) => path === refused || path.startsWith(`${refused}/`))?.[1];
 }
 
+/** What an image that others made may have as partitions of its own all the same: a workspace mounts them before anything is read. */
+const FOUND = ['/boot', '/usr'];
+
+/** Why a mount point of an image that others made is not mounted, or undefined. */
+export function foundMountProblem(path: string): string | undefined {
+  if (PATH.test(path) && FOUND.some((allowed) => path === allowed || path.startsWith(`${allowed}/`))) return undefined;
+  return mountProblem(path);
+}
+
 /** Checks the mount points of partitions; throws `mount-refused` and `mount-twice`. A mount within another is fine. */
 export function checkMounts(paths: readonly string[]): void {
   for (const path of paths) {

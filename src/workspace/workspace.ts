@@ -3,7 +3,8 @@ import { IngotError } from '../base/errors.ts';
 import type { Executor } from './executor.ts';
 import { GuestRoot } from './guest-root.ts';
 import { NestedExecutor } from './nested.ts';
-import { findPartitions, mountOthers, mountPartition, type PlannedMount, type RootPartition } from './partitions.ts';
+import { readPartitionTable, type FoundPartition } from './partition-table.ts';
+import { mountOthers, mountRoot, type PlannedMount, type RootPartition } from './partitions.ts';
 import type { AttachOptions, Place } from './place.ts';
 
 export interface WorkspaceOptions extends AttachOptions {
@@ -17,6 +18,8 @@ export interface WorkspaceOptions extends AttachOptions {
 export interface Workspace extends AsyncDisposable {
   readonly root: GuestRoot;
   readonly partition: RootPartition;
+  /** Everything on the disk that can hold a file system. */
+  readonly parts: readonly FoundPartition[];
   /** Further partitions, mounted below the root. */
   readonly mounts: readonly PlannedMount[];
   /** The whole disk as the executor sees it. */
@@ -29,7 +32,7 @@ export interface Workspace extends AsyncDisposable {
 
 /**
  * Opens a disk in a place and mounts its root. The file systems live in a mount namespace nested in the place's, which goes with the
- * workspace: one that failed leaves nothing mounted to the next. Throws `root-missing`, `workspace-lost`.
+ * workspace: one that failed leaves nothing mounted to the next. Throws `root-missing`, `filesystem-unsupported`, `workspace-lost`.
  */
 export async function openWorkspace(place: Place, options: WorkspaceOptions): Promise<Workspace> {
   await using undo = new AsyncDisposableStack();
@@ -37,17 +40,18 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
   // In a helper VM without hardware assistance every program takes its time to start: what can be done at once is.
   const nesting = NestedExecutor.start(place.executor, place.folder);
   undo.defer(async () => await (await nesting.catch(() => undefined))?.[Symbol.asyncDispose]());
-  const [nested, { root: partition, others }] = await Promise.all([nesting, findPartitions(place.executor, disk.path)]);
+  const [nested, parts] = await Promise.all([nesting, readPartitionTable(place.executor, disk.path)]);
   const mount = nested.folder;
-  await mountPartition(nested, disk.path, partition, mount);
+  const found = await mountRoot(nested, disk.path, parts, mount);
   let mounted = true;
   undo.defer(() => (mounted ? unmountAnyhow(nested, mount) : undefined));
   const root = new GuestRoot(nested, mount, options.onOutput === undefined ? {} : { onOutput: options.onOutput });
-  const mounts = await mountOthers(nested, disk.path, root, others);
+  const mounts = await mountOthers(nested, disk.path, mount, parts, found);
   const owned = undo.move();
   return {
     root,
-    partition,
+    partition: found.partition,
+    parts,
     mounts,
     disk: disk.path,
     executor: nested,
