@@ -21,6 +21,13 @@ async function file(content: Uint8Array | string): Promise<HostPath> {
   return path;
 }
 
+function iso(): Buffer {
+  const bytes = Buffer.alloc(40_000);
+  bytes.write('CD001', 32_769);
+  bytes.write('EFI PART', 512);
+  return bytes;
+}
+
 const SIZE = 64 * 2 ** 20;
 const identify = async (content: Uint8Array | string): Promise<unknown> => await identifyDisk(hostFiles, await file(content));
 
@@ -30,6 +37,23 @@ describe('identifyDisk', () => {
     const raw = Buffer.alloc(4096 + 100);
     raw.write('EFI PART', 512);
     expect(await identify(raw)).toMatchObject({ format: 'raw', size: 4608 });
+  });
+
+  test.each<[string, (disk: Buffer) => void]>([
+    ['an older partition table', (disk) => void (disk.writeUInt16BE(0x55aa, 510), disk.writeUInt8(0x83, 450), disk.writeUInt32LE(2048, 458))],
+    ['ext4 on the whole disk', (disk) => void disk.writeUInt16LE(0xef53, 1080)],
+    ['xfs on the whole disk', (disk) => void disk.write('XFSB', 0)],
+    ['btrfs on the whole disk', (disk) => void disk.write('_BHRfS_M', 65_600)],
+  ])('takes a raw disk with %s', async (_what, change) => {
+    const disk = Buffer.alloc(70_144);
+    change(disk);
+    expect(await identify(disk)).toMatchObject({ format: 'raw' });
+  });
+
+  test('does not take a boot sector with an empty table for a disk', async () => {
+    const disk = Buffer.alloc(4096);
+    disk.writeUInt16BE(0x55aa, 510);
+    await expect(identify(disk)).rejects.toHaveProperty('code', 'disk-unknown');
   });
 
   test('refuses a qcow2 that stands on another file, of which QEMU would read whatever it names', async () => {
@@ -50,12 +74,11 @@ describe('identifyDisk', () => {
   });
 
   test.each([
-    ['KDMV', 'VMDK'],
-    [Buffer.from([0x1f, 0x8b, 8]), 'gzip'],
-    [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), 'xz'],
-    [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), 'zstd'],
-    ['#!/bin/sh\n', 'neither qcow2 nor a raw disk'],
-    ['', 'neither qcow2 nor a raw disk'],
+    ['# Disk DescriptorFile\n', 'the descriptor of a VMDK disk'],
+    ['conectix', 'VHD'],
+    [iso(), 'an installer'],
+    ['#!/bin/sh\n', 'neither qcow2, nor VMDK, nor a raw disk'],
+    ['', 'neither qcow2, nor VMDK, nor a raw disk'],
   ])('names what else a file is', async (content, what) => {
     await expect(identify(content)).rejects.toMatchObject({ code: 'disk-unknown', message: expect.stringContaining(what) });
   });

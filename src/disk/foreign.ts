@@ -1,9 +1,10 @@
 import { IngotError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
 import type { Host } from '../base/host.ts';
-import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
+import { confine } from './confine.ts';
 import { QCOW2_LIMITS, readQcow2Header } from './qcow2.ts';
+import { readVmdkHeader, VMDK_MAGIC } from './vmdk.ts';
 
 /*
  * Disks from elsewhere: what they are is decided here, by their first bytes, before any tool of QEMU sees them, and QEMU is told the format and
@@ -12,7 +13,7 @@ import { QCOW2_LIMITS, readQcow2Header } from './qcow2.ts';
 
 export interface ForeignDisk {
   readonly path: HostPath;
-  readonly format: 'qcow2' | 'raw';
+  readonly format: 'qcow2' | 'raw' | 'vmdk';
   /** Bytes of the disk. */
   readonly size: number;
 }
@@ -23,21 +24,48 @@ const SECTOR = 512;
 
 /** What people take for a disk image, by its first bytes: name and how to make a disk of it. */
 const OTHERS: readonly { readonly magic: string; readonly name: string; readonly hint: string }[] = [
-  { magic: 'KDMV', name: 'a VMDK disk', hint: 'Convert it first: qemu-img convert -f vmdk -O qcow2 IN OUT' },
   { magic: '# Disk DescriptorFile', name: 'the descriptor of a VMDK disk', hint: 'Convert it first: qemu-img convert -f vmdk -O qcow2 IN OUT' },
   { magic: 'conectix', name: 'a VHD disk', hint: 'Convert it first: qemu-img convert -f vpc -O qcow2 IN OUT' },
   { magic: 'vhdxfile', name: 'a VHDX disk', hint: 'Convert it first: qemu-img convert -f vhdx -O qcow2 IN OUT' },
   { magic: '<<< ', name: 'a VirtualBox disk', hint: 'Convert it first: qemu-img convert -f vdi -O qcow2 IN OUT' },
-  { magic: '\u001F\u008B', name: 'compressed with gzip', hint: 'Unpack it first: gunzip FILE' },
-  { magic: '\u00FD7zXZ', name: 'compressed with xz', hint: 'Unpack it first: unxz FILE' },
-  { magic: '(\u00B5/\u00FD', name: 'compressed with zstd', hint: 'Unpack it first: unzstd FILE' },
-  { magic: 'BZh', name: 'compressed with bzip2', hint: 'Unpack it first: bunzip2 FILE' },
   { magic: 'PK\u0003\u0004', name: 'a zip archive', hint: 'Unpack it first.' },
 ];
 
+/** How a file can be packed, by its first bytes. */
+const PACKINGS = { gz: '\u001F\u008B', xz: '\u00FD7zXZ', zst: '(\u00B5/\u00FD', bz2: 'BZh' } as const;
+export type Packing = keyof typeof PACKINGS;
+
+/** How a file is packed, and whether what is there is a tar archive, by its first bytes alone. */
+export async function packingOf(files: Files, path: HostPath): Promise<Packing | 'tar' | undefined> {
+  const head = Buffer.from(await files.readPart(path, 0, SECTOR)).toString('latin1');
+  if (head.slice(257, 262) === 'ustar') return 'tar';
+  const packings: Packing[] = ['gz', 'xz', 'zst', 'bz2'];
+  return packings.find((name) => head.startsWith(PACKINGS[name]));
+}
+
+/** What a raw disk shows of itself: where, and the bytes there. */
+const RAW_SIGNS: readonly (readonly [number, string])[] = [
+  [SECTOR, 'EFI PART'],
+  [0, 'XFSB'],
+  [1080, '\u0053\u00EF'], // ext4
+  [65_600, '_BHRfS_M'],
+];
+const ISO_SIGN = [32_769, 'CD001'] as const;
+const MBR = { sign: 510, table: 446, entry: 16, type: 4 } as const;
+
+/** A partition table of the older kind, with something in it: boot sectors end with the same two bytes. */
+function hasMbr(head: Buffer): boolean {
+  if (head.toString('latin1', MBR.sign, MBR.sign + 2) !== '\u0055\u00AA') return false;
+  return [0, 1, 2, 3].some((i) => {
+    const at = MBR.table + i * MBR.entry;
+    const [flag = 0, type = 0] = [head[at], head[at + MBR.type]];
+    return (flag === 0 || flag === 0x80) && type !== 0 && head.readUInt32LE(at + 12) > 0;
+  });
+}
+
 /**
- * Says what a file is, by its first bytes alone. Throws `disk-unknown`, and `qcow2-invalid` for a qcow2 that names another file, is encrypted,
- * damaged, or beyond what a sane image has.
+ * Says what a file is, by its first bytes alone. Throws `disk-unknown`, `qcow2-invalid` for a qcow2 that names another file, is encrypted,
+ * damaged, or beyond what a sane image has, and `vmdk-invalid`.
  */
 export async function identifyDisk(files: Files, path: HostPath): Promise<ForeignDisk> {
   const status = await files.status(path);
@@ -46,11 +74,15 @@ export async function identifyDisk(files: Files, path: HostPath): Promise<Foreig
   if (head.subarray(0, 4).toString('latin1') === 'QFI\u00FB') return { path, format: 'qcow2', size: limited(path, await qcow2Size(files, path)) };
   const other = OTHERS.find(({ magic }) => head.subarray(0, magic.length).toString('latin1') === magic);
   if (other !== undefined) throw unknown(path, `it is ${other.name}`, other.hint);
-  if (head.subarray(SECTOR, SECTOR + 8).toString('latin1') !== 'EFI PART') {
+  if (head.toString('latin1', 0, 4) === VMDK_MAGIC) return { path, format: 'vmdk', size: limited(path, await vmdkSize(files, path)) };
+  const more = Buffer.concat([head, Buffer.from(await files.readPart(path, head.length, SECTOR))]);
+  const has = ([at, sign]: readonly [number, string]): boolean => more.toString('latin1', at, at + sign.length) === sign;
+  if (has(ISO_SIGN)) throw unknown(path, 'it is an installer, or another CD', 'A disk on which a system is installed is what it takes.');
+  if (!RAW_SIGNS.some(has) && !hasMbr(head)) {
     throw unknown(
       path,
-      'it is neither qcow2 nor a raw disk with a GPT partition table',
-      'A file system alone, or an installer, is no disk that can be started.',
+      'it is neither qcow2, nor VMDK, nor a raw disk with a partition table or a file system',
+      'What is packed is unpacked: gz, xz, zst, bz2.',
     );
   }
   return { path, format: 'raw', size: limited(path, Math.ceil(status.size / SECTOR) * SECTOR) };
@@ -64,6 +96,15 @@ async function qcow2Size(files: Files, path: HostPath): Promise<number> {
     });
   }
   return Math.ceil(virtualSize / SECTOR) * SECTOR;
+}
+
+async function vmdkSize(files: Files, path: HostPath): Promise<number> {
+  try {
+    return (await readVmdkHeader(files, path)).virtualSize;
+  } catch (error) {
+    if (!(error instanceof IngotError)) throw error;
+    throw new IngotError(error.class, error.code, `${path}: ${error.message}`, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+  }
 }
 
 function limited(path: HostPath, size: number): number {
@@ -85,17 +126,18 @@ const MEMORY = 4 * 2 ** 30;
 
 /**
  * Copies a disk into a new qcow2 of ingot's own making, compressed, standing on nothing. Tables that point to the same data again and again
- * cannot make it larger than the file warrants. Throws `disk-damaged` with qemu-img's words, `disk-full`, and `interrupted`.
+ * cannot make it larger than the file warrants. qemu-img sees the two files and nothing else. Throws `disk-damaged` with qemu-img's words, `disk-full`, and `interrupted`.
  */
 export async function takeDisk(host: Pick<Host, 'files' | 'processes' | 'machine'>, disk: ForeignDisk, target: HostPath, signal: AbortSignal): Promise<void> {
   const { size = 0 } = (await host.files.status(disk.path)) ?? {};
   const file = { driver: 'file', filename: disk.path, 'read-only': true };
-  const source = { driver: disk.format, 'read-only': true, file, ...(disk.format === 'qcow2' ? { backing: null } : {}) };
+  const source = { driver: disk.format, 'read-only': true, file, ...(disk.format === 'raw' ? {} : { backing: null }) };
   const graph = `json:${JSON.stringify(source)}`;
-  const limits = [`--as=${MEMORY}`, `--cpu=${CONVERT_SECONDS}`, `--fsize=${2 * size + 64 * 2 ** 20}`];
+  const limits = { memory: MEMORY, seconds: CONVERT_SECONDS, fileSize: 2 * size + 64 * 2 ** 20 };
+  const { command } = await confine(host, { reads: [disk.path], writes: target, ...limits });
   const run = async (...words: readonly [string, ...string[]]): Promise<void> => {
-    const argv: Argv = host.machine.platform === 'linux' ? ['prlimit', ...limits, '--', 'qemu-img', ...words] : ['qemu-img', ...words];
-    await host.processes.run(argv, { timeout: CONVERT_SECONDS, signal, accept: words[0] === 'check' ? [LEAKS] : [] });
+    const options = { timeout: CONVERT_SECONDS, signal, accept: words[0] === 'check' ? [LEAKS] : [] };
+    await host.processes.run(command(['qemu-img', ...words]), options);
   };
   try {
     // What lies beyond the end of a file that was cut off would otherwise read as zeros.
