@@ -1,6 +1,7 @@
 import { IngotError } from '../base/errors.ts';
 import type { Files } from '../base/files.ts';
 import type { Host } from '../base/host.ts';
+import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 import { confine } from './confine.ts';
 import { QCOW2_LIMITS, readQcow2Header } from './qcow2.ts';
@@ -122,7 +123,7 @@ const CONVERT_SECONDS = 3600;
 /** What `qemu-img check` ends with where space is lost and nothing else is wrong. */
 const LEAKS = 3;
 /** Bytes of address space, and seconds of processor time: a header that passes can still lead to tables made to exhaust. */
-const MEMORY = 4 * 2 ** 30;
+const LIMITS = { memory: 4 * 2 ** 30, seconds: CONVERT_SECONDS } as const;
 
 /**
  * Copies a disk into a new qcow2 of ingot's own making, compressed, standing on nothing. Tables that point to the same data again and again
@@ -130,25 +131,38 @@ const MEMORY = 4 * 2 ** 30;
  */
 export async function takeDisk(host: Pick<Host, 'files' | 'processes' | 'machine'>, disk: ForeignDisk, target: HostPath, signal: AbortSignal): Promise<void> {
   const { size = 0 } = (await host.files.status(disk.path)) ?? {};
-  const file = { driver: 'file', filename: disk.path, 'read-only': true };
-  const source = { driver: disk.format, 'read-only': true, file, ...(disk.format === 'raw' ? {} : { backing: null }) };
-  const graph = `json:${JSON.stringify(source)}`;
-  const limits = { memory: MEMORY, seconds: CONVERT_SECONDS, fileSize: 2 * size + 64 * 2 ** 20 };
-  const { command } = await confine(host, { reads: [disk.path], writes: target, ...limits });
-  const run = async (...words: readonly [string, ...string[]]): Promise<void> => {
-    const options = { timeout: CONVERT_SECONDS, signal, accept: words[0] === 'check' ? [LEAKS] : [] };
-    await host.processes.run(command(['qemu-img', ...words]), options);
-  };
+  const { command } = await confine(host, { ...LIMITS, reads: [disk.path], writes: target, fileSize: 2 * size + 64 * 2 ** 20 });
+  const graph = graphOf(disk);
   try {
     // What lies beyond the end of a file that was cut off would otherwise read as zeros.
-    if (disk.format === 'qcow2') await run('check', '-q', graph);
+    if (disk.format === 'qcow2') await runCheck(host, command, graph, signal);
     // Written in order: the same disk gives the same file.
-    await run('convert', '-m', '8', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', graph, target);
+    const words = ['-m', '8', '-O', 'qcow2', '-c', '-o', 'compression_type=zstd,cluster_size=64k', graph, target];
+    await host.processes.run(command(['qemu-img', 'convert', ...words]), { timeout: CONVERT_SECONDS, signal });
   } catch (error) {
     throw convertFailure(error, disk.path);
   }
   // With the disk full, qemu-img can report success: only this does not.
   await host.files.sync(target);
+}
+
+/** Checks a qcow2 that is used as it is. Throws `disk-damaged` with qemu-img's words. */
+export async function checkDisk(host: Pick<Host, 'files' | 'processes' | 'machine'>, disk: ForeignDisk, signal: AbortSignal): Promise<void> {
+  const { command } = await confine(host, { ...LIMITS, reads: [disk.path] });
+  try {
+    await runCheck(host, command, graphOf(disk), signal);
+  } catch (error) {
+    throw convertFailure(error, disk.path);
+  }
+}
+
+function graphOf({ path, format }: ForeignDisk): string {
+  const file = { driver: 'file', filename: path, 'read-only': true };
+  return `json:${JSON.stringify({ driver: format, 'read-only': true, file, ...(format === 'raw' ? {} : { backing: null }) })}`;
+}
+
+async function runCheck(host: Pick<Host, 'processes'>, command: (argv: Argv) => Argv, graph: string, signal: AbortSignal): Promise<void> {
+  await host.processes.run(command(['qemu-img', 'check', '-q', graph]), { timeout: CONVERT_SECONDS, signal, accept: [LEAKS] });
 }
 
 function convertFailure(error: unknown, path: HostPath): unknown {

@@ -1,0 +1,201 @@
+import { join } from 'node:path';
+import { IngotError } from '../base/errors.ts';
+import { replaceFile } from '../base/files.ts';
+import { makeScratch } from '../base/scratch.ts';
+import { hexOf, hostPath, type Digest, type HostPath, type Key, type Name } from '../base/types.ts';
+import { loadCatalog } from '../catalog/catalog.ts';
+import type { Release } from '../catalog/schema.ts';
+import { checkDisk, identifyDisk, packingOf, takeDisk, type ForeignDisk } from '../disk/foreign.ts';
+import { PARTITION_TYPES } from '../disk/layout.ts';
+import { readQcow2Header } from '../disk/qcow2.ts';
+import { requireTools } from '../doctor/install.ts';
+import { familyOf } from '../families/families.ts';
+import type { Context } from '../operations/operation.ts';
+import { unpack } from '../sources/cloud-image/unpack.ts';
+import type { ImageConfig } from '../store/model.ts';
+import { openStore } from '../store/store.ts';
+import { choosePlace, openPlace } from '../workspace/place.ts';
+import { openThrowAway } from '../workspace/throw-away.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { checkCpu } from './cpu.ts';
+import { readDiskContents, type DiskContents } from './disk-contents.ts';
+import { statusFile } from './image-status.ts';
+
+/** A file that holds a disk, and what becomes of it in the store. */
+export interface NewDisk {
+  readonly path: HostPath;
+  /** SHA-256 of the file. */
+  readonly digest: Digest;
+  readonly key: Key;
+  readonly name: Name;
+  readonly tag: string;
+  /** The disk in an archive, with * for what changes. */
+  readonly member?: string | undefined;
+  /** A signature vouches for it: it may be opened on this host, and is taken as it is. */
+  readonly vouched: boolean;
+  /** It is the cloud image of a release of the catalog. */
+  readonly cloudImage?: { readonly release: Release; readonly arch: string };
+  readonly offline: boolean;
+}
+
+/** Whether the store has what a disk became. */
+export async function isTaken({ host, home }: Context, reference: string, key: Key): Promise<boolean> {
+  try {
+    const image = await openStore(host, home).resolve(reference);
+    return image.config['dev.ingot.image'].layers[0]?.key === key;
+  } catch (error) {
+    if (error instanceof IngotError && (error.code === 'image-unknown' || error.code === 'image-damaged')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Makes an image of one layer of a disk: unpacked, checked by its header, opened and read. What no signature vouches for is copied into a qcow2 of ingot's
+ * own and opened in the helper VM alone. Throws `disk-unknown`, `qcow2-invalid`, `vmdk-invalid`, `unpack-too-large`, `root-missing`,
+ * `distribution-unsupported`, `release-differs`, `arch-unsupported`.
+ */
+export async function takeIn(context: Context, wanted: NewDisk): Promise<void> {
+  const { host, home } = context;
+  const { key, name, tag, vouched, digest, cloudImage } = wanted;
+  const start = host.clock.monotonic();
+  await using scratch = await makeScratch(host, home, `taking ${name} into the store`);
+  const layer = hostPath(join(scratch.path, 'layer.qcow2'));
+  await makeLayerFile(context, wanted, layer, scratch.path);
+  const { virtualSize } = await readQcow2Header(host.files, layer);
+  const found = await look(context, layer, virtualSize, wanted, scratch.path);
+  const store = openStore(host, home);
+  const seconds = (host.clock.monotonic() - start) / 1000;
+  const packages = [...found.packages];
+  const kind = isVouched(wanted) ? 'cloud-image' : 'disk';
+  const inputs = { sha256: hexOf(digest), ...(cloudImage === undefined ? {} : { release: cloudImage.release.id, arch: cloudImage.arch }) };
+  const record = await store.commitLayer(layer, { key, name, kind, virtualSize, seconds, packages, inputs });
+  if (found.status !== '') await replaceFile(host.files, statusFile(home, record.digest), found.status);
+  const config = configOf(found, {
+    name,
+    key,
+    kind,
+    digest: record.digest,
+    size: virtualSize,
+    cloudImage: cloudImage === undefined ? undefined : { digest, vouched },
+  });
+  await store.putImage(config, [record], name, [tag]);
+}
+
+/** A file system that this host's kernel may be too old for is for the helper VM, like one that nobody vouches for. */
+function isVouched({ vouched, cloudImage }: NewDisk): boolean {
+  return vouched && cloudImage?.release.traps.includes('newer-btrfs') !== true;
+}
+
+async function makeLayerFile(context: Context, { path, member, vouched, name }: NewDisk, layer: HostPath, scratch: HostPath): Promise<void> {
+  const { host, events, signal } = context;
+  await requireTools(context, ['qemu-img']);
+  const packing = member === undefined ? await packingOf(host.files, path) : ((await packingOf(host.files, path)) ?? 'tar');
+  if (packing === 'tar' && member === undefined) {
+    throw new IngotError('verification', 'disk-unknown', `${path} is an archive, and nothing says which file of it is the disk`, { hint: 'Unpack it first.' });
+  }
+  let file = path;
+  if (packing !== undefined) {
+    await requireTools(context, packing === 'xz' || packing === 'bz2' || packing === 'zst' ? [UNPACKERS[packing]] : []);
+    file = hostPath(join(scratch, 'unpacked'));
+    const stage = events.span('stage', `unpacking ${name}`);
+    try {
+      await unpack(host, path, file, {
+        packing,
+        ...(member === undefined ? {} : { member }),
+        signal,
+        onProgress: (done) => stage.progress(done, undefined, 'bytes'),
+      });
+      stage.end('done');
+    } catch (error) {
+      stage.end('failed');
+      throw error;
+    }
+  }
+  const disk = await identifyDisk(host.files, file);
+  if (vouched && (await isLayer(host.files, disk))) {
+    await checkDisk(host, disk, signal);
+    // The same bytes twice would take their room twice; a file of the user is never ours to move.
+    await host.files.link(file, layer).catch(() => host.files.copy(file, layer));
+  } else await takeDisk(host, disk, layer, signal);
+}
+
+const UNPACKERS = { xz: 'xz', zst: 'zstd', bz2: 'bzip2' } as const;
+
+/** A qcow2 without snapshots of its own can be a layer as it is. */
+async function isLayer(files: Context['host']['files'], disk: ForeignDisk): Promise<boolean> {
+  return disk.format === 'qcow2' && (await readQcow2Header(files, disk.path)).snapshots === 0;
+}
+
+interface Found extends DiskContents {
+  readonly filesystem: string;
+  readonly firmware: 'bios' | 'uefi' | 'both';
+}
+
+async function look(context: Context, layer: HostPath, size: number, wanted: NewDisk, scratch: HostPath): Promise<Found> {
+  const { workspace: setting } = context.settings;
+  const asked = setting === 'auto' ? undefined : setting;
+  const kind = isVouched(wanted) ? await choosePlace(context, asked) : 'vm';
+  if (wanted.cloudImage !== undefined) await checkCpu(context, wanted.cloudImage.release, wanted.cloudImage.arch, kind);
+  await using place = await openPlace(context, { kind, scratch, offline: wanted.offline });
+  await using workspace = await openThrowAway(context, place, { chain: [layer], size, scratch });
+  const { release, arch } = wanted.cloudImage ?? {};
+  const contents = await readDiskContents(workspace.root, await loadCatalog(context), release);
+  if (arch !== undefined && contents.arch !== arch) {
+    throw new IngotError(
+      'verification',
+      'arch-unsupported',
+      `The image of ${contents.release.id} for ${arch} is for ${contents.arch || 'another architecture'}`,
+    );
+  }
+  return { ...contents, filesystem: workspace.partition.filesystem, firmware: await firmwareOf(workspace, contents.arch) };
+}
+
+const BOOT_CODE = 440;
+
+/** What can start the disk: UEFI wants an EFI system partition, BIOS code in the first sector. */
+async function firmwareOf({ parts, executor, disk }: Workspace, arch: string): Promise<Found['firmware']> {
+  const uefi = parts.some(({ type = '' }) => type === PARTITION_TYPES.efi || type === '0xef');
+  const { stdout } = await executor.run(['sh', '-ec', 'head -c "$2" "$1" | tr -d "\\000" | wc -c', 'sh', disk, String(BOOT_CODE)]);
+  const bios = arch === 'amd64' && Number(stdout) > 0;
+  return uefi && bios ? 'both' : uefi ? 'uefi' : 'bios';
+}
+
+function configOf(
+  { release, arch, packages, kernelArguments, repositories, filesystem, firmware }: Found,
+  {
+    name,
+    key,
+    kind,
+    digest,
+    size,
+    cloudImage,
+  }: {
+    readonly name: Name;
+    readonly key: Key;
+    readonly kind: string;
+    readonly digest: Digest;
+    readonly size: number;
+    readonly cloudImage: ImageConfig['dev.ingot.image']['cloudImage'];
+  },
+): ImageConfig {
+  return {
+    architecture: arch,
+    os: 'linux',
+    'os.version': release.version,
+    rootfs: { type: 'layers', diff_ids: [digest] },
+    'dev.ingot.image': {
+      v: 1,
+      template: name,
+      release: release.id,
+      family: release.family,
+      kernel: packages.some((item) => /^linux-image-.*cloud/.test(item.name)) ? 'cloud' : 'generic',
+      disk: { size, filesystem, ...(firmware === 'both' ? {} : { firmware }) },
+      defaultUser: release.defaultUser,
+      kernelArguments: [...(kernelArguments.length === 0 ? familyOf(release.family).kernelArguments : kernelArguments)],
+      repositories: [...repositories],
+      expiredMetadata: false,
+      ...(cloudImage === undefined ? {} : { cloudImage }),
+      layers: [{ name, kind, key, packages: [...packages] }],
+    },
+  };
+}
