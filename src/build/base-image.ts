@@ -30,5 +30,6 @@ export function baseImage(image: Image, reference: string): BaseImage {
     repositories: details.repositories,
     ...(details.guest === undefined ? {} : { guest: details.guest }),
     expiredMetadata: details.expiredMetadata,
+    isCloudImage: details.cloudImage !== undefined,
   };
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
+import type { Digest } from '../base/types.ts';
 import { digestSchema } from '../store/model.ts';
 import type { BaseImage, Upstream } from '../plan/plan.ts';
 import { wantedBy, type Section } from '../plan/sections.ts';
@@ -29,6 +30,8 @@ const lockSchema = z.strictObject({
     z.string(),
     z.strictObject({
       from: z.strictObject({ reference: z.string(), digest: digestSchema }).optional(),
+      /** The cloud image that the release meant: SHA-256 of the file. */
+      image: z.strictObject({ url: z.string(), digest: digestSchema, vouched: z.boolean() }).optional(),
       release: z.string(),
       arch: z.string(),
       /** Suite -> SHA-256 of its signed index: the snapshot of the repositories. */
@@ -59,10 +62,12 @@ export function parseLock(content: unknown, file: string): Lock {
 
 /** What a lock file says of the images that were prepared, as plain data for YAML. */
 export function lockContent(prepared: readonly Prepared[]): object {
-  const images = prepared.map(({ plan, sections, upstream }): [string, object] => [
+  const images = prepared.map(({ plan, sections, upstream, image }): [string, object] => [
     plan.template.name,
     {
-      ...(plan.base === undefined ? {} : { from: { reference: plan.base.reference, digest: plan.base.digest } }),
+      // How this host stored its copy of a cloud image is nothing that another host would do the same.
+      ...(image === undefined ? {} : { image }),
+      ...(plan.base === undefined || image !== undefined ? {} : { from: { reference: plan.base.reference, digest: plan.base.digest } }),
       release: plan.release.id,
       arch: plan.template.arch,
       indexes: upstream.indexes,
@@ -84,14 +89,21 @@ function line({ name, version, arch, sha256, size, essential, archive, path }: R
 }
 
 /** What a locked image's words mean. Throws `lock-stale`, with all that the template asks for and the lock does not have. */
-export function upstreamOf(locked: LockedImage, template: ResolvedTemplate, sections: readonly Section[], base: BaseImage | undefined): Upstream {
+export function upstreamOf(
+  locked: LockedImage,
+  template: ResolvedTemplate,
+  sections: readonly Section[],
+  base: BaseImage | undefined,
+  image?: { readonly digest: Digest },
+): Upstream {
   const left = [...locked.layers];
   const problems: { message: string; path: string }[] = [];
   const differs = (path: string, asked: string | undefined, has: string | undefined): void => {
     if (asked !== has) problems.push({ path, message: `the template asks for ${asked ?? 'none'}; locked is ${has ?? 'none'}` });
   };
   differs('arch', template.arch, locked.arch);
-  differs('from', base?.digest ?? (template.base.kind === 'release' ? template.base.release : undefined), locked.from?.digest ?? locked.release);
+  if (image !== undefined) differs('from', image.digest, locked.image?.digest);
+  else differs('from', base?.digest ?? (template.base.kind === 'release' ? template.base.release : undefined), locked.from?.digest ?? locked.release);
   const resolutions = sections.map((section) => {
     const wanted = wantedBy(section);
     if (wanted.length === 0) return undefined;

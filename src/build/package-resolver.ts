@@ -2,7 +2,7 @@ import { hashValue } from '../base/hash.ts';
 import { Memo } from '../base/memo.ts';
 import { archiveOf } from '../catalog/catalog.ts';
 import type { Release } from '../catalog/schema.ts';
-import { familyOf, plannedPackages } from '../families/families.ts';
+import { familyFor, plannedPackages } from '../families/families.ts';
 import type { Context } from '../operations/operation.ts';
 import { installedPackages, type BaseImage, type Upstream } from '../plan/plan.ts';
 import { wantedBy, type Section } from '../plan/sections.ts';
@@ -46,7 +46,7 @@ export class PackageResolver {
     sections: readonly Section[],
     base: BaseImage | undefined,
   ): Promise<Upstream> {
-    const planned = familyOf(release.family).planned !== undefined;
+    const planned = familyFor(release).planned !== undefined;
     if (!planned || (base !== undefined && !sections.some(asksRepositories))) {
       return { packages: [], resolutions: sections.map(() => undefined), indexes: {}, expiredMetadata: false };
     }

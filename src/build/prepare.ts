@@ -15,6 +15,7 @@ import { Reading } from '../template/reading.ts';
 import { resolveTemplate } from '../template/resolve.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import { openBaseImage } from './base-image.ts';
+import type { ResolvedImage } from './cloud-image.ts';
 import { LOCK_HINT, upstreamOf, type Lock } from './lock-file.ts';
 import { PackageResolver } from './package-resolver.ts';
 
@@ -51,6 +52,8 @@ export interface Prepared {
   /** Versions of everything that was resolved: what a lock file pins. */
   readonly sections: readonly Section[];
   readonly upstream: Upstream;
+  /** The cloud image that it starts from. */
+  readonly image?: ResolvedImage;
 }
 
 /** Resolves a request against the catalog and the repositories, and plans it. Changes nothing but caches of metadata. */
@@ -65,12 +68,12 @@ export async function prepareAll(context: Context, requests: readonly Request[],
 }
 
 /** What the lock says of a template. Throws `lock-missing`, `lock-stale`. */
-function frozen(lock: Lock, template: ResolvedTemplate, sections: readonly Section[], base: BaseImage | undefined): Upstream {
+function frozen(lock: Lock, template: ResolvedTemplate, sections: readonly Section[], base: BaseImage | undefined, image: ResolvedImage | undefined): Upstream {
   const locked = lock.images[template.name];
   if (locked === undefined) {
     throw new IngotError('not-found', 'lock-missing', `The lock file knows nothing of ${template.name}`, { hint: LOCK_HINT });
   }
-  return upstreamOf(locked, template, sections, base);
+  return upstreamOf(locked, template, sections, base, image);
 }
 
 class Preparation {
@@ -109,23 +112,33 @@ class Preparation {
       const { storedDisk } = await import('./foreign-disk.ts');
       template = await resolve(await storedDisk(context, template.base, { offline }));
     }
+    let image: ResolvedImage | undefined;
+    if (template.base.kind === 'cloud-image') {
+      const { storedCloudImage } = await import('./cloud-image.ts');
+      const from = findRelease(catalog, template.base.release);
+      const locked = this.#options.lock?.images[template.name]?.image;
+      const stored = await storedCloudImage(context, template.base, from, template.arch, { offline, locked });
+      image = stored.resolved;
+      template = await resolve(stored.reference);
+    }
     const base =
       template.base.kind === 'image' ? await openBaseImage(context, template.base, this.#options.lock?.images[template.name]?.from?.digest) : undefined;
     const release = findRelease(catalog, template.base.kind === 'release' ? template.base.release : (base?.release ?? ''));
     this.#warnOfEndOfLife(release);
     const { arch } = template;
     const mirrors = release.archive === undefined ? undefined : await this.#mirrors.get(`${release.id} ${arch}`, () => this.#chooseMirrors(release, arch));
-    const sections = sectionsOf(template, release);
+    const sections = sectionsOf(template, release, base);
     const upstream =
       this.#options.lock === undefined
         ? await this.#resolver.resolve(template, release, mirrors, sections, base)
-        : frozen(this.#options.lock, template, sections, base);
+        : frozen(this.#options.lock, template, sections, base, image);
     return {
       plan: planImage(template, release, base, sections, upstream),
       archives: { ...mirrors, ...repositoryMirrors(template.system.repositories) },
       file: found.kind === 'file' ? found.path : undefined,
       sections,
       upstream,
+      ...(image === undefined ? {} : { image }),
     };
   }
 

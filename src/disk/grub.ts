@@ -8,6 +8,8 @@ export interface GrubMenu {
   readonly release: string;
   readonly filesystemUuid: string;
   readonly kernelArguments: readonly string[];
+  /** Where GRUB finds the kernels, where that is not /boot of the root's file system. */
+  readonly boot?: { readonly filesystemUuid: string; readonly path: string };
 }
 
 /** Versions of the kernels in /boot, newest last. */
@@ -26,11 +28,12 @@ export async function writeBootMenu(root: GuestRoot, menu: GrubMenu): Promise<vo
  * grub.cfg with an entry for each kernel, the newest first and started at once. It names the root by UUID, so nothing
  * of the machine that built it is in it; the image's own update-grub takes over with its first kernel update.
  */
-export function grubConfiguration(kernels: readonly string[], { release, filesystemUuid, kernelArguments }: GrubMenu): string {
+export function grubConfiguration(kernels: readonly string[], { release, filesystemUuid, kernelArguments, boot }: GrubMenu): string {
+  const { filesystemUuid: bootUuid, path } = boot ?? { filesystemUuid, path: '/boot' };
   const entry = (version: string): string => `menuentry '${release}, with Linux ${version}' {
-  search --no-floppy --fs-uuid --set=root ${filesystemUuid}
-  linux /boot/vmlinuz-${version} root=UUID=${filesystemUuid} ro ${kernelArguments.join(' ')}
-  initrd /boot/initrd.img-${version}
+  search --no-floppy --fs-uuid --set=root ${bootUuid}
+  linux ${path}/vmlinuz-${version} root=UUID=${filesystemUuid} ro ${kernelArguments.join(' ')}
+  initrd ${path}/initrd.img-${version}
 }
 `;
   return `set timeout=0

@@ -65,6 +65,22 @@ export function parseLvmText(text: string): LvmSection {
   return section(0);
 }
 
+/** Writes values in the same format; what {@link parseLvmText} read comes back. */
+export function lvmText(section: LvmSection): string {
+  return Object.entries(section)
+    .map(([name, value]) => (typeof value === 'object' && !isList(value) ? `${name} {\n${lvmText(value)}}\n` : `${name} = ${valueText(value)}\n`))
+    .join('');
+}
+
+function isList(value: LvmValue): value is readonly (number | string)[] {
+  return Array.isArray(value);
+}
+
+function valueText(value: LvmValue): string {
+  if (isList(value)) return `[${value.map(valueText).join(', ')}]`;
+  return typeof value === 'number' ? String(value) : typeof value === 'string' ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : '';
+}
+
 function tokensOf(text: string): Token[] {
   const tokens: Token[] = [];
   TOKEN.lastIndex = 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findLvmVolumes, LVM_HEAD, lvmCrc, lvmMetadata, type LvmVolume } from './lvm.ts';
+import { findLvmVolumes, growLvm, LVM_HEAD, lvmCrc, lvmMetadata, type LvmVolume } from './lvm.ts';
 import { lvmDevice, planLvm } from './lvm-layout.ts';
 import { parseLvmText } from './lvm-text.ts';
 
@@ -127,4 +127,27 @@ test("LVM's text is read with comments, escapes, lists and sections", () => {
     v: 1,
   });
   expect(() => parseLvmText('a = [1,,2]')).toThrow(expect.objectContaining({ code: 'lvm-unreadable' }));
+});
+
+describe('a logical volume that grows', () => {
+  const GROWN = 4096 * MIB;
+  test('has all that its partition has, and is found there', () => {
+    const grown = growLvm(head(), GROWN, { group: 'system', name: 'root' });
+    const before = findLvmRoot(head(), SIZE);
+    expect(findLvmRoot(grown, GROWN)).toEqual({ ...before, size: GROWN - 4 * MIB });
+    expect(grown.length).toBe(LVM_HEAD);
+  });
+
+  test('does not grow over another', () => {
+    const two = head((text) =>
+      text
+        .replace(/(segment1 \{\nstart_extent = 0\nextent_count = )\d+/, '$1100')
+        .replace(
+          'logical_volumes {',
+          'logical_volumes {\nvar {\nid = "x"\nsegment_count = 1\nsegment1 {\nextent_count = 10\ntype = "striped"\nstripe_count = 1\nstripes = ["pv0", 100]\n}\n}',
+        ),
+    );
+    expect(findLvmVolumes(two, SIZE).map(({ volume }) => volume)).toEqual(['root', 'var']);
+    expect(() => growLvm(two, GROWN, { group: 'system', name: 'root' })).toThrow(expect.objectContaining({ code: 'lvm-unreadable' }));
+  });
 });

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { IngotError } from '../base/errors.ts';
 import { SECTOR } from './layout.ts';
 import { EXTENT_SIZE, type LvmLayout } from './lvm-layout.ts';
-import { parseLvmText, type LvmSection, type LvmValue } from './lvm-text.ts';
+import { lvmText, parseLvmText, type LvmSection, type LvmValue } from './lvm-text.ts';
 
 /*
  * LVM2's metadata on a physical volume, written and read without activating anything: hosts need not have device-mapper. On the
@@ -143,6 +143,57 @@ export function findLvmVolumes(head: Buffer, size: number): LvmVolume[] {
   });
   if (found.length === 0) throw unreadable('its volume group has no volumes that can be read');
   return found.toSorted((a, b) => Number(b.volume === 'root') - Number(a.volume === 'root'));
+}
+
+/**
+ * The beginning of a physical volume after its partition was grown to `size` bytes, with a logical volume that has all that is free behind it. Throws
+ * `lvm-unreadable`, and where another volume is behind it.
+ */
+export function growLvm(head: Buffer, size: number, wanted: { readonly group: string; readonly name: string }): Buffer {
+  const { area } = readLabel(head);
+  const all = parseLvmText(readText(head, area));
+  const { volumes, physical, extent } = readGroup(head);
+  const [name, described] = physical;
+  const pieces = Object.entries(volumes).map(([volume, content]) => ({ volume, ...linearPiece(section(content), name) }));
+  const own = pieces.find(({ volume }) => volume === wanted.name);
+  const total = Math.floor((size - number(described['pe_start']) * SECTOR) / extent);
+  if (own === undefined || total < own.first + own.extents) throw unreadable('its root is not in it any more');
+  if (pieces.some(({ volume, first }) => volume !== wanted.name && first > own.first))
+    throw unreadable('behind the root there are other volumes, so that it cannot grow');
+  const content = section(volumes[wanted.name]);
+  const extents = total - own.first;
+  const segment = { start_extent: 0, extent_count: extents, type: 'striped', stripe_count: 1, stripes: [name, own.first] };
+  const others = Object.fromEntries(Object.entries(content).filter(([key]) => !/^segment\d+$/.test(key)));
+  const group = section(all[wanted.group]);
+  const changed: LvmSection = {
+    ...all,
+    [wanted.group]: {
+      ...group,
+      seqno: number(group['seqno']) + 1,
+      physical_volumes: { ...section(group['physical_volumes']), [name]: { ...described, dev_size: size / SECTOR, pe_count: total } },
+      logical_volumes: { ...volumes, [wanted.name]: { ...others, segment_count: 1, segment1: segment } },
+    },
+  };
+  return withText(head, area, `${lvmText(changed)}\0`, size);
+}
+
+/** Writes another text right behind the header of the metadata area, and the partition's size into the label. */
+function withText(head: Buffer, area: { readonly start: number; readonly size: number }, text: string, size: number): Buffer {
+  const bytes = Buffer.from(head);
+  const content = Buffer.from(text, 'latin1');
+  if (AREA.headerSize + content.length > area.size) throw unreadable('its metadata do not fit');
+  const ring = bytes.subarray(area.start, area.start + area.size);
+  content.copy(ring, AREA.headerSize);
+  const header = ring.subarray(0, AREA.headerSize);
+  header.writeBigUInt64LE(BigInt(AREA.headerSize), 40);
+  header.writeBigUInt64LE(BigInt(content.length), 48);
+  header.writeUInt32LE(lvmCrc(content), 56);
+  header.writeUInt32LE(lvmCrc(header.subarray(AREA.crcFrom)), 0);
+  const label = [0, 1, 2, 3].map((i) => bytes.subarray(i * SECTOR, (i + 1) * SECTOR)).find((each) => each.toString('latin1', 0, 8) === LABEL.magic);
+  if (label === undefined) throw unreadable('it has no label');
+  label.writeBigUInt64LE(BigInt(size), label.readUInt32LE(20) + 32);
+  label.writeUInt32LE(lvmCrc(label.subarray(LABEL.crcFrom)), 16);
+  return bytes;
 }
 
 interface FoundGroup {

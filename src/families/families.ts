@@ -20,6 +20,14 @@ export function familyOf(name: string): Family {
   });
 }
 
+/** The family of a release as it is for that release: where the catalog knows no archive, packages are chosen by the image itself. */
+export function familyFor(release: Pick<Release, 'family' | 'archive'>): Family {
+  const family = familyOf(release.family);
+  if (release.archive !== undefined) return family;
+  const { planned: _, ...rest } = family;
+  return rest;
+}
+
 /** How the packages of a release's images are chosen before the build; throws `base-unsupported` where its images choose them themselves. */
 export function plannedPackages(release: Pick<Release, 'id' | 'family'>): PlannedPackages {
   const { planned } = familyOf(release.family);

@@ -28,7 +28,9 @@ export interface PackageInstallation extends Pick<BootstrapRecipe, 'packages' | 
 
 /** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */
 export interface ChangeRecipe {
-  readonly kind: 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'ubuntu-pro' | 'users' | 'system' | 'network' | 'file' | 'service';
+  readonly kind: 'preparation' | 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'ubuntu-pro' | 'users' | 'system' | 'network' | 'file' | 'service';
+  /** The root is made as large as the disk, first of all. */
+  readonly grow?: true;
   readonly install?: PackageInstallation;
   /** Written before anything runs; the seal takes it away. */
   readonly quiet?: readonly RootFile[];

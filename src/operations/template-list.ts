@@ -83,5 +83,6 @@ function stateOf(error: IngotError): Pick<Entry, 'state' | 'note'> {
 
 function fromText(from: NonNullable<LoadedTemplate['template']['from']>): string {
   if (typeof from === 'string') return from;
-  return Object.values(from)[0] ?? '';
+  if ('release' in from) return from.release;
+  return 'image' in from ? from.image : 'file' in from ? from.file : from.url;
 }

@@ -51,7 +51,7 @@ export default defineOperation({
       file: found.kind === 'file' ? shown(found.path) : null,
       files: (loaded?.files ?? []).map(shown),
       variables: { ...loaded?.variables },
-      template: loaded === undefined ? { from: resolved.base.kind === 'release' ? resolved.base.release : null } : effectiveTemplate(loaded),
+      template: loaded === undefined ? { from: 'release' in resolved.base ? resolved.base.release : null } : effectiveTemplate(loaded),
       origins: loaded === undefined || !input.origin ? {} : originsOf(loaded, context.folder),
       resolved: { ...resolved },
     };

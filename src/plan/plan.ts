@@ -4,7 +4,7 @@ import type { Digest, Key } from '../base/types.ts';
 import { archiveOf } from '../catalog/catalog.ts';
 import type { Release, ReleaseArchive } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
-import { familyOf, plannedPackages } from '../families/families.ts';
+import { familyFor, plannedPackages } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
@@ -45,6 +45,8 @@ export interface BaseImage {
   readonly repositories: readonly string[];
   readonly guest?: GuestSettings;
   readonly expiredMetadata: boolean;
+  /** It is the cloud image of its release as it was downloaded. */
+  readonly isCloudImage?: boolean;
 }
 
 /** What planning needs to know of the world outside. */
@@ -60,7 +62,7 @@ export interface Upstream {
 
 /** The plan of an image: pure, so the same template, catalog and upstream state give the same keys. */
 export function planImage(template: ResolvedTemplate, release: Release, base: BaseImage | undefined, sections: readonly Section[], upstream: Upstream): Plan {
-  const family = familyOf(release.family);
+  const family = familyFor(release);
   const layers: LayerPlan[] = base === undefined ? [baseLayer(template, release, upstream.packages)] : [];
   let kernelArguments = base?.kernelArguments ?? family.kernelArguments;
   sections.forEach((section, i) => {
@@ -92,7 +94,8 @@ function isEmpty(resolution: Resolution | undefined): boolean {
  */
 function bottomOf(base: BaseImage | undefined): Key | Digest | undefined {
   const [disk] = base?.layers ?? [];
-  return base !== undefined && isForeign(base.layers) && base.layers.length === 1 ? disk?.key : base?.digest;
+  const asItCame = base !== undefined && base.layers.length === 1 && (isForeign(base.layers) || base.isCloudImage === true);
+  return asItCame ? disk?.key : base?.digest;
 }
 
 /** The base layers of many templates are one: it is planned once for each package list. */
@@ -150,6 +153,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const online = insidePackages(section, family);
   const recipe: ChangeRecipe = {
     kind,
+    ...(section.grow === true ? { grow: true } : {}),
     ...(online.length === 0 ? {} : { quiet: family.quiet, online }),
     ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
     ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),

@@ -1,10 +1,12 @@
 import type { Release } from '../catalog/schema.ts';
 import { NOTHING, type Changes } from '../families/changes.ts';
-import { familyOf } from '../families/families.ts';
+import { familyFor } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { ChangeRecipe } from '../families/recipe.ts';
 import { roleChanges } from '../families/roles.ts';
 import type { ResolvedStep, ResolvedTemplate } from '../template/template.ts';
+import { cloudSections } from './cloud-sections.ts';
+import type { BaseImage } from './plan.ts';
 
 /** A layer to be, before its packages are resolved: one for each role, the package list, each part of the configuration, and each step. */
 export type Section =
@@ -15,6 +17,8 @@ export type Section =
       /** What else its key holds. */ readonly about: Readonly<Record<string, unknown>>;
       /** Besides `changes`, what is installed below is brought up to date; where all of it is, there is no layer. */
       readonly update?: UpdateScope;
+      /** The root is made as large as the disk, first of all. */
+      readonly grow?: true;
     }
   | { readonly name: string; readonly kind: 'step'; readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' | 'copy' }> };
 
@@ -28,12 +32,12 @@ export function wantedBy(section: Section): readonly string[] {
 }
 
 /**
- * The layers of a template above what it starts from, in order: first what many images share (roles), then what is this one's own. Pure.
+ * The layers of a template above what it starts from, in order: first what a cloud image needs, then what many images share (roles), then what is this one's own. Pure.
  */
-export function sectionsOf(template: ResolvedTemplate, release: Release): Section[] {
+export function sectionsOf(template: ResolvedTemplate, release: Release, base?: BaseImage): Section[] {
   const { system, users, network, packages } = template;
-  const family = familyOf(release.family);
-  const sections: Section[] = [];
+  const family = familyFor(release);
+  const sections: Section[] = base?.isCloudImage === true ? cloudSections(template, release, family, base) : [];
   const add = (name: string, kind: ChangeRecipe['kind'], changes: Changes, about: Readonly<Record<string, unknown>> = {}): void => {
     const { packages: names, files, commands, kernelArguments, downloads = [] } = changes;
     if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });

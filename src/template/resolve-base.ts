@@ -1,5 +1,5 @@
 import { IngotError, nearest } from '../base/errors.ts';
-import { formatSize, hostPath, parseSize } from '../base/types.ts';
+import { formatSize, hostPath, parseSize, type HostPath } from '../base/types.ts';
 import { findRelease, knownRelease, releases } from '../catalog/catalog.ts';
 import type { CatalogData, Release } from '../catalog/schema.ts';
 import { filesystemSchema, MINIMUM_DISK, type Filesystem } from '../disk/layout.ts';
@@ -23,7 +23,7 @@ export async function findBase(context: Context, catalog: CatalogData, text: str
   const known = releases(catalog);
   if (knownRelease(known, text) !== undefined) return releaseBase(catalog, text);
   try {
-    return await imageBase(context, text);
+    return await imageBase(context, catalog, text);
   } catch (error) {
     if (!(error instanceof IngotError) || !['image-unknown', 'reference-invalid', 'name-invalid'].includes(error.code)) throw error;
     const images = (await openStore(context.host, context.home).list()).map(({ name, tag }) => (tag === 'latest' ? name : `${name}:${tag}`));
@@ -40,14 +40,27 @@ export function releaseOf({ catalog }: Pick<Scope, 'catalog'>, found: FoundBase 
   return releases(catalog).find((release) => release.id === id);
 }
 
-function releaseBase(catalog: CatalogData, id: string): FoundBase {
+type Source = 'bootstrap' | 'cloud-image';
+
+/** A release, made of packages where the catalog knows how, else from its cloud image. Throws `source-unsupported` for one that it has not. */
+function releaseBase(catalog: CatalogData, id: string, wanted?: Source): FoundBase {
   const release = findRelease(catalog, id);
-  return { base: { kind: 'release', release: release.id }, release };
+  const has: Record<Source, boolean> = { bootstrap: release.bootstrap !== undefined, 'cloud-image': Object.keys(release.images).length > 0 };
+  const source = wanted ?? (has.bootstrap || !has['cloud-image'] ? 'bootstrap' : 'cloud-image');
+  if (wanted !== undefined && !has[wanted]) {
+    throw new IngotError('usage', 'source-unsupported', `${release.id} has no source called ${wanted}`, {
+      hint: has.bootstrap ? 'It is made of packages: `source: bootstrap`.' : 'It is made from its cloud image: `source: cloud-image`.',
+    });
+  }
+  const kind = source === 'bootstrap' ? 'release' : source;
+  return { base: { kind, release: release.id }, release };
 }
 
-async function imageBase(context: Context, reference: string): Promise<FoundBase> {
-  const image = await openStore(context.host, context.home).resolve(reference);
-  return { base: { kind: 'image', reference }, image: image.config };
+async function imageBase(context: Context, catalog: CatalogData, reference: string): Promise<FoundBase> {
+  const { config } = await openStore(context.host, context.home).resolve(reference);
+  // Its traps are those of what it was made from; an image that was built on it has dealt with them.
+  const release = config['dev.ingot.image'].cloudImage === undefined ? undefined : knownRelease(releases(catalog), config['dev.ingot.image'].release);
+  return { base: { kind: 'image', reference }, image: config, ...(release === undefined ? {} : { release }) };
 }
 
 /** What `from` of a template says; undefined where it is wrong, which then is a problem of the scope. */
@@ -63,15 +76,46 @@ export async function resolveFrom(scope: Scope): Promise<FoundBase | undefined> 
     return undefined;
   }
   if (typeof from === 'string') return await scope.attempt(['from'], () => findBase(context, catalog, from));
-  if ('release' in from) return await scope.attempt(['from', 'release'], () => releaseBase(catalog, from.release));
-  if ('image' in from) return await scope.attempt(['from', 'image'], () => imageBase(context, from.image));
+  if ('release' in from) return await scope.attempt(['from', 'release'], () => releaseFrom(scope, from));
+  if ('image' in from) return await scope.attempt(['from', 'image'], () => imageBase(context, catalog, from.image));
   if ('url' in from) return { base: { kind: 'url', url: from.url, sha256: from.sha256 } };
+  const path = await diskFile(scope, from.file);
+  return path === undefined ? undefined : { base: { kind: 'file', path } };
+}
+
+type FromRelease = Extract<NonNullable<Template['from']>, { readonly release: string }>;
+
+/** A release, perhaps with the cloud image that the user has of it. */
+async function releaseFrom(scope: Scope, { release: id, source, file, url, sha256, authorization }: FromRelease): Promise<FoundBase | undefined> {
+  if (file === undefined && url === undefined) {
+    for (const [key, value] of Object.entries({ sha256, authorization })) if (value !== undefined) scope.problem(['from', key], 'goes with `url`');
+    return releaseBase(scope.catalog, id, source);
+  }
+  const release = findRelease(scope.catalog, id);
+  const base = { kind: 'cloud-image', release: release.id } as const;
+  if (source === 'bootstrap') scope.problem(['from', 'source'], 'cannot be bootstrap: an image is given');
+  if (file !== undefined) {
+    if (url !== undefined) scope.problem(['from', 'url'], 'cannot be given together with `file`');
+    const path = await diskFile(scope, file);
+    return path === undefined ? undefined : { base: { ...base, origin: { kind: 'file', path } }, release };
+  }
+  if (url === undefined) return undefined;
+  if (sha256 === undefined) {
+    scope.problem(['from', 'url'], 'needs `sha256`: without a checksum nothing is downloaded');
+    return undefined;
+  }
+  if (authorization !== undefined) await scope.secretAt(['from', 'authorization', 'secret'], authorization.secret);
+  const secret = authorization === undefined ? {} : { authorization: authorization.secret };
+  return { base: { ...base, origin: { kind: 'url', url, sha256, ...secret } }, release };
+}
+
+/** A disk is large and lies where disks lie: only here a path may be absolute. */
+async function diskFile(scope: Scope, text: string): Promise<HostPath | undefined> {
   const at = ['from', 'file'];
-  // A disk is large and lies where disks lie: only here a path may be absolute.
-  const found = from.file.startsWith('/') ? await absoluteFile(scope, at, from.file) : await scope.fileAt(at, from.file);
+  const found = text.startsWith('/') ? await absoluteFile(scope, at, text) : await scope.fileAt(at, text);
   if (found === undefined) return undefined;
-  if (found.kind === 'file') return { base: { kind: 'file', path: found.path } };
-  scope.problem(at, `${from.file} is a folder, not a disk`);
+  if (found.kind === 'file') return found.path;
+  scope.problem(at, `${text} is a folder, not a disk`);
   return undefined;
 }
 
@@ -83,16 +127,17 @@ async function absoluteFile(scope: Scope, at: Path, text: string): Promise<{ rea
   return undefined;
 }
 
-/** Checks that the architecture is there; throws `arch-unsupported` and `source-unsupported`. */
-export function checkArchitecture({ release, image }: FoundBase, arch: string): void {
+/** Checks that the architecture is there, from the source that is wanted; throws `arch-unsupported` and `source-unsupported`. */
+export function checkArchitecture({ base, release, image }: FoundBase, arch: string): void {
   if (release?.architectures.length === 0) {
     throw new IngotError('usage', 'source-unsupported', `Of ${release.id} there is only an installer, from which ingot does not build yet`, {
       hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
     });
   }
-  if (release !== undefined && !release.architectures.some((known) => known === arch)) {
+  const known = release === undefined ? undefined : architecturesOf(base, release);
+  if (release !== undefined && known !== undefined && !known.includes(arch)) {
     throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, {
-      hint: `Supported: ${release.architectures.join(', ')}.`,
+      hint: `Supported${base.kind === 'cloud-image' ? ' by its cloud images' : ''}: ${known.join(', ')}.`,
     });
   }
   if (image !== undefined && image.architecture !== arch) {
@@ -100,25 +145,55 @@ export function checkArchitecture({ release, image }: FoundBase, arch: string): 
   }
 }
 
+/** An image that the user has is for what it is for. */
+function architecturesOf(base: Base, release: Release): readonly string[] {
+  if (base.kind === 'release') return Object.keys(release.bootstrap?.kernels ?? {});
+  if (base.kind === 'cloud-image' && base.origin === undefined) return Object.keys(release.images);
+  return release.architectures;
+}
+
+/** What the catalog knows of the disk of a release's cloud image, before it has been looked at. */
+function cloudDisk({ base, release }: FoundBase): (Pick<ImageDisk, 'firmware' | 'filesystem'> & { readonly size?: number }) | undefined {
+  if (base.kind !== 'cloud-image' || release === undefined) return undefined;
+  const [only, other] = release.firmware;
+  return { filesystem: release.filesystem ?? '', ...(only === undefined || other !== undefined ? {} : { firmware: only }) };
+}
+
+type ImageDisk = ImageConfig['dev.ingot.image']['disk'];
+
+/** Bytes that an image gets above what is below it, where that is nearly full. */
+const ROOM = 2 * 2 ** 30;
+
+function defaultSize({ base, image, release }: FoundBase): number {
+  const below = image?.['dev.ingot.image'];
+  if (below === undefined) return base.kind === 'cloud-image' ? 0 : DEFAULT_DISK_SIZE;
+  return below.cloudImage !== undefined && release?.traps.includes('small-root') === true ? below.disk.size + ROOM : below.disk.size;
+}
+
 /** The disk as flags, the template and the image below say, in this order; problems are told with `problem`. */
 export function diskOptions(
   disk: Template['disk'],
   overrides: { readonly size?: string | undefined; readonly filesystem?: Filesystem | undefined },
-  { image }: FoundBase,
+  found: FoundBase,
   problem: (path: Path, message: string) => void,
 ): DiskOptions {
-  const below = image?.['dev.ingot.image'].disk;
-  const size = parseSize(overrides.size ?? disk?.size ?? String(below?.size ?? DEFAULT_DISK_SIZE));
-  const least = below?.size ?? MINIMUM_DISK;
+  const { image } = found;
+  const below = image?.['dev.ingot.image'].disk ?? cloudDisk(found);
+  const size = parseSize(overrides.size ?? disk?.size ?? String(defaultSize(found)));
+  const least = below?.size ?? (found.base.kind === 'cloud-image' ? 0 : MINIMUM_DISK);
   if (size < least)
     problem(['disk', 'size'], `is ${formatSize(size)}, but ${below === undefined ? 'an image needs' : 'the image below has'} ${formatSize(least)}`);
   const belowFilesystem = filesystemSchema.safeParse(below?.filesystem).data;
   const filesystem = overrides.filesystem ?? disk?.filesystem ?? belowFilesystem ?? 'ext4';
   if (belowFilesystem !== undefined && filesystem !== belowFilesystem)
     problem(['disk', 'filesystem'], `cannot be ${filesystem}: the image below has ${belowFilesystem}`);
-  for (const key of ['partitions', 'lvm', 'firmware'] as const) {
+  for (const key of ['partitions', 'lvm'] as const) {
     if (below !== undefined && disk?.[key] !== undefined) problem(['disk', key], 'cannot be said here: the disk is that of the image below');
   }
+  const belowFirmware = below === undefined ? 'both' : (below.firmware ?? 'both');
+  if (disk?.firmware !== undefined && belowFirmware !== 'both' && disk.firmware !== belowFirmware)
+    problem(['disk', 'firmware'], `cannot be ${disk.firmware}: the image below is started by ${belowFirmware} alone`);
+  const firmware = disk?.firmware ?? (belowFirmware === 'both' ? undefined : belowFirmware);
   const partitions = disk?.partitions?.map(({ mount, size: text, filesystem: kind }) => ({ mount, size: parseSize(text), filesystem: kind }));
   for (const [i, { mount }] of (partitions ?? []).entries()) {
     const refused = mountProblem(mount);
@@ -128,7 +203,7 @@ export function diskOptions(
   return {
     size,
     filesystem,
-    ...(disk?.firmware === undefined ? {} : { firmware: disk.firmware }),
+    ...(firmware === undefined ? {} : { firmware }),
     ...(disk?.swap === undefined ? {} : { swap: parseSize(disk.swap) }),
     ...(partitions === undefined ? {} : { partitions }),
     ...(disk?.lvm === undefined ? {} : { lvm: disk.lvm }),

@@ -15,11 +15,31 @@ import { variableSchema } from './variables-schema.ts';
 const fromSchema = z
   .union([
     z.string().min(1).describe('A release of the catalog (`debian-12`), else an image of the store (`web:1.4`)'),
-    z.strictObject({ release: z.string().min(1).describe('A release of the catalog') }),
-    z.strictObject({ image: z.string().min(1).describe('An image of the store: `name[:tag]` or `name@sha256:…`') }),
-    z.strictObject({ file: z.string().min(1).describe("A qcow2 or raw disk, relative to the template's folder") }),
     z.strictObject({
-      url: z.url({ protocol: /^https?$/ }).describe('A qcow2 or raw disk to download'),
+      release: z.string().min(1).describe('A release of the catalog'),
+      source: z
+        .enum(['bootstrap', 'cloud-image'])
+        .optional()
+        .describe('Made of packages, or from the cloud image that the distribution publishes; default: of packages where the catalog knows how'),
+      file: z.string().min(1).optional().describe("The release's cloud image as a file that you have; relative to the template's folder"),
+      url: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe("An address of the release's cloud image that only you know; needs `sha256`"),
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')
+        .optional()
+        .describe('The checksum of what is at `url`'),
+      authorization: z
+        .strictObject({ secret: z.string().describe('Name of the secret') })
+        .optional()
+        .describe('Secret that holds the value of the Authorization header for `url`: `Bearer …`'),
+    }),
+    z.strictObject({ image: z.string().min(1).describe('An image of the store: `name[:tag]` or `name@sha256:…`') }),
+    z.strictObject({ file: z.string().min(1).describe("A qcow2, raw or VMDK disk, packed or not, relative to the template's folder") }),
+    z.strictObject({
+      url: z.url({ protocol: /^https?$/ }).describe('A qcow2, raw or VMDK disk to download'),
       sha256: z
         .string()
         .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits')

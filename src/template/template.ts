@@ -40,9 +40,16 @@ export type ResolvedTest = TemplateTest & { readonly role?: string };
 /** What an image starts from. */
 export type Base =
   | { readonly kind: 'release'; readonly release: string }
+  /** The cloud image of a release: what the catalog knows, or what the user has. */
+  | { readonly kind: 'cloud-image'; readonly release: string; readonly origin?: ImageOrigin }
   | { readonly kind: 'image'; readonly reference: string }
   | { readonly kind: 'file'; readonly path: HostPath }
   | { readonly kind: 'url'; readonly url: string; readonly sha256: string };
+
+/** Where the user has a cloud image from. */
+export type ImageOrigin =
+  | { readonly kind: 'file'; readonly path: HostPath }
+  | { readonly kind: 'url'; readonly url: string; readonly sha256: string; readonly authorization?: string };
 
 export interface ResolvedRole {
   readonly name: string;

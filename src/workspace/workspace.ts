@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import type { Executor } from './executor.ts';
+import { growFilesystem, growPartition } from './grow.ts';
 import { GuestRoot } from './guest-root.ts';
 import { NestedExecutor } from './nested.ts';
 import { readPartitionTable, type FoundPartition } from './partition-table.ts';
@@ -8,6 +9,8 @@ import { mountOthers, mountRoot, type PlannedMount, type RootPartition } from '.
 import type { AttachOptions, Place } from './place.ts';
 
 export interface WorkspaceOptions extends AttachOptions {
+  /** The root is made as large as the disk. */
+  readonly grow?: boolean;
   readonly onOutput?: (text: string, stream: 'stdout' | 'stderr') => void;
 }
 
@@ -32,7 +35,7 @@ export interface Workspace extends AsyncDisposable {
 
 /**
  * Opens a disk in a place and mounts its root. The file systems live in a mount namespace nested in the place's, which goes with the
- * workspace: one that failed leaves nothing mounted to the next. Throws `root-missing`, `filesystem-unsupported`, `workspace-lost`.
+ * workspace: one that failed leaves nothing mounted to the next. Throws `root-missing`, `filesystem-unsupported`, `root-not-last`, `workspace-lost`.
  */
 export async function openWorkspace(place: Place, options: WorkspaceOptions): Promise<Workspace> {
   await using undo = new AsyncDisposableStack();
@@ -40,9 +43,16 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
   // In a helper VM without hardware assistance every program takes its time to start: what can be done at once is.
   const nesting = NestedExecutor.start(place.executor, place.folder);
   undo.defer(async () => await (await nesting.catch(() => undefined))?.[Symbol.asyncDispose]());
-  const [nested, parts] = await Promise.all([nesting, readPartitionTable(place.executor, disk.path)]);
+  const [nested, asItWas] = await Promise.all([nesting, readPartitionTable(place.executor, disk.path)]);
   const mount = nested.folder;
-  const found = await mountRoot(nested, disk.path, parts, mount);
+  let [parts, found] = [asItWas, await mountRoot(nested, disk.path, asItWas, mount)];
+  if (options.grow === true) {
+    await nested.run(['umount', mount], { timeout: UNMOUNT_SECONDS });
+    await growPartition(nested, disk.path, parts, found.partition);
+    parts = await readPartitionTable(place.executor, disk.path);
+    found = await mountRoot(nested, disk.path, parts, mount);
+    await growFilesystem(nested, mount, found.partition);
+  }
   let mounted = true;
   undo.defer(() => (mounted ? unmountAnyhow(nested, mount) : undefined));
   const root = new GuestRoot(nested, mount, options.onOutput === undefined ? {} : { onOutput: options.onOutput });

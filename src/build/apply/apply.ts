@@ -79,7 +79,8 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
         async (shell, error) => await options.onFailure?.({ shellCommand: () => shell }, mask.error(error)),
       );
     }
-    await using workspace = await openWorkspace(place, { ...options, onOutput: apply.output });
+    const grow = 'grow' in recipe && recipe.grow === true;
+    await using workspace = await openWorkspace(place, { ...options, grow, onOutput: apply.output });
     try {
       const folder = await packages.folder;
       if (folder !== undefined) workspace.root.bindReadOnly(DEBS, await place.provide(folder));

@@ -1,6 +1,6 @@
 import { IngotError } from '../../base/errors.ts';
 import { quoteCommand } from '../../base/process.ts';
-import { writeBootMenu } from '../../disk/grub.ts';
+import { writeBootMenu, type GrubMenu } from '../../disk/grub.ts';
 import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
@@ -17,13 +17,18 @@ const MENU_PROGRAMS = ['/usr/sbin/update-grub', '/usr/sbin/update-initramfs'];
 /** Makes a layer of a template's own words: packages, files, commands, and the boot menu where kernels or their arguments changed. */
 export async function applyChange(apply: ApplyContext, workspace: Workspace, recipe: ChangeRecipe): Promise<void> {
   const { root } = workspace;
-  const { install, online } = recipe;
-  if (online !== undefined) {
-    await withNetwork(apply.place, root, async () => {
-      for (const command of online) await runCommand(root, command, { network: true });
-    });
+  const { install, online = [] } = recipe;
+  const called: string[] = [];
+  if (online.length > 0) {
+    called.push(
+      ...(await withoutMenu(root, () =>
+        withNetwork(apply.place, root, async () => {
+          for (const command of online) await runCommand(root, command, { network: true });
+        }),
+      )),
+    );
   }
-  const called = install === undefined ? [] : await installPackages(root, install);
+  if (install !== undefined) called.push(...(await installPackages(root, install)));
   if (recipe.downloads !== undefined) await applyDownloads(apply, workspace, recipe.downloads);
   if (recipe.files.length > 0) await root.writeFiles(recipe.files);
   for (const command of recipe.commands) {
@@ -35,12 +40,17 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
   if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
 }
 
-/**
- * Runs a command that may change packages by itself. The image's own program for the boot menu, which would name the disk that the root is mounted from,
- * is replaced meanwhile; returned where it was called.
- */
+/** Runs a command that may change packages by itself. */
 async function runOnline({ place }: ApplyContext, root: GuestRoot, command: GuestCommand, options: Pick<RunInRootOptions, 'stdin'>): Promise<string[]> {
-  return await root.withStubs(['/usr/sbin/update-grub'], () => withNetwork(place, root, () => runCommand(root, command, { ...options, network: true })));
+  return await withoutMenu(root, () => withNetwork(place, root, () => runCommand(root, command, { ...options, network: true })));
+}
+
+/**
+ * Runs what may install kernels. The image's own program for the boot menu, which would name the disk that the root is mounted from, is replaced
+ * meanwhile; returned where it was called.
+ */
+function withoutMenu(root: GuestRoot, work: () => Promise<unknown>): Promise<string[]> {
+  return root.withStubs(['/usr/sbin/update-grub'], work);
 }
 
 /** Runs a command of a recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */
@@ -59,9 +69,22 @@ export async function runCommand(root: GuestRoot, { label, argv }: GuestCommand,
   }
 }
 
+/** What a menu has to say on a disk that others laid out: /boot can be a file system of its own, and the root a subvolume. */
+export function bootMenuOf({ partition, mounts }: Pick<Workspace, 'partition' | 'mounts'>, { release, kernelArguments }: BootMenu): GrubMenu {
+  const { uuid, subvolume = '' } = partition;
+  const separate = mounts.find(({ path }) => path === '/boot');
+  const rootArguments = subvolume === '' ? [] : [`rootflags=subvol=${subvolume}`];
+  const boot =
+    separate !== undefined
+      ? { filesystemUuid: separate.partition.uuid, path: separate.subvolume === undefined ? '' : `/${separate.subvolume}` }
+      : { filesystemUuid: uuid, path: subvolume === '' ? '/boot' : `/${subvolume}/boot` };
+  return { release, filesystemUuid: uuid, kernelArguments: [...rootArguments, ...kernelArguments], boot };
+}
+
 /** Writes grub.cfg, and the arguments where the image's own update-grub looks for them. */
-export async function changeBootMenu({ root, partition }: Workspace, menu: BootMenu): Promise<void> {
-  await writeBootMenu(root, { ...menu, filesystemUuid: partition.uuid });
+export async function changeBootMenu(workspace: Workspace, menu: BootMenu): Promise<void> {
+  const { root } = workspace;
+  await writeBootMenu(root, bootMenuOf(workspace, menu));
   const { stdout } = await root.run(['cat', '/etc/default/grub']);
   const line = `GRUB_CMDLINE_LINUX="${menu.kernelArguments.join(' ')}"`;
   const content = stdout

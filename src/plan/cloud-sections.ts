@@ -1,0 +1,21 @@
+import type { Release } from '../catalog/schema.ts';
+import { datasources, missingAgents } from '../families/common/agents.ts';
+import type { Family } from '../families/family.ts';
+import type { ResolvedTemplate } from '../template/template.ts';
+import { installedPackages, type BaseImage } from './plan.ts';
+import type { Section } from './sections.ts';
+
+/**
+ * What comes first on a cloud image as it was downloaded: the disk is grown to the template's size, what its maker's cloud alone needs is undone, and it is
+ * sealed; then the agents that it lacks. Pure.
+ */
+export function cloudSections({ disk }: ResolvedTemplate, release: Release, family: Family, base: BaseImage): Section[] {
+  const grow = disk.size > base.virtualSize;
+  const sections: Section[] = [
+    { name: 'preparation', kind: 'preparation', changes: datasources(release), about: { disk: disk.size, grow }, ...(grow ? { grow: true } : {}) },
+  ];
+  // Nothing can be added to a system that is updated as a whole, and nothing be had from repositories that are gone.
+  if (release.traps.includes('immutable') || release.traps.includes('archived-repositories')) return sections;
+  const changes = missingAgents(release, family.traits, new Set(installedPackages(base.layers).keys()));
+  return changes.packages.length === 0 ? sections : [...sections, { name: 'agents', kind: 'packages', changes, about: {} }];
+}

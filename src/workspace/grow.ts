@@ -1,0 +1,67 @@
+import { IngotError } from '../base/errors.ts';
+import { growTable, TABLE_HEAD, type Write } from '../disk/grow-table.ts';
+import { growLvm } from '../disk/lvm.ts';
+import type { Executor } from './executor.ts';
+import { describePartitions, readLvmHead, type FoundPartition } from './partition-table.ts';
+
+/*
+ * Makes the root as large as its disk: partition table, physical and logical volume while nothing is mounted, then the file system by its own kernel.
+ */
+
+/** Grows what the root lies in. Throws `root-not-last` where something else is behind it, `table-unreadable` and `lvm-unreadable`. */
+export async function growPartition(executor: Executor, disk: string, parts: readonly FoundPartition[], root: FoundPartition): Promise<void> {
+  const holder =
+    root.volume === undefined ? root : parts.find(({ start, size, volume }) => volume === undefined && start <= root.start && root.start < start + size);
+  // A file system without a table has the whole disk already.
+  if (holder?.number === undefined) return;
+  if (parts.some(({ start }) => start >= holder.start + holder.size)) {
+    throw new IngotError('usage', 'root-not-last', 'The disk cannot be made larger: behind its root are other partitions', {
+      detail: describePartitions(parts),
+      hint: 'Leave `disk.size` away.',
+    });
+  }
+  const { stdout } = await executor.run(['sh', '-ec', READ_HEAD, 'sh', disk, String(TABLE_HEAD)]);
+  const [size = '', head = ''] = stdout.split('\n');
+  const { writes, size: grown } = growTable(Buffer.from(head, 'base64'), Number(size), holder.number);
+  await write(executor, disk, writes);
+  if (root.volume === undefined) return;
+  const metadata = growLvm(await readLvmHead(executor, disk, holder.start), grown, root.volume);
+  await write(executor, disk, [{ at: holder.start, bytes: metadata }]);
+}
+
+const READ_HEAD = 'if [ -b "$1" ]; then blockdev --getsize64 "$1"; else stat -L -c %s "$1"; fi; head -c "$2" "$1" | base64 -w0';
+const WRITE = 'base64 -d | dd of="$1" bs=64K seek="$2" oflag=seek_bytes iflag=fullblock conv=notrunc status=none';
+
+async function write(executor: Executor, disk: string, writes: readonly Write[]): Promise<void> {
+  for (const { at, bytes } of writes) await executor.run(['sh', '-ec', WRITE, 'sh', disk, String(at)], { stdin: bytes.toString('base64') });
+}
+
+/**
+ * The kernel's own calls, which need no tools of the file system: EXT4_IOC_RESIZE_FS with a count of blocks, XFS_IOC_FSGROWFSDATA with one and the share
+ * of inodes as it is, BTRFS_IOC_RESIZE with `max`. $1 is where it is mounted, $2 its kind, $3 bytes.
+ */
+const GROW = String.raw`
+my ($folder, $kind, $size) = @ARGV;
+sub fail { die "$kind cannot be grown: $!\n" }
+open(my $root, '<', $folder) or fail();
+if ($kind eq 'btrfs') {
+  my $arguments = pack('q a4088', 0, "max\0");
+  ioctl($root, 0x50009403, $arguments) or fail();
+} elsif ($kind eq 'xfs') {
+  my $geometry = "\0" x 256;
+  ioctl($root, 0x8100587e, $geometry) or ioctl($root, 0x80705864, $geometry) or fail();
+  my ($block, $inodes) = (unpack('L8', $geometry))[0, 7];
+  my $grow = pack('Q L x4', int($size / $block), $inodes);
+  ioctl($root, 0x4010586e, $grow) or fail();
+} else {
+  my $block = $ARGV[3];
+  my $blocks = pack('Q', int($size / $block));
+  ioctl($root, 0x40086610, $blocks) or fail();
+}
+`;
+
+/** Grows the mounted file system to the size of the part of the disk that it is on. */
+export async function growFilesystem(executor: Executor, mount: string, { filesystem, size }: FoundPartition): Promise<void> {
+  const { stdout } = await executor.run(['stat', '--file-system', '--format=%S', mount]);
+  await executor.run(['perl', '-e', GROW, mount, filesystem, String(size), stdout.trim()], { timeout: 600, shown: ['grow', filesystem, mount] });
+}
