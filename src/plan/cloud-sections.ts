@@ -1,5 +1,5 @@
 import type { Release } from '../catalog/schema.ts';
-import { datasources, missingAgents } from '../families/common/agents.ts';
+import { missingAgents, withoutTraps } from '../families/common/agents.ts';
 import type { Family } from '../families/family.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import { installedPackages, type BaseImage } from './plan.ts';
@@ -12,7 +12,7 @@ import type { Section } from './sections.ts';
 export function cloudSections({ disk }: ResolvedTemplate, release: Release, family: Family, base: BaseImage): Section[] {
   const grow = disk.size > base.virtualSize;
   const sections: Section[] = [
-    { name: 'preparation', kind: 'preparation', changes: datasources(release), about: { disk: disk.size, grow }, ...(grow ? { grow: true } : {}) },
+    { name: 'preparation', kind: 'preparation', changes: withoutTraps(release), about: { disk: disk.size, grow }, ...(grow ? { grow: true } : {}) },
   ];
   // Nothing can be added to a system that is updated as a whole, and nothing be had from repositories that are gone.
   if (release.traps.includes('immutable') || release.traps.includes('archived-repositories')) return sections;

@@ -161,13 +161,9 @@ function cloudDisk({ base, release }: FoundBase): (Pick<ImageDisk, 'firmware' | 
 
 type ImageDisk = ImageConfig['dev.ingot.image']['disk'];
 
-/** Bytes that an image gets above what is below it, where that is nearly full. */
-const ROOM = 2 * 2 ** 30;
-
-function defaultSize({ base, image, release }: FoundBase): number {
-  const below = image?.['dev.ingot.image'];
-  if (below === undefined) return base.kind === 'cloud-image' ? 0 : DEFAULT_DISK_SIZE;
-  return below.cloudImage !== undefined && release?.traps.includes('small-root') === true ? below.disk.size + ROOM : below.disk.size;
+/** Bytes; 0 for a disk that has not been looked at. */
+function defaultSize({ base, image }: FoundBase): number {
+  return image?.['dev.ingot.image'].disk.size ?? (base.kind === 'cloud-image' ? 0 : DEFAULT_DISK_SIZE);
 }
 
 /** The disk as flags, the template and the image below say, in this order; problems are told with `problem`. */

@@ -21,6 +21,13 @@ export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
     if (snaps.findIndex((other) => nameOf(other) === nameOf(snap)) !== i) scope.problem(['snaps', i], `${nameOf(snap)} is there twice`);
   }
   checkFamily(scope, release);
+  if (release.traps.includes('immutable')) {
+    const { packages, roles } = scope.loaded.template;
+    const asked = { update: update !== 'none', packages: packages.length > 0, roles: roles.length > 0 };
+    for (const [key, wanted] of Object.entries(asked))
+      if (wanted)
+        scope.problem([key], `cannot be had: ${release.id} is updated as a whole, and takes no packages`, 'Leave it away; files and services can be added.');
+  }
   if (system?.['ubuntu-pro'] !== undefined && release.distribution !== 'ubuntu') {
     scope.problem(['system', 'ubuntu-pro'], `is for Ubuntu alone, and the image is ${release.id}`);
   }

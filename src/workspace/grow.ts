@@ -2,13 +2,14 @@ import { IngotError } from '../base/errors.ts';
 import { growTable, TABLE_HEAD, type Write } from '../disk/grow-table.ts';
 import { growLvm } from '../disk/lvm.ts';
 import type { Executor } from './executor.ts';
+import { mountOptions } from './partitions.ts';
 import { describePartitions, readLvmHead, type FoundPartition } from './partition-table.ts';
 
 /*
  * Makes the root as large as its disk: partition table, physical and logical volume while nothing is mounted, then the file system by its own kernel.
  */
 
-/** Grows what the root lies in. Throws `root-not-last` where something else is behind it, `table-unreadable` and `lvm-unreadable`. */
+/** Grows what the root lies in; nothing of it may be mounted. Throws `root-not-last` where something else is behind it, `table-unreadable` and `lvm-unreadable`. */
 export async function growPartition(executor: Executor, disk: string, parts: readonly FoundPartition[], root: FoundPartition): Promise<void> {
   const holder =
     root.volume === undefined ? root : parts.find(({ start, size, volume }) => volume === undefined && start <= root.start && root.start < start + size);
@@ -37,8 +38,29 @@ async function write(executor: Executor, disk: string, writes: readonly Write[])
 }
 
 /**
- * The kernel's own calls, which need no tools of the file system: EXT4_IOC_RESIZE_FS with a count of blocks, XFS_IOC_FSGROWFSDATA with one and the share
- * of inodes as it is, BTRFS_IOC_RESIZE with `max`. $1 is where it is mounted, $2 its kind, $3 bytes.
+ * Mounts $2 with the options $1 on $3 for its loop device alone, which lives on while it is open. resize2fs would cut a file off behind the file system,
+ * as if that began at its start.
+ */
+const GROW_EXT4 = `
+mount -t ext4 -o "$1" "$2" "$3"
+device=$(findmnt --noheadings --output SOURCE --mountpoint "$3")
+exec 9<"$device"
+umount "$3"
+resize2fs -f "$device"
+`;
+
+/**
+ * Grows a file system of the ext family while it is not mounted: its own call of the kernel takes a right (CAP_SYS_RESOURCE) that root in a container
+ * has not. `folder` is an empty one to mount it on. Does nothing for others.
+ */
+export async function growUnmounted(executor: Executor, disk: string, part: FoundPartition, folder: string): Promise<void> {
+  if (part.filesystem !== 'ext4') return;
+  await executor.run(['sh', '-ec', GROW_EXT4, 'sh', mountOptions(part), disk, folder], { timeout: 900, shown: ['resize2fs', disk] });
+}
+
+/**
+ * The kernel's own calls, which need no tools of the file system: XFS_IOC_FSGROWFSDATA with a count of blocks and the share of inodes as it is,
+ * BTRFS_IOC_RESIZE with `max`. The arguments are where it is mounted, its kind, and bytes.
  */
 const GROW = String.raw`
 my ($folder, $kind, $size) = @ARGV;
@@ -47,21 +69,17 @@ open(my $root, '<', $folder) or fail();
 if ($kind eq 'btrfs') {
   my $arguments = pack('q a4088', 0, "max\0");
   ioctl($root, 0x50009403, $arguments) or fail();
-} elsif ($kind eq 'xfs') {
+} else {
   my $geometry = "\0" x 256;
   ioctl($root, 0x8100587e, $geometry) or ioctl($root, 0x80705864, $geometry) or fail();
   my ($block, $inodes) = (unpack('L8', $geometry))[0, 7];
   my $grow = pack('Q L x4', int($size / $block), $inodes);
   ioctl($root, 0x4010586e, $grow) or fail();
-} else {
-  my $block = $ARGV[3];
-  my $blocks = pack('Q', int($size / $block));
-  ioctl($root, 0x40086610, $blocks) or fail();
 }
 `;
 
-/** Grows the mounted file system to the size of the part of the disk that it is on. */
-export async function growFilesystem(executor: Executor, mount: string, { filesystem, size }: FoundPartition): Promise<void> {
-  const { stdout } = await executor.run(['stat', '--file-system', '--format=%S', mount]);
-  await executor.run(['perl', '-e', GROW, mount, filesystem, String(size), stdout.trim()], { timeout: 600, shown: ['grow', filesystem, mount] });
+/** Grows a mounted xfs or btrfs to the size of the part of the disk that it is on. Does nothing for others. */
+export async function growMounted(executor: Executor, mount: string, { filesystem, size }: FoundPartition): Promise<void> {
+  if (filesystem === 'ext4') return;
+  await executor.run(['perl', '-e', GROW, mount, filesystem, String(size)], { timeout: 600, shown: ['grow', filesystem, mount] });
 }

@@ -16,13 +16,13 @@ export interface RootPartition extends FoundPartition {
 const MOUNT_OPTIONS: Readonly<Record<string, string>> = { xfs: ',nouuid' };
 
 /** Options of mount(8) for a part of a disk; the loop device goes with the mount. */
-function optionsOf({ start, size, filesystem }: FoundPartition): string {
+export function mountOptions({ start, size, filesystem }: FoundPartition): string {
   return `loop,noatime,offset=${start},sizelimit=${size}${MOUNT_OPTIONS[filesystem] ?? ''}`;
 }
 
 /** Mounts a file system that is a part of a disk. */
 export async function mountPartition(executor: Executor, disk: string, partition: FoundPartition, folder: string): Promise<void> {
-  await executor.run(['mount', '-t', partition.filesystem, '-o', optionsOf(partition), disk, folder]);
+  await executor.run(['mount', '-t', partition.filesystem, '-o', mountOptions(partition), disk, folder]);
 }
 
 /** What mounting ends with where the file system is there and is no root. */
@@ -67,7 +67,7 @@ export async function mountRoot(
   let failure: IngotError | undefined;
   for (const candidate of rootCandidates(parts)) {
     try {
-      const argv = ['sh', '-ec', MOUNT_ROOT, 'sh', candidate.filesystem, optionsOf(candidate), disk, folder] as const;
+      const argv = ['sh', '-ec', MOUNT_ROOT, 'sh', candidate.filesystem, mountOptions(candidate), disk, folder] as const;
       const { stdout, exitCode } = await executor.run(argv, { accept: [NO_ROOT], shown: ['mount', '-t', candidate.filesystem, disk] });
       if (exitCode === NO_ROOT) continue;
       const [subvolume = '', ...fstab] = stdout.split('\n');
@@ -168,7 +168,7 @@ export async function mountOthers(
     await executor.run(['sh', '-ec', CHECK_FOLDER, 'sh', root, path]);
     if (same && subvolume !== undefined) await executor.run(['sh', '-ec', MOUNT_SUBVOLUME, 'sh', subvolume, root, folder]);
     else if (partition.filesystem === 'vfat') {
-      const { exitCode } = await executor.run(['sh', '-c', MOUNT_VFAT, 'sh', optionsOf(partition), disk, folder], { accept: [NO_ROOT] });
+      const { exitCode } = await executor.run(['sh', '-c', MOUNT_VFAT, 'sh', mountOptions(partition), disk, folder], { accept: [NO_ROOT] });
       if (exitCode === NO_ROOT) continue;
     } else await mountPartition(executor, disk, partition, folder);
     mounted.push(mount);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import type { Executor } from './executor.ts';
-import { growFilesystem, growPartition } from './grow.ts';
+import { growMounted, growPartition, growUnmounted } from './grow.ts';
 import { GuestRoot } from './guest-root.ts';
 import { NestedExecutor } from './nested.ts';
 import { readPartitionTable, type FoundPartition } from './partition-table.ts';
@@ -50,8 +50,10 @@ export async function openWorkspace(place: Place, options: WorkspaceOptions): Pr
     await nested.run(['umount', mount], { timeout: UNMOUNT_SECONDS });
     await growPartition(nested, disk.path, parts, found.partition);
     parts = await readPartitionTable(place.executor, disk.path);
+    const grown = parts.find(({ start, filesystem }) => start === found.partition.start && filesystem === found.partition.filesystem);
+    if (grown !== undefined) await growUnmounted(nested, disk.path, grown, mount);
     found = await mountRoot(nested, disk.path, parts, mount);
-    await growFilesystem(nested, mount, found.partition);
+    await growMounted(nested, mount, found.partition);
   }
   let mounted = true;
   undo.defer(() => (mounted ? unmountAnyhow(nested, mount) : undefined));

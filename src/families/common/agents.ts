@@ -24,9 +24,7 @@ if command -v setup-cloud-init >/dev/null; then setup-cloud-init; fi
 
 /** What a cloud image lacks of that, given the names of its packages. */
 export function missingAgents({ traps }: Pick<Release, 'traps'>, { init }: Pick<Traits, 'init'>, has: ReadonlySet<string>): Changes {
-  // What reads its first boot in a way of its own would get in its way.
-  const otherwise = traps.includes('ignition') || traps.includes('own-cloud-init');
-  const packages = [AGENT, ...(otherwise ? [] : [CLOUD_INIT]), ...(traps.includes('no-sudo') ? ['sudo'] : [])].filter((name) => !has.has(name));
+  const packages = [AGENT, CLOUD_INIT, ...(traps.includes('no-sudo') ? ['sudo'] : [])].filter((name) => !has.has(name));
   const services = [...(packages.includes(AGENT) ? [AGENT] : []), ...(packages.includes(CLOUD_INIT) ? CLOUD_INIT_SERVICES : [])];
   if (packages.length === 0) return NOTHING;
   return { ...NOTHING, packages, commands: services.length === 0 ? [] : [shell('agents', init === 'systemd' ? SYSTEMD : OPENRC, ...services)] };
@@ -35,7 +33,23 @@ export function missingAgents({ traps }: Pick<Release, 'traps'>, { init }: Pick<
 /** What every image looks for at its first boot: the platforms that images are published to, the lab, and the clouds that most are made for. */
 const DATASOURCES = rootFile('/etc/cloud/cloud.cfg.d/91-ingot-datasources.cfg', 'datasource_list: [NoCloud, ConfigDrive, CloudStack, OpenStack, Ec2, None]\n');
 
-/** Has a cloud image look for other sources than those of its maker's own cloud. */
-export function datasources({ traps }: Pick<Release, 'traps'>): Changes {
-  return traps.includes('fixed-datasource') ? { ...NOTHING, files: [DATASOURCES] } : NOTHING;
+/** Everybody knows the password: `*` lets nobody in by one, and leaves keys alone. */
+const LOCK = String.raw`
+for name; do sed -i -E "s/^($name):[^:]*:/\1:*:/" /etc/shadow; done
+`;
+/** What tells cloud-init to leave the network alone; what a platform says of it would not be read. */
+const MANAGE = String.raw`
+grep -lE '^[^#]*config: *disabled' /etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null | xargs -r rm -f
+`;
+
+/** Undoes what the maker of a cloud image has set for one cloud, or for trying it out. */
+export function withoutTraps({ traps, defaultUser }: Pick<Release, 'traps' | 'defaultUser'>): Changes {
+  return {
+    ...NOTHING,
+    files: traps.includes('fixed-datasource') ? [DATASOURCES] : [],
+    commands: [
+      ...(traps.includes('public-password') ? [shell('public passwords', LOCK, ...new Set(['root', defaultUser]))] : []),
+      ...(traps.includes('network-unmanaged') ? [shell('network', MANAGE)] : []),
+    ],
+  };
 }
