@@ -55,7 +55,7 @@ type Record = z.output<typeof recordSchema>;
 /**
  * The image of the store that the cloud image of a release has become: called like the release, with the tag `cloud-` and the beginning of the file's
  * SHA-256. A rolling address is asked for what it has now; what the store has already is not downloaded again. Throws what downloading and
- * verifying throw, what taking a disk in throws, `image-unknown` and `login-needed`.
+ * verifying throw, what taking a disk in throws, `login-needed` and `source-unsupported`.
  */
 export async function storedCloudImage(
   context: Context,
@@ -100,6 +100,16 @@ function imageOf(release: Release, arch: string): CloudImage {
       hint: `It has them for ${Object.keys(release.images).join(', ')}.`,
     });
   }
+  if (image.format === 'tar') {
+    throw new IngotError(
+      'usage',
+      'source-unsupported',
+      `What ${release.id} publishes is the tree of a root file system, which ingot does not put on a disk yet`,
+      {
+        hint: 'Start from a disk that you made of it: `from: { file: … }`.',
+      },
+    );
+  }
   if (image.login === undefined) return image;
   throw new IngotError('usage', 'login-needed', `The cloud image of ${release.id} is behind the login of ${image.login}`, {
     hint: `Download it from ${image.url}, and start from the file: \`from: { release: ${release.id}, file: … }\`; or from an address with \`url\`, \`sha256\` and \`authorization\`.`,
@@ -137,8 +147,9 @@ async function fetch(
   }
 }
 
-async function fetchOptions({ home, signal, events }: Context, release: Release, offline: boolean): Promise<FetchImageOptions> {
-  const catalog = await loadCatalog();
+async function fetchOptions(context: Context, release: Release, offline: boolean): Promise<FetchImageOptions> {
+  const { home, signal, events } = context;
+  const catalog = await loadCatalog(context);
   const keys = release.keys.flatMap(({ file }) => (file === undefined || catalog.keys[file] === undefined ? [] : [Buffer.from(catalog.keys[file])]));
   return { home, keys, offline, signal, onMessage: (level, text) => events.message(level, text) };
 }
