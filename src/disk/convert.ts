@@ -4,14 +4,11 @@ import type { Host } from '../base/host.ts';
 import { quoteCommand, type Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 
-export const EXPORT_FORMATS = ['qcow2', 'raw'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
-
 /**
  * Clusters of a compressed export. Larger ones compress better, but a guest that runs on the file unpacks a whole cluster for any byte of
  * it. Measured on a Debian 12 image: 149.3 MB with 64 KiB, 142.0 MB with 256 KiB, 141.6 MB with 1 MiB, 142.9 MB with 2 MiB.
  */
-const CLUSTER_SIZE = '256k';
+export const EXPORT_CLUSTERS = '256k';
 
 /**
  * A chain of qcow2 files as a block device graph, for a `json:` file name (QEMU: docs/interop/qmp, BlockdevOptions). Every backing file is
@@ -30,7 +27,8 @@ export function chainGraph(chain: readonly HostPath[]): object {
 }
 
 export interface ConvertOptions {
-  readonly format: ExportFormat;
+  /** The words of `qemu-img convert` that say what is written: `-O`, `-c`, `-o`, or those for a target that is there already. */
+  readonly output: readonly string[];
   /** Write a qcow2's clusters in order, one after the other: slower, and always the same bytes. */
   readonly inOrder?: boolean;
   /** From 0 to 100. */
@@ -43,10 +41,9 @@ export interface ConvertOptions {
  * `command-missing`, and `interrupted`. What was written until then is the caller's to remove.
  */
 export async function convertChain(host: Host, chain: readonly HostPath[], target: string, options: ConvertOptions): Promise<void> {
-  const output = options.format === 'raw' ? ['-O', 'raw', '-S', '64k'] : ['-O', 'qcow2', '-c', '-o', `compression_type=zstd,cluster_size=${CLUSTER_SIZE}`];
   // Sixteen requests in flight, in any order: compression then uses all cores.
   const parallel = options.inOrder === true ? ['-m', '1'] : ['-m', '16', '-W'];
-  const convert: Argv = ['qemu-img', 'convert', '-p', ...parallel, ...output, `json:${JSON.stringify(chainGraph(chain))}`, target];
+  const convert: Argv = ['qemu-img', 'convert', '-p', ...parallel, ...options.output, `json:${JSON.stringify(chainGraph(chain))}`, target];
   const argv: Argv = host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...convert] : convert;
   options.signal?.throwIfAborted();
   const running = host.processes.spawn(argv, { stdout: 'pipe', stderr: 'pipe' });

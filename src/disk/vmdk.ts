@@ -22,7 +22,7 @@ export interface VmdkHeader {
 }
 
 /** Reads and checks the header of a file and its descriptor; throws `vmdk-invalid`. */
-export async function readVmdkHeader(files: Files, path: string): Promise<VmdkHeader> {
+export async function readVmdkHeader(files: Pick<Files, 'readPart'>, path: string): Promise<VmdkHeader> {
   const header = Buffer.from(await files.readPart(path, 0, HEADER_LENGTH));
   const { virtualSize, at, size } = parseVmdkHeader(header);
   return { virtualSize, ...parseVmdkDescriptor(Buffer.from(await files.readPart(path, at, size)).toString('latin1')) };

@@ -54,6 +54,7 @@ export const HOST_TOOLS = {
     needs: [],
     files: ['/usr/libexec/virtiofsd', '/usr/lib/qemu/virtiofsd', '/usr/lib/virtiofsd'],
   },
+  sqfstar: { purpose: 'writes images as squashfs', package: 'squashfs-tools', needs: [], version: ['-version'] },
   openssl: { purpose: 'hashes passwords for VMs', package: 'openssl', needs: [], version: ['version'] },
   'ssh-keygen': { purpose: 'makes the key for VMs', package: 'openssh-client', needs: ['vm'] },
 } as const satisfies Readonly<Record<string, Omit<HostTool, 'name'>>>;

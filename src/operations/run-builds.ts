@@ -84,11 +84,11 @@ async function writeOutputs(
   outputs: Prepared['plan']['template']['outputs'],
   image: Parameters<NonNullable<ImageBuild['finish']>>[1],
 ): Promise<void> {
-  const { host, home, signal, events } = context;
+  const { events } = context;
   const { exportImage } = await import('../disk/export.ts');
   for (const { path, format } of outputs) {
     await events.stage(`write ${path}`, (span) =>
-      exportImage(host, home, image, path, { format, force: true, signal, onProgress: (percent) => span.progress(percent, 100, 'items', '%') }),
+      exportImage(context, image, path, { format, force: true, onProgress: (percent, what) => span.progress(percent, 100, 'items', what ?? '%') }),
     );
   }
 }

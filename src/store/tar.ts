@@ -32,22 +32,30 @@ const FIELD = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [number, number]>;
 
-/** The header of a file; time, owner and the like are always the same, so that the same content gives the same bytes. */
-export function tarHeader(name: string, size: number): Uint8Array {
+/** What differs from a file of root's with mode 0644. */
+export interface TarAttributes {
+  readonly directory?: boolean;
+  readonly mode?: number;
+  /** Number of user and group. */
+  readonly owner?: number;
+}
+
+/** The header of a file or folder; time, owner and the like are always the same, so that the same content gives the same bytes. */
+export function tarHeader(name: string, size: number, { directory = false, mode = directory ? 0o755 : 0o644, owner = 0 }: TarAttributes = {}): Uint8Array {
   if (Buffer.byteLength(name) > FIELD.name[1]) throw new Error(`${name} is too long for a tar header`);
   const header = Buffer.alloc(BLOCK);
   const put = ([at, length]: readonly [number, number], text: string): void => void header.write(text.slice(0, length), at, 'latin1');
   put(FIELD.name, name);
-  put(FIELD.mode, '0000644\0');
-  put(FIELD.uid, '0000000\0');
-  put(FIELD.gid, '0000000\0');
+  put(FIELD.mode, `${mode.toString(8).padStart(7, '0')}\0`);
+  put(FIELD.uid, `${owner.toString(8).padStart(7, '0')}\0`);
+  put(FIELD.gid, `${owner.toString(8).padStart(7, '0')}\0`);
   if (size <= OCTAL_LIMIT) put(FIELD.size, `${size.toString(8).padStart(11, '0')}\0`);
   else {
     header.writeUInt8(0x80, FIELD.size[0]);
     header.writeBigUInt64BE(BigInt(size), FIELD.size[0] + 4);
   }
   put(FIELD.time, '00000000000\0');
-  put(FIELD.type, '0');
+  put(FIELD.type, directory ? '5' : '0');
   put(FIELD.magic, 'ustar\u000000');
   put(FIELD.checksum, `${sumOf(header).toString(8).padStart(6, '0')}\0 `);
   return header;

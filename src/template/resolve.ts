@@ -1,11 +1,12 @@
 import { basename, dirname } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { openSecrets, type Secrets } from '../base/secrets.ts';
-import { hostPath, parseName, type HostPath, type Name } from '../base/types.ts';
+import { hostPath, parseName, type Name } from '../base/types.ts';
 import { loadCatalog } from '../catalog/catalog.ts';
 import type { CatalogData } from '../catalog/schema.ts';
 import type { Filesystem } from '../disk/layout.ts';
 import type { Context } from '../operations/operation.ts';
+import { chooseFormat } from '../disk/formats/table.ts';
 import type { LoadedTemplate } from './load.ts';
 import { Reading } from './reading.ts';
 import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase } from './resolve-base.ts';
@@ -80,13 +81,14 @@ export async function resolveTemplate(
     found === undefined
       ? undefined
       : await scope.attempt(['disk'], () => diskOptions(template.disk, overrides, found, (path, message) => scope.problem(path, message)));
-  const outputs: { format: 'qcow2' | 'raw'; path: HostPath }[] = [];
-  for (const [i, { format, path }] of template.outputs.entries()) {
+  const outputs: ResolvedTemplate['outputs'][number][] = [];
+  for (const [i, { format, path, options }] of template.outputs.entries()) {
     const at = scope.pathAt(['outputs', i, 'path'], path);
     const place = at === undefined ? undefined : dirname(at);
     if (place !== undefined && (await context.host.files.status(place)) === undefined) scope.problem(['outputs', i, 'path'], `there is no folder ${place}`);
     if (template.outputs.findIndex((other) => other.path === path) !== i) scope.problem(['outputs', i, 'path'], 'is written twice');
-    if (at !== undefined) outputs.push({ format, path: at });
+    const chosen = await scope.attempt(['outputs', i], () => chooseFormat(path, format, options));
+    if (at !== undefined && chosen !== undefined) outputs.push({ format: chosen, path: at });
   }
   const filesystem = disk?.filesystem ?? 'ext4';
   const name = await imageName(scope, loaded, overrides, oneLineName(context, found, { arch, kernel, filesystem, roles }));

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { FORMAT_NAMES } from '../disk/formats/table.ts';
 import { filesystemSchema } from '../disk/layout.ts';
 import { networkSchema } from './network-schema.ts';
 import { stepSchema } from './step-schema.ts';
@@ -213,8 +214,9 @@ const snapSchema = z.strictObject({
 });
 
 const outputSchema = z.strictObject({
-  format: z.enum(['qcow2', 'raw']).describe('Format of the file'),
-  path: z.string().min(1).describe("File to write, relative to the template's folder"),
+  format: z.enum(FORMAT_NAMES).optional().describe("Format of the file; default: what the file's extension names"),
+  path: z.string().min(1).describe("File to write, or folder for `web`, relative to the template's folder"),
+  options: z.record(z.string(), z.string()).default({}).describe('Options of the format: `layout: fixed`'),
 });
 
 /** A role by name or by the path of its folder, alone or with its parameters; or one that lies in a Git repository. */

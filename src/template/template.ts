@@ -1,4 +1,5 @@
 import type { HostPath, Name } from '../base/types.ts';
+import type { ChosenFormat } from '../disk/formats/table.ts';
 import type { DiskOptions } from '../disk/layout.ts';
 
 import type { RoleContent } from '../roles/role.ts';
@@ -31,7 +32,7 @@ export interface ResolvedTemplate {
   readonly steps: readonly ResolvedStep[];
   /** Those of the roles, and the template's own. */
   readonly tests: readonly ResolvedTest[];
-  readonly outputs: readonly { readonly format: 'qcow2' | 'raw'; readonly path: HostPath }[];
+  readonly outputs: readonly { readonly format: ChosenFormat; readonly path: HostPath }[];
 }
 
 /** What must hold in the booted image, and which role says so. */
