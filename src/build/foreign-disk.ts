@@ -25,13 +25,13 @@ export type DiskBase = Extract<Base, { kind: 'file' | 'url' }>;
 /**
  * The image of the store that a disk of the user, or one that is downloaded, has become, as `name:tag`: the file's name, and `file-` with the
  * beginning of its SHA-256. Taken in at the first use: checked, copied into a qcow2 of ingot's own, opened in the helper VM, and read; after that nothing
- * is opened. Throws `disk-unknown`, `qcow2-invalid`, `distribution-unsupported`, `arch-unsupported`, `offline-missing`, and what downloading throws.
+ * is opened. `name` is another name than the file's. Throws `disk-unknown`, `qcow2-invalid`, `distribution-unsupported`, `arch-unsupported`, `offline-missing`, and what downloading throws.
  */
-export async function storedDisk(context: Context, base: DiskBase, options: { readonly offline: boolean }): Promise<string> {
+export async function storedDisk(context: Context, base: DiskBase, options: { readonly offline: boolean; readonly name?: Name }): Promise<string> {
   const { host, home } = context;
   const before = base.kind === 'file' ? await host.files.status(base.path) : undefined;
   const digest = base.kind === 'url' ? parseDigest(`sha256:${base.sha256.toLowerCase()}`) : await digestOf(context, base.path, before);
-  const name = nameOf(base);
+  const name = options.name ?? nameOf(base);
   const key = diskKey(digest);
   const tag = `file-${hexOf(digest).slice(0, 12)}`;
   const reference = `${name}:${tag}`;
@@ -67,7 +67,7 @@ function nameOf(base: DiskBase): Name {
   const file = base.kind === 'file' ? base.path : new URL(base.url).pathname;
   const stem = basename(file)
     .replace(/\.(gz|xz|zst|bz2)$/i, '')
-    .replace(/\.(qcow2|img|raw|disk|vmdk)$/i, '');
+    .replace(/\.(qcow2|img|raw|disk|vmdk|ova|vhd|vhdx)$/i, '');
   const name = stem
     .toLowerCase()
     .replaceAll(/[^a-z0-9.-]+/g, '-')

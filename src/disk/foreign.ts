@@ -5,6 +5,9 @@ import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 import { confine } from './confine.ts';
 import { QCOW2_LIMITS, readQcow2Header } from './qcow2.ts';
+import { readOva } from './ova.ts';
+import { readVhd, VHD_MAGIC } from './vhd.ts';
+import { readVhdx } from './vhdx.ts';
 import { readVmdkHeader, VMDK_MAGIC } from './vmdk.ts';
 
 /*
@@ -14,9 +17,11 @@ import { readVmdkHeader, VMDK_MAGIC } from './vmdk.ts';
 
 export interface ForeignDisk {
   readonly path: HostPath;
-  readonly format: 'qcow2' | 'raw' | 'vmdk';
+  readonly format: 'qcow2' | 'raw' | 'vmdk' | 'vpc' | 'vhdx';
   /** Bytes of the disk. */
   readonly size: number;
+  /** Where in the file the disk lies, where that is not the whole: in a package, and before the footer of a fixed VHD. */
+  readonly part?: { readonly position: number; readonly size: number };
 }
 
 /** Bytes; no image of a system is larger. */
@@ -26,20 +31,21 @@ const SECTOR = 512;
 /** What people take for a disk image, by its first bytes: name and how to make a disk of it. */
 const OTHERS: readonly { readonly magic: string; readonly name: string; readonly hint: string }[] = [
   { magic: '# Disk DescriptorFile', name: 'the descriptor of a VMDK disk', hint: 'Convert it first: qemu-img convert -f vmdk -O qcow2 IN OUT' },
-  { magic: 'conectix', name: 'a VHD disk', hint: 'Convert it first: qemu-img convert -f vpc -O qcow2 IN OUT' },
-  { magic: 'vhdxfile', name: 'a VHDX disk', hint: 'Convert it first: qemu-img convert -f vhdx -O qcow2 IN OUT' },
   { magic: '<<< ', name: 'a VirtualBox disk', hint: 'Convert it first: qemu-img convert -f vdi -O qcow2 IN OUT' },
   { magic: 'PK\u0003\u0004', name: 'a zip archive', hint: 'Unpack it first.' },
 ];
+
+/** How an archive that is a package begins: with the name of its descriptor. */
+const PACKAGE_NAME = /^[^\0]{1,96}\.ovf\0/i;
 
 /** How a file can be packed, by its first bytes. */
 const PACKINGS = { gz: '\u001F\u008B', xz: '\u00FD7zXZ', zst: '(\u00B5/\u00FD', bz2: 'BZh' } as const;
 export type Packing = keyof typeof PACKINGS;
 
-/** How a file is packed, and whether what is there is a tar archive, by its first bytes alone. */
+/** How a file is packed, and whether what is there is a tar archive, by its first bytes alone. A package (OVA) is an archive, too, and read as it is. */
 export async function packingOf(files: Files, path: HostPath): Promise<Packing | 'tar' | undefined> {
   const head = Buffer.from(await files.readPart(path, 0, SECTOR)).toString('latin1');
-  if (head.slice(257, 262) === 'ustar') return 'tar';
+  if (head.slice(257, 262) === 'ustar') return PACKAGE_NAME.test(head) ? undefined : 'tar';
   const packings: Packing[] = ['gz', 'xz', 'zst', 'bz2'];
   return packings.find((name) => head.startsWith(PACKINGS[name]));
 }
@@ -66,7 +72,8 @@ function hasMbr(head: Buffer): boolean {
 
 /**
  * Says what a file is, by its first bytes alone. Throws `disk-unknown`, `qcow2-invalid` for a qcow2 that names another file, is encrypted,
- * damaged, or beyond what a sane image has, and `vmdk-invalid`.
+ * damaged, or beyond what a sane image has, and `vmdk-invalid`, `vhd-invalid`, `vhdx-invalid`, `ova-invalid`, where one stands on another disk `vhd-parent-missing`
+ * and `vhdx-parent-missing`.
  */
 export async function identifyDisk(files: Files, path: HostPath): Promise<ForeignDisk> {
   const status = await files.status(path);
@@ -76,17 +83,40 @@ export async function identifyDisk(files: Files, path: HostPath): Promise<Foreig
   const other = OTHERS.find(({ magic }) => head.subarray(0, magic.length).toString('latin1') === magic);
   if (other !== undefined) throw unknown(path, `it is ${other.name}`, other.hint);
   if (head.toString('latin1', 0, 4) === VMDK_MAGIC) return { path, format: 'vmdk', size: limited(path, await vmdkSize(files, path)) };
+  const found = (await findVhd(files, path, head, status.size)) ?? (await findPacked(files, path, head));
+  if (found !== undefined) return found;
   const more = Buffer.concat([head, Buffer.from(await files.readPart(path, head.length, SECTOR))]);
   const has = ([at, sign]: readonly [number, string]): boolean => more.toString('latin1', at, at + sign.length) === sign;
   if (has(ISO_SIGN)) throw unknown(path, 'it is an installer, or another CD', 'A disk on which a system is installed is what it takes.');
   if (!RAW_SIGNS.some(has) && !hasMbr(head)) {
     throw unknown(
       path,
-      'it is neither qcow2, nor VMDK, nor a raw disk with a partition table or a file system',
+      'it is neither qcow2, VMDK, VHD, VHDX, nor a package (OVA), nor a raw disk with a partition table or a file system',
       'What is packed is unpacked: gz, xz, zst, bz2.',
     );
   }
   return { path, format: 'raw', size: limited(path, Math.ceil(status.size / SECTOR) * SECTOR) };
+}
+
+/** A VHD, whose only sure sign is at its end, or a VHDX. */
+async function findVhd(files: Files, path: HostPath, head: Buffer, end: number): Promise<ForeignDisk | undefined> {
+  if (head.toString('latin1', 0, 8) === 'vhdxfile') return { path, format: 'vhdx', size: limited(path, (await readVhdx(files, path)).size) };
+  const last = end < SECTOR ? '' : Buffer.from(await files.readPart(path, end - SECTOR, 8)).toString('latin1');
+  if (last !== VHD_MAGIC && head.toString('latin1', 0, 8) !== VHD_MAGIC) return undefined;
+  const { kind, size } = await readVhd(files, path);
+  // What comes before the footer is the disk itself, of as many bytes as the footer says.
+  if (kind === 'fixed') return { path, format: 'raw', size: limited(path, size), part: { position: 0, size } };
+  return { path, format: 'vpc', size: limited(path, size) };
+}
+
+/** The disk in a package, which is an archive that begins with a descriptor. */
+async function findPacked(files: Files, path: HostPath, head: Buffer): Promise<ForeignDisk | undefined> {
+  if (head.toString('latin1', 257, 262) !== 'ustar' || !PACKAGE_NAME.test(head.toString('latin1', 0, 101))) return undefined;
+  const part = await readOva(files, path);
+  const inside = {
+    readPart: (file: string, at: number, length: number) => files.readPart(file, part.position + at, Math.min(length, Math.max(0, part.size - at))),
+  };
+  return { path, format: 'vmdk', size: limited(path, await vmdkSize(inside, path)), part };
 }
 
 async function qcow2Size(files: Files, path: HostPath): Promise<number> {
@@ -99,7 +129,7 @@ async function qcow2Size(files: Files, path: HostPath): Promise<number> {
   return Math.ceil(virtualSize / SECTOR) * SECTOR;
 }
 
-async function vmdkSize(files: Files, path: HostPath): Promise<number> {
+async function vmdkSize(files: Pick<Files, 'readPart'>, path: HostPath): Promise<number> {
   try {
     return (await readVmdkHeader(files, path)).virtualSize;
   } catch (error) {
@@ -118,6 +148,15 @@ function limited(path: HostPath, size: number): number {
 function unknown(path: HostPath, why: string, hint: string): IngotError {
   return new IngotError('verification', 'disk-unknown', `${path} is no disk that ingot can start from: ${why}`, { hint });
 }
+
+/** QEMU reads no other file, and takes a VHD's size from where it stands in bytes. */
+const DRIVER_OPTIONS: Readonly<Record<ForeignDisk['format'], object>> = {
+  qcow2: { backing: null },
+  vmdk: { backing: null },
+  vpc: { force_size_calc: 'current_size' },
+  vhdx: {},
+  raw: {},
+};
 
 const CONVERT_SECONDS = 3600;
 /** What `qemu-img check` ends with where space is lost and nothing else is wrong. */
@@ -156,9 +195,10 @@ export async function checkDisk(host: Pick<Host, 'files' | 'processes' | 'machin
   }
 }
 
-function graphOf({ path, format }: ForeignDisk): string {
+function graphOf({ path, format, part }: ForeignDisk): string {
   const file = { driver: 'file', filename: path, 'read-only': true };
-  return `json:${JSON.stringify({ driver: format, 'read-only': true, file, ...(format === 'raw' ? {} : { backing: null }) })}`;
+  const bytes = part === undefined ? file : { driver: 'raw', offset: part.position, size: part.size, 'read-only': true, file };
+  return `json:${JSON.stringify({ driver: format, 'read-only': true, file: bytes, ...DRIVER_OPTIONS[format] })}`;
 }
 
 async function runCheck(host: Pick<Host, 'processes'>, command: (argv: Argv) => Argv, graph: string, signal: AbortSignal): Promise<void> {

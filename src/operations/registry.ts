@@ -67,6 +67,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'image pull': { group: 'images', load: () => import('./image-pull.ts') },
   'image export': { group: 'images', load: () => import('./image-export.ts') },
   'image save': { group: 'images', load: () => import('./image-save.ts') },
+  'image import': { group: 'images', load: () => import('./image-import.ts') },
   'image load': { group: 'images', load: () => import('./image-load.ts') },
   'image backup': { group: 'images', load: () => import('./image-backup.ts') },
   'image restore': { group: 'images', load: () => import('./image-restore.ts') },

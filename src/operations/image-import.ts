@@ -1,0 +1,42 @@
+import * as z from 'zod';
+import { formatSize, hostPath, parseName } from '../base/types.ts';
+import { openStore } from '../store/store.ts';
+import { clientFile } from './client-file.ts';
+import { defineOperation } from './operation.ts';
+
+export default defineOperation({
+  name: 'image import',
+  summary: 'Take a disk that something else has made into the store',
+  description:
+    'Reads qcow2, VMDK (in one file), VHD, VHDX, OVA and raw disks, packed or not (gz, xz, zst, bz2). The file is input that nobody vouches for: its headers are checked before any other program sees it, nothing that it names is opened or fetched, it is copied by a confined program, and its file systems are opened in the helper VM alone, here and by whatever is built on it. Its system must be a release of the catalog. The image has the tags latest and `file-` with the beginning of the SHA-256 of the file.',
+  kind: 'job',
+  input: z.strictObject({
+    file: clientFile.meta({ positional: true, clientFile: true }).describe('The disk'),
+    name: z.string().optional().describe("The image's name; default: the file's name"),
+    offline: z.boolean().default(false).describe('Use no network: the helper VM is made of what has been downloaded before'),
+    force: z.boolean().default(false).describe('Move the tag latest from another image that has it'),
+  }),
+  output: z.strictObject({ reference: z.string(), digest: z.string(), release: z.string(), size: z.int(), stored: z.int() }),
+  examples: [
+    { command: 'ingot image import appliance.ova --name appliance', does: 'the disk of a package, whose sums are checked' },
+    { command: 'ingot image import ~/old/web.vhdx && ingot vm create web --image web', does: 'a disk of Hyper-V, run in the lab' },
+  ],
+  async run(input, context) {
+    const { host, home } = context;
+    const store = openStore(host, home);
+    const { storedDisk } = await import('../build/foreign-disk.ts');
+    const { checkLatest } = await import('../build/import-tag.ts');
+    const name = input.name === undefined ? undefined : parseName(input.name, 'an image');
+    const base = { kind: 'file', path: hostPath(input.file) } as const;
+    if (name !== undefined) await checkLatest(store, name, undefined, input.force);
+    const reference = await storedDisk(context, base, { offline: input.offline, ...(name === undefined ? {} : { name }) });
+    const image = await store.resolve(reference);
+    const own = reference.slice(0, reference.lastIndexOf(':'));
+    await checkLatest(store, own, image.digest, input.force);
+    await store.tag(reference, `${own}:latest`);
+    const { release, disk } = image.config['dev.ingot.image'];
+    return { reference, digest: image.digest, release, size: disk.size, stored: image.layers.reduce((sum, layer) => sum + layer.size, 0) };
+  },
+  render: ({ reference, digest, release, size, stored }) =>
+    `${reference}  ${digest}\n${release}, a disk of ${formatSize(size)}, ${formatSize(stored)} in the store`,
+});
