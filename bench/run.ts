@@ -19,6 +19,7 @@ import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
 import { imageDownload } from './rows/download.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { fleetBuild, fleetSize } from './rows/fleet.ts';
+import { formatRows } from './rows/formats.ts';
 import { helperVmStart } from './rows/helper-vm.ts';
 import { createMany, listMany } from './rows/lab.ts';
 import { labCreate } from './rows/lab-create.ts';
@@ -58,6 +59,7 @@ const ROWS: readonly Row[] = [
   pushSibling,
   pushBase,
   pullBase,
+  ...formatRows,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
