@@ -18,11 +18,12 @@ export class ReaderRecord {
   }
 }
 
-/** The first number with a dot that a program says of itself. */
+/** The version that a program says of itself: a number with dots, else one after that word. */
 function versionOf(program: Reader): string {
   for (const flag of ['--version', '-version']) {
     const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8' });
-    const version = /\d+\.\d+(?:\.\d+)*|version (\d+)/.exec(`${stdout}${stderr}`)?.[0].replace('version ', '');
+    const said = `${stdout}${stderr}`;
+    const version = /\d+\.\d+(?:\.\d+)*/.exec(said)?.[0] ?? /version (\d+)/.exec(said)?.[1];
     if (version !== undefined) return version;
   }
   return 'read';
