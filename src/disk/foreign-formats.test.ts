@@ -88,7 +88,7 @@ function vhdx(): Buffer {
   const bytes = Buffer.alloc(2 ** 20);
   const id = (text: string): Buffer => {
     const raw = Buffer.from(text.replaceAll('-', ''), 'hex');
-    return Buffer.concat([raw.subarray(0, 4).reverse(), raw.subarray(4, 6).reverse(), raw.subarray(6, 8).reverse(), raw.subarray(8)]);
+    return Buffer.concat([raw.subarray(0, 4).toReversed(), raw.subarray(4, 6).toReversed(), raw.subarray(6, 8).toReversed(), raw.subarray(8)]);
   };
   bytes.write('vhdxfile', 0, 'latin1');
   for (const [at, sequence] of [

@@ -5,6 +5,8 @@ import { readTextIfThere, replaceFile } from '../base/files.ts';
 import { takeLock } from '../base/lock.ts';
 import { hexOf, hostPath, type HostPath } from '../base/types.ts';
 import { exportImage } from '../disk/export.ts';
+import { chooseFormat } from '../disk/formats/table.ts';
+import type { ExportContext } from '../disk/formats/writers.ts';
 import type { ExportedDisk, PlatformContext, PublishedImage } from '../platforms/platform.ts';
 import { parseReference } from '../store/reference.ts';
 import type { Image } from '../store/model.ts';
@@ -53,7 +55,7 @@ const exportSchema = z.strictObject({ v: z.literal(1), size: z.int(), sha256: z.
  * The image as one flat file in `cache/exports/`, with its digest; made where it is not there. It stays until {@link dropExport}, so that a publication that
  * was cut, and other targets, need not make it again.
  */
-export async function exportDisk(context: PlatformContext, image: Image, format: ExportedDisk['format']): Promise<ExportedDisk> {
+export async function exportDisk(context: ExportContext, image: Image, format: ExportedDisk['format']): Promise<ExportedDisk> {
   const { host, home, events, signal } = context;
   const path = exportPath(context, image, format);
   await using _lock = await takeLock(host, home, `export-${hexOf(image.digest).slice(0, 16)}`, { what: `exporting ${image.digest}`, signal });
@@ -62,7 +64,11 @@ export async function exportDisk(context: PlatformContext, image: Image, format:
   await host.files.makeDirectory(home.exports);
   await host.files.remove(path);
   await events.stage('flat disk', (span) =>
-    exportImage(host, home, image, path, { format, force: true, signal, onProgress: (percent) => span.progress(percent, 100, 'items', '%') }),
+    exportImage(context, image, path, {
+      format: chooseFormat(path, format, {}),
+      force: true,
+      onProgress: (percent) => span.progress(percent, 100, 'items', '%'),
+    }),
   );
   const size = (await host.files.status(path))?.size ?? 0;
   const { hex } = await events.stage('digest', (span) => host.files.sha256(path, (done) => span.progress(done, size, 'bytes')));

@@ -26,7 +26,9 @@ const LEFT_OUT = [
   './sys/*',
   './run/*',
   './tmp/*',
-  './lost+found', './vmlinuz*', './initrd.img*',
+  './lost+found',
+  './vmlinuz*',
+  './initrd.img*',
 ];
 /** For Incus all names begin with its folder; targets of symbolic links stay as they are. */
 export const BELOW_ROOTFS = ['--transform', 'flags=rSh;s,^\\.,rootfs,'];

@@ -24,7 +24,7 @@ function entry(path: string, mode: number, content: string): Buffer {
   header.write(octal(0, 11), 136);
   header.write(' '.repeat(8), 148);
   header.write('0', 156);
-  header.write('ustar\0' + '00', 257);
+  header.write('ustar\x0000', 257);
   if (cut > 0) header.write(path.slice(0, cut), 345);
   header.write(
     `${octal(
