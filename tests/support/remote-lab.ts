@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Events } from '../../src/base/events.ts';
 import { builtInSettings, type Settings } from '../../src/base/settings.ts';
 import type { Context } from '../../src/operations/operation.ts';
@@ -6,7 +7,7 @@ import { putSampleImage, recordsOf, sampleGate, sampleHome, type SampleHome } fr
 /** An operation's context in a home, in which nobody waits; what it says goes to `said`. */
 export function remoteContext(at: SampleHome, settings: Partial<Settings> = {}, said: string[] = [], env: Readonly<Record<string, string>> = {}): Context {
   return {
-    host: { ...at.host, clock: { ...at.host.clock, sleep: () => Promise.resolve() }, env: { HOME: at.home.root, ...env } },
+    host: { ...at.host, clock: { ...at.host.clock, sleep: () => setImmediate() }, env: { HOME: at.home.root, ...env } },
     home: at.home,
     settings: { ...builtInSettings(at.home), ...settings },
     events: new Events('test', (event) => void (event.type === 'message' && said.push(event.text)), at.host),
