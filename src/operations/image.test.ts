@@ -217,7 +217,7 @@ test('image save and load', async () => {
 describe('image export', () => {
   test('refuses an unknown format before it looks for the image', async () => {
     await using at = await sampleHome();
-    await expect(run(exportOperation, at, { image: 'web', out: '/x/web.vhd' })).rejects.toMatchObject({ code: 'format-unknown', class: 'usage' });
+    await expect(run(exportOperation, at, { image: 'web', out: '/x/web.floppy' })).rejects.toMatchObject({ code: 'format-unknown', class: 'usage' });
     await expect(run(exportOperation, at, { image: 'web', out: '/x/web.raw' })).rejects.toMatchObject({ code: 'image-unknown' });
   });
 
