@@ -9,9 +9,9 @@ import { PLACES, type PlaceKind } from '../workspace/place.ts';
 import { clientFile } from './client-file.ts';
 import { defineOperation, type Context } from './operation.ts';
 
-const OPTIONS = FORMAT_NAMES.flatMap((name) => Object.entries(formatOf(name).options).map(([key, { values }]) => `${name}: ${key}=${values.join('|')}`)).join(
-  '; ',
-);
+const OPTIONS = FORMAT_NAMES.flatMap((name) =>
+  Object.entries(formatOf(name).options).map(([key, { values }]) => `${name}: ${key} is ${values.join(', ')}`),
+).join('; ');
 
 export default defineOperation({
   name: 'image export',
