@@ -98,7 +98,7 @@ describe.skipIf(reason !== undefined)(`what a VM is made of${reason === undefine
 
   test("the user's cloud-init files apply beside ingot's", async () => {
     expect(await guest('ls /user-data /vendor-data')).toBe('/user-data\n/vendor-data');
-    expect(await guest('hostname; grep -c "127.0.1.1 dev" /etc/hosts; ip -4 -o addr | grep -c 10.0.2.77/24')).toBe('dev\n1\n1');
+    expect(await guest('hostname; grep -Ec "^127.0.1.1[[:space:]]+dev" /etc/hosts; ip -4 -o addr | grep -c 10.0.2.77/24')).toBe('dev\n1\n1');
   });
 
   test('another key and the password let in, and a wrong one does not', async () => {
