@@ -40,7 +40,8 @@ describe.skipIf(reason !== undefined)(`tools around a running VM${reason === und
   test('cloud-init, a port and a command are waited for, and what never comes is told', async () => {
     expect(await home.json(['vm', 'wait', 'tools', '--for', 'cloud-init'])).toMatchObject({ for: 'cloud-init' });
     expect(await home.json(['vm', 'wait', 'tools', '--port', '22'])).toMatchObject({ for: 'port' });
-    expect(await home.json(['vm', 'wait', 'tools', '--', 'test', '-e', '/etc/hosts'])).toMatchObject({ for: 'command' });
+    const waited = await home.ingot(['vm', 'wait', 'tools', '--json', '--', 'test', '-e', '/etc/hosts']);
+    expect(JSON.parse(waited.stdout)).toMatchObject({ for: 'command' });
     const { exitCode, stderr } = await home.ingot(['vm', 'wait', 'tools', '--port', '81', '--timeout', '10']);
     expect(exitCode).toBe(10);
     expect(stderr).toContain('in vain for port 81 of tools');
