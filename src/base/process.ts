@@ -79,7 +79,8 @@ function tail(text: string): string {
   return text.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
 }
 
-function commandFailed(argv: Argv, result: CommandResult, secrets: readonly string[], signal: string | undefined): IngotError {
+/** What is thrown for a program that failed, with the end of what it said: `command-failed`. */
+export function commandFailed(argv: Argv, result: CommandResult, secrets: readonly string[], signal: string | undefined): IngotError {
   const how = signal === undefined ? `ended with exit code ${result.exitCode}` : `was ended by ${signal}`;
   const output = tail(result.stderr.trim() === '' ? result.stdout : result.stderr);
   return new IngotError('command', 'command-failed', mask(`${argv[0]} ${how}`, secrets), {
@@ -90,16 +91,16 @@ function commandFailed(argv: Argv, result: CommandResult, secrets: readonly stri
 /** What setpriv ends with where the program does not exist. */
 const SETPRIV_NOT_FOUND = 127;
 
-/** Makes the kernel end a program together with this process, however that ends: one that is waited for must not outlive who waits. */
-function endingWithIngot(argv: Argv): Argv {
-  return process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', '--', ...argv] : argv;
+/** Makes the kernel (Linux alone can) end a program together with this process, however that ends: one that is waited for must not outlive who waits. */
+export function endingWithIngot(argv: Argv, platform: NodeJS.Platform): Argv {
+  return platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', '--', ...argv] : argv;
 }
 
 /** The real {@link Processes} of this machine. */
 export const hostProcesses: Processes = {
   async run(argv, options = {}) {
     const secrets = options.secrets ?? [];
-    const [file, ...args] = endingWithIngot(argv);
+    const [file, ...args] = endingWithIngot(argv, process.platform);
     // Loaded here, since most commands start no program and all of them feel what is imported.
     const { execa } = await import('execa');
     const subprocess = execa(file, args, {

@@ -1,7 +1,7 @@
-import { StringDecoder } from 'node:string_decoder';
+import { attach } from '../base/attached.ts';
 import { IngotError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
-import { quoteCommand, type Argv } from '../base/process.ts';
+import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
 
 /**
@@ -44,28 +44,22 @@ export async function convertChain(host: Host, chain: readonly HostPath[], targe
   // Sixteen requests in flight, in any order: compression then uses all cores.
   const parallel = options.inOrder === true ? ['-m', '1'] : ['-m', '16', '-W'];
   const convert: Argv = ['qemu-img', 'convert', '-p', ...parallel, ...options.output, `json:${JSON.stringify(chainGraph(chain))}`, target];
-  const argv: Argv = host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...convert] : convert;
   options.signal?.throwIfAborted();
-  const running = host.processes.spawn(argv, { stdout: 'pipe', stderr: 'pipe' });
+  const running = attach(host, convert, { stdout: 'pipe', stderr: 'pipe' });
   const stop = (): void => running.kill('SIGKILL');
   options.signal?.addEventListener('abort', stop, { once: true });
-  let errors = '';
-  const decoder = new StringDecoder('utf8');
-  running.stderr?.on('data', (data: Buffer) => (errors = (errors + decoder.write(data)).slice(-4096)));
   running.stdout?.on('data', (data: Buffer) => {
     const percent = [...data.toString('latin1').matchAll(/\(([\d.]+)\/100%\)/g)].at(-1)?.[1];
     if (percent !== undefined) options.onProgress?.(Number(percent));
   });
-  const { exitCode, signal } = await running.ended;
+  const { exitCode } = await running.ended;
   options.signal?.removeEventListener('abort', stop);
   if (exitCode === 0) return;
   if (options.signal?.aborted === true) throw new IngotError('interrupted', 'interrupted', 'Stopped while the image was exported');
-  if (running.pid === undefined || (exitCode === 127 && /failed to execute/.test(errors))) {
+  if (running.pid === undefined || (exitCode === 127 && /failed to execute/.test(running.words()))) {
     throw new IngotError('host', 'command-missing', 'The program qemu-img is not installed', {
       hint: 'Run `ingot doctor` to see what is missing and `ingot setup` to install it.',
     });
   }
-  throw new IngotError('command', 'command-failed', `qemu-img ${signal === undefined ? `ended with exit code ${exitCode}` : `was ended by ${signal}`}`, {
-    detail: `$ ${quoteCommand(convert)}\n${errors.trim()}`,
-  });
+  throw await running.failure();
 }

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
-import { IngotError } from '../../base/errors.ts';
+import { attach } from '../../base/attached.ts';
 import type { Host } from '../../base/host.ts';
-import { quoteCommand, type Argv } from '../../base/process.ts';
+import type { Argv } from '../../base/process.ts';
 import type { Appender } from './appender.ts';
 import { inOrder } from './in-order.ts';
 import { piecesOf, type DiskSource } from './source.ts';
@@ -89,22 +89,16 @@ export async function writeCompressed(
 /** One stream of xz, by its program: Node knows none. */
 async function compressXz(host: Pick<Host, 'processes' | 'machine'>, data: Buffer, signal: AbortSignal | undefined): Promise<Buffer> {
   const xz: Argv = ['xz', '--compress', '--stdout', '--threads=1', '-6'];
-  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...xz] : xz, {
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
+  const running = attach(host, xz, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
   const stop = (): void => running.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });
   const packed: Buffer[] = [];
-  let errors = '';
   running.stdout?.on('data', (bytes: Buffer) => packed.push(bytes));
-  running.stderr?.on('data', (bytes: Buffer) => (errors = (errors + bytes.toString('utf8')).slice(-4096)));
   // What it says when it ends early counts, not that it reads no more.
   running.stdin?.on('error', () => undefined).end(data);
   const { exitCode } = await running.ended;
   signal?.removeEventListener('abort', stop);
   signal?.throwIfAborted();
   if (exitCode === 0) return Buffer.concat(packed);
-  throw new IngotError('command', 'command-failed', `xz ended with exit code ${exitCode ?? 'none'}`, { detail: `$ ${quoteCommand(xz)}\n${errors.trim()}` });
+  throw await running.failure();
 }

@@ -1,5 +1,5 @@
-import { IngotError } from '../../base/errors.ts';
-import { quoteCommand, type Argv } from '../../base/process.ts';
+import { attach } from '../../base/attached.ts';
+import type { Argv } from '../../base/process.ts';
 import { tarHeader, tarPadding } from '../../store/tar.ts';
 import { Appender } from './appender.ts';
 import { writeCompressed } from './compressed.ts';
@@ -60,16 +60,8 @@ export async function writeSquashfs(job: WriteJob): Promise<() => Promise<void>>
   const tar = await packRoot(job, []);
   const compression = job.format.options['compression'] ?? 'zstd';
   const make: Argv = ['sqfstar', '-comp', compression, '-no-progress', '-mkfs-time', '0', part];
-  const argv: Argv = host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...make] : make;
   await using source = await openSource(host, tar.graph, scratch, signal);
-  const running = host.processes.spawn(argv, { stdin: 'pipe', stderr: 'pipe' });
-  await using undo = new AsyncDisposableStack();
-  undo.defer(async () => {
-    running.kill('SIGKILL');
-    await running.ended;
-  });
-  let errors = '';
-  running.stderr?.on('data', (bytes: Buffer) => (errors = (errors + bytes.toString('utf8')).slice(-4096)));
+  await using running = attach(host, make, { stdin: 'pipe', stderr: 'pipe' });
   const { Readable } = await import('node:stream');
   const { pipeline } = await import('node:stream/promises');
   if (running.stdin === null) throw new Error('there is no pipe');
@@ -78,10 +70,6 @@ export async function writeSquashfs(job: WriteJob): Promise<() => Promise<void>>
     if (signal.aborted) throw error;
   });
   const { exitCode } = await running.ended;
-  if (exitCode !== 0) {
-    throw new IngotError('command', 'command-failed', `sqfstar ended with exit code ${exitCode ?? 'none'}`, {
-      detail: `$ ${quoteCommand(make)}\n${errors.trim()}`,
-    });
-  }
+  if (exitCode !== 0) throw await running.failure();
   return () => checkSquashfs(job, tar);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
+import { attach } from '../../base/attached.ts';
 import { IngotError } from '../../base/errors.ts';
 import type { Host } from '../../base/host.ts';
 import { quoteCommand, type Argv } from '../../base/process.ts';
@@ -40,20 +41,13 @@ export async function openSource(host: Host, graph: object, scratch: HostPath, s
   }
   const file = `json:${JSON.stringify(graph)}`;
   const serve: Argv = ['qemu-nbd', '--read-only', '--persistent', '--shared=2', `--socket=${socket}`, file];
-  const argv: Argv = host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...serve] : serve;
   await using undo = new AsyncDisposableStack();
-  const server = host.processes.spawn(argv, { stderr: 'pipe' });
-  undo.defer(async () => {
-    server.kill('SIGKILL');
-    await server.ended;
-    await host.files.remove(socket);
-  });
-  let words = '';
-  server.stderr?.on('data', (data: Buffer) => (words = (words + data.toString('utf8')).slice(-4096)));
+  undo.defer(() => host.files.remove(socket));
+  const server = undo.use(attach(host, serve, { stderr: 'pipe' }));
   const state = { ended: false };
   void server.ended.then(() => (state.ended = true));
   const failure = (why: string): IngotError =>
-    new IngotError('host', 'disk-lost', `The disk cannot be opened: ${why}`, { detail: `$ ${quoteCommand(serve)}\n${words.trim()}` });
+    new IngotError('host', 'disk-lost', `The disk cannot be opened: ${why}`, { detail: `$ ${quoteCommand(serve)}\n${server.words()}` });
   const [client, map] = await Promise.all([
     connectWithin(host, socket, state, failure, signal),
     host.processes.run(['qemu-img', 'map', '--output=json', file], { timeout: MAP_SECONDS, ...(signal === undefined ? {} : { signal }) }),

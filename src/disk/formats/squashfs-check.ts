@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { attach } from '../../base/attached.ts';
 import { IngotError } from '../../base/errors.ts';
-import { quoteCommand, type Argv } from '../../base/process.ts';
+import type { Argv } from '../../base/process.ts';
 import { tarPieces, type RootTar } from './root-tar.ts';
 import { openSource } from './source.ts';
 import type { WriteJob } from './writers.ts';
@@ -92,25 +93,10 @@ function nameOf(path: string): string {
 }
 
 async function listing({ context, signal }: WriteJob, argv: Argv, onLine: (line: string) => void, input?: Readable): Promise<void> {
-  const { host } = context;
-  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...argv] : argv, {
-    stdin: input === undefined ? 'ignore' : 'pipe',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  await using undo = new AsyncDisposableStack();
-  undo.defer(async () => {
-    running.kill('SIGKILL');
-    await running.ended;
-  });
-  let errors = '';
-  running.stderr?.on('data', (bytes: Buffer) => (errors = (errors + bytes.toString('utf8')).slice(-4096)));
+  await using running = attach(context.host, argv, { stdin: input === undefined ? 'ignore' : 'pipe', stdout: 'pipe', stderr: 'pipe' });
   if (running.stdout === null) throw new Error('there is no pipe');
   createInterface({ input: running.stdout }).on('line', onLine);
   if (input !== undefined && running.stdin !== null) await pipeline(input, running.stdin, { signal });
   const { exitCode } = await running.ended;
-  if (exitCode !== 0)
-    throw new IngotError('command', 'command-failed', `${argv[0]} ended with exit code ${exitCode ?? 'none'}`, {
-      detail: `$ ${quoteCommand(argv)}\n${errors.trim()}`,
-    });
+  if (exitCode !== 0) throw await running.failure();
 }

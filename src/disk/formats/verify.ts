@@ -1,3 +1,4 @@
+import { attach } from '../../base/attached.ts';
 import { IngotError } from '../../base/errors.ts';
 import type { Host } from '../../base/host.ts';
 import { quoteCommand, type Argv } from '../../base/process.ts';
@@ -51,21 +52,11 @@ const PIECE = 2 ** 20;
 /** Unpacks a stream by its program and compares it with a disk. Throws `export-differs`. */
 export async function compareStream(host: Host, source: DiskSource, path: string, compression: Compression, signal?: AbortSignal): Promise<void> {
   const unpack: Argv = [...UNPACK[compression], '--', path];
-  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...unpack] : unpack, {
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  await using undo = new AsyncDisposableStack();
-  undo.defer(async () => {
-    running.kill('SIGKILL');
-    await running.ended;
-  });
-  let errors = '';
-  running.stderr?.on('data', (bytes: Buffer) => (errors = (errors + bytes.toString('utf8')).slice(-4096)));
+  await using running = attach(host, unpack, { stdout: 'pipe', stderr: 'pipe' });
   if (running.stdout === null) throw new Error('there is no pipe');
   const end = await compareBytes(source, running.stdout, signal);
   const { exitCode } = await running.ended;
-  if (exitCode !== 0 || end !== undefined) throw differs(`$ ${quoteCommand(unpack)}\n${end ?? ''}\n${errors.trim()}`.trim());
+  if (exitCode !== 0 || end !== undefined) throw differs(`$ ${quoteCommand(unpack)}\n${end ?? ''}\n${running.words()}`.trim());
 }
 
 /** What differs between a disk and a stream, in words; undefined where nothing does. */

@@ -1,7 +1,7 @@
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
-import { quoteCommand, type Argv, type RunningProcess } from '../../base/process.ts';
+import { endingWithIngot, quoteCommand, type Argv, type RunningProcess } from '../../base/process.ts';
 import type { HostPath } from '../../base/types.ts';
 import type { GuestFiles } from './guest-spec.ts';
 import { QmpClient } from './qmp.ts';
@@ -67,7 +67,7 @@ export async function launch(host: Host, files: LaunchFiles, argv: Argv, lifetim
 async function spawnWithParent(host: Host, log: HostPath, input: string, argv: Argv): Promise<RunningProcess> {
   const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, input, ...argv];
   // Elsewhere than on Linux nothing like it exists; there the guest ends with ingot's orderly end only.
-  const running = host.processes.spawn(host.machine.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL', ...shell] : shell, {
+  const running = host.processes.spawn(endingWithIngot(shell, host.machine.platform), {
     stdin: 'pipe',
     stdout: 'pipe',
   });

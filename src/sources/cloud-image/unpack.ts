@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { attach } from '../../base/attached.ts';
 import { IngotError, isOutOfSpace } from '../../base/errors.ts';
 import type { Host } from '../../base/host.ts';
 import type { Argv } from '../../base/process.ts';
@@ -53,11 +54,9 @@ export async function unpack(host: Pick<Host, 'files' | 'processes' | 'machine'>
     data: UNPACK_LIMITS.free + UNPACK_LIMITS.dataRatio * packed,
   };
   signal.throwIfAborted();
-  const running = host.processes.spawn(argv, { stdout: 'pipe', stderr: 'pipe' });
+  const running = attach(host, argv, { stdout: 'pipe', stderr: 'pipe' });
   const stop = (): void => running.kill('SIGKILL');
   signal.addEventListener('abort', stop, { once: true });
-  let said = '';
-  running.stderr?.on('data', (data: Buffer) => (said = (said + data.toString('utf8')).slice(-4096)));
   try {
     const size = await writeSparsely(running.stdout, target, limits, (reason) => tooLarge(path, packed, reason), options.onProgress);
     const { exitCode } = await running.ended;
@@ -68,7 +67,7 @@ export async function unpack(host: Pick<Host, 'files' | 'processes' | 'machine'>
         'unpack-failed',
         size === 0 && exitCode === 0 ? `There is nothing in ${path}` : `${path} cannot be unpacked to its end`,
         {
-          detail: said.trim(),
+          detail: running.words(),
           hint: 'Get it again, and compare its checksum with that of its maker.',
         },
       );
