@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IngotError } from './errors.ts';
+import { inPool } from './pool.ts';
 import type { Host } from './host.ts';
 import { networkCause, retry } from './retry.ts';
 import type { HostPath } from './types.ts';
@@ -53,26 +54,18 @@ export async function downloadAll<T extends DownloadItem>(
   }
   const total = missing.reduce((sum, item) => sum + item.size, 0);
   let done = 0;
-  const abort = new AbortController();
-  const signal = AbortSignal.any([options.signal, abort.signal]);
-  const queue = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+  await inPool(
+    PARALLEL,
+    items,
+    async (item, signal) => {
       const path = join(options.folder, item.sha256);
       if (!present.has(item.sha256)) {
         await downloadOne(host, item, path, signal, options, (bytes) => options.onProgress?.((done += bytes), total));
       }
       await onReady(item, path);
-    }
-  };
-  const workers = Array.from({ length: PARALLEL }, worker);
-  try {
-    await Promise.all(workers);
-  } catch (error) {
-    abort.abort();
-    await Promise.allSettled(workers);
-    throw error;
-  }
+    },
+    options.signal,
+  );
   return { fetched: total };
 }
 

@@ -10,7 +10,7 @@ import { refuseLoss } from './found.ts';
 import type { Lab, Member } from './model.ts';
 import type { MemberPlan, PlanOptions } from './plan.ts';
 import { prepareLab, type Prepared } from './prepare.ts';
-import { inPool } from './pool.ts';
+import { inPool } from '../base/pool.ts';
 import { lockLab, saveLab } from './state.ts';
 
 export type UpContext = LabContext & Pick<Context, 'consent'>;

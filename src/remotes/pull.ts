@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { trustedKeys } from '../attest/check-signatures.ts';
 import { trustOf } from '../attest/sign-image.ts';
 import { IngotError } from '../base/errors.ts';
+import { blobProgress } from './blob-progress.ts';
+import { inPool } from '../base/pool.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hexOf, parseName, type Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
@@ -178,38 +180,23 @@ class Puller {
     }
     const total = missing.reduce((sum, { size }) => sum + size, 0);
     const copied = new Map<Digest, string>();
-    const done = new Map<Digest, number>();
-    const stop = new AbortController();
-    const context = { ...this.#context, signal: AbortSignal.any([this.#context.signal, stop.signal]) };
-    const worker = async (): Promise<void> => {
-      for (let blob = missing.shift(); blob !== undefined; blob = missing.shift()) {
+    const tell = blobProgress(total, onProgress);
+    await inPool(
+      PARALLEL,
+      missing,
+      async (blob, signal) => {
         const { digest } = blob;
         const small = this.#fetched.get(digest);
-        copied.set(
-          digest,
-          await fetchBlob(context, small === undefined ? this.#remote : inMemory(small), blob, {
-            what: this.#what,
-            into: this.#scratch,
-            onProgress: (bytes) => {
-              done.set(digest, bytes);
-              onProgress?.(
-                [...done.values()].reduce((sum, one) => sum + one, 0),
-                total,
-              );
-            },
-          }),
-        );
+        const file = await fetchBlob({ ...this.#context, signal }, small === undefined ? this.#remote : inMemory(small), blob, {
+          what: this.#what,
+          into: this.#scratch,
+          onProgress: (bytes) => tell(digest, bytes),
+        });
+        copied.set(digest, file);
         this.read.add(digest);
-      }
-    };
-    const workers = Array.from({ length: PARALLEL }, worker);
-    try {
-      await Promise.all(workers);
-    } catch (error) {
-      stop.abort();
-      await Promise.allSettled(workers);
-      throw error;
-    }
+      },
+      this.#context.signal,
+    );
     return copied;
   }
 

@@ -1,4 +1,6 @@
 import { IngotError } from '../base/errors.ts';
+import { blobProgress } from './blob-progress.ts';
+import { inPool } from '../base/pool.ts';
 import type { Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { entryName } from '../store/images.ts';
@@ -120,33 +122,19 @@ export class Sender {
     this.count.blobs += all.size;
     const missing = await this.#missing([...all].map(([digest, size]) => ({ digest, size, path: this.#context.home.blob(digest) })));
     const total = missing.reduce((sum, { size }) => sum + size, 0);
-    const done = new Map<Digest, number>();
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#context.signal, stop.signal]);
-    const worker = async (): Promise<void> => {
-      for (let blob = missing.shift(); blob !== undefined; blob = missing.shift()) {
+    const tell = blobProgress(total, this.#onProgress);
+    await inPool(
+      PARALLEL,
+      missing,
+      async (blob, signal) => {
         const { digest, size } = blob;
-        const onProgress = (bytes: number): void => {
-          done.set(digest, bytes);
-          this.#onProgress?.(
-            [...done.values()].reduce((sum, one) => sum + one, 0),
-            total,
-          );
-        };
-        const how = await this.#remote.send(blob, { from: from.get(digest), signal, onProgress });
-        onProgress(size);
+        const how = await this.#remote.send(blob, { from: from.get(digest), signal, onProgress: (bytes) => tell(digest, bytes) });
+        tell(digest, size);
         this.count[how] += 1;
         if (how === 'sent') this.count.bytes += size;
-      }
-    };
-    const workers = Array.from({ length: PARALLEL }, worker);
-    try {
-      await Promise.all(workers);
-    } catch (error) {
-      stop.abort();
-      await Promise.allSettled(workers);
-      throw error;
-    }
+      },
+      this.#context.signal,
+    );
   }
 
   /** What the remote has of the right size is not sent again. */

@@ -1,4 +1,5 @@
 import { IngotError, toIngotError } from '../../base/errors.ts';
+import { inPool } from '../../base/pool.ts';
 import { Memo } from '../../base/memo.ts';
 import { networkCause } from '../../base/retry.ts';
 import { shownValue } from '../../base/settings.ts';
@@ -43,15 +44,12 @@ interface CheckOptions {
 export async function checkImages(context: CheckContext, images: readonly ImageToCheck[], options: CheckOptions): Promise<CheckedImage[]> {
   const probe = new Prober(context);
   const results: CheckedImage[] = [];
-  const queue = images.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, one] of queue) {
-      results[i] = await checkImage(context, one, options.keys, probe);
-      context.signal.throwIfAborted();
-      options.onDone(results.filter((each) => each !== undefined).length, images.length);
-    }
-  };
-  await Promise.all(Array.from({ length: options.jobs }, worker));
+  let done = 0;
+  await inPool(options.jobs, images, async (one, _signal, index) => {
+    results[index] = await checkImage(context, one, options.keys, probe);
+    context.signal.throwIfAborted();
+    options.onDone((done += 1), images.length);
+  });
   return results;
 }
 
