@@ -3,27 +3,20 @@ import { findRelease, keysWith, loadCatalog } from '../catalog/catalog.ts';
 import { ARCHITECTURES, cloudImageSchema } from '../catalog/cloud-image-schema.ts';
 import { lastSeenGood, lastSeenSchema } from '../catalog/last-seen.ts';
 import { provenRows } from '../catalog/proven.ts';
-import { hasEnded, proofOf, SOURCES, sourcesOf } from '../catalog/release-facts.ts';
+import { proofOf, PROOFS, releaseFacts, releaseFactsSchema } from '../catalog/release-facts.ts';
 import { TRAPS } from '../catalog/traps.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 import { styled } from './table.ts';
 
 const image = z.strictObject({
   arch: z.enum(ARCHITECTURES),
-  proof: z.enum(['signature', 'checksum', 'digest', 'none']),
+  proof: z.enum(PROOFS),
   image: cloudImageSchema,
   /** When `ingot catalog check` last found it good, and what it is then; null where it was not checked. */
   seenGood: lastSeenSchema.nullable(),
 });
 
-const output = z.strictObject({
-  id: z.string(),
-  aliases: z.array(z.string()),
-  name: z.string(),
-  distribution: z.string(),
-  family: z.string(),
-  version: z.string(),
-  codename: z.string(),
+const output = releaseFactsSchema.extend({
   defaultUser: z.string(),
   firmware: z.array(z.string()),
   /** The least level of an amd64 processor; null for the first. */
@@ -31,11 +24,6 @@ const output = z.strictObject({
   filesystem: z.string().nullable(),
   boot: z.string().nullable(),
   subscription: z.string().nullable(),
-  architectures: z.array(z.string()),
-  sources: z.array(z.enum(SOURCES)),
-  eol: z.string().nullable(),
-  extended: z.string().nullable(),
-  ended: z.boolean(),
   images: z.array(image),
   installer: z.strictObject({ method: z.string(), iso: z.record(z.string(), z.string()), inferred: z.boolean() }).nullable(),
   keys: z.array(
@@ -69,28 +57,17 @@ export default defineOperation({
   async run(input, context) {
     const catalog = await loadCatalog(context);
     const release = findRelease(catalog, input.release);
-    const { id, name, distribution, family, version, codename, defaultUser, installer } = release;
+    const { id, defaultUser, installer } = release;
     const seen = await lastSeenGood(context);
     const used = new Set([...Object.values(release.images), installer].flatMap((file) => file?.signature?.fingerprints ?? []));
     return {
-      id,
-      aliases: [...release.aliases],
-      name,
-      distribution,
-      family,
-      version,
-      codename,
+      ...releaseFacts(release, context.host.clock.now()),
       defaultUser,
       firmware: [...release.firmware],
       cpu: release.cpu ?? null,
       filesystem: release.filesystem ?? null,
       boot: release.boot ?? null,
       subscription: release.subscription ?? null,
-      architectures: [...release.architectures],
-      sources: sourcesOf(release),
-      eol: release.eol ?? null,
-      extended: release.extended ?? null,
-      ended: hasEnded(release, context.host.clock.now()),
       images: ARCHITECTURES.flatMap((arch) => {
         const found = release.images[arch];
         return found === undefined ? [] : [{ arch, proof: proofOf(found), image: found, seenGood: seen[`${id}/${arch}`] ?? null }];

@@ -1,33 +1,18 @@
 import * as z from 'zod';
 import { loadCatalog, releases } from '../catalog/catalog.ts';
 import { FAMILIES } from '../catalog/families.ts';
-import { hasEnded, proofOf, SOURCES, sourcesOf } from '../catalog/release-facts.ts';
+import { hasEnded, proofOf, PROOFS, releaseFacts, releaseFactsSchema } from '../catalog/release-facts.ts';
 import type { Release } from '../catalog/schema.ts';
 import { defineOperation } from './operation.ts';
 import { renderTable } from './table.ts';
 
-const entry = z.strictObject({
-  id: z.string(),
-  aliases: z.array(z.string()),
-  name: z.string(),
-  distribution: z.string(),
-  family: z.string(),
-  version: z.string(),
-  codename: z.string(),
-  architectures: z.array(z.string()),
-  sources: z.array(z.enum(SOURCES)),
+const entry = releaseFactsSchema.extend({
   /** What proves its cloud images, the weakest of its architectures; null where it has none. */
-  proof: z.enum(['signature', 'checksum', 'digest', 'none']).nullable(),
+  proof: z.enum(PROOFS).nullable(),
   /** Addresses of its cloud images follow from a pattern, and were not seen. */
   inferred: z.boolean(),
   /** A login that its download or its packages need; null where there is none. */
   login: z.string().nullable(),
-  /** Last day of security support; null where none is set. */
-  eol: z.string().nullable(),
-  /** Last day of support that is paid for; null where none is known. */
-  extended: z.string().nullable(),
-  /** Whether the last day of support is over. */
-  ended: z.boolean(),
 });
 
 export default defineOperation({
@@ -91,27 +76,13 @@ function matches({ id, aliases, name, version, codename }: Release, search: stri
   return [id, ...aliases, name, version, codename].some((each) => each.toLowerCase().includes(text));
 }
 
-const WEAKEST_FIRST = ['none', 'digest', 'checksum', 'signature'] as const;
-
 function entryOf(release: Release, now: Date): z.output<typeof entry> {
-  const { id, aliases, name, distribution, family, version, codename, architectures, images, eol, extended } = release;
-  const all = Object.values(images);
+  const all = Object.values(release.images);
   const proofs = new Set(all.map(proofOf));
   return {
-    id,
-    aliases: [...aliases],
-    name,
-    distribution,
-    family,
-    version,
-    codename,
-    architectures: [...architectures],
-    sources: sourcesOf(release),
-    proof: WEAKEST_FIRST.find((proof) => proofs.has(proof)) ?? null,
+    ...releaseFacts(release, now),
+    proof: PROOFS.findLast((proof) => proofs.has(proof)) ?? null,
     inferred: all.some(({ inferred }) => inferred),
     login: all.find(({ login }) => login !== undefined)?.login ?? null,
-    eol: eol ?? null,
-    extended: extended ?? null,
-    ended: hasEnded(release, now),
   };
 }

@@ -23,6 +23,7 @@ import { formatAge } from './image-text.ts';
 import treeOperation from './image-tree.ts';
 import verifyOperation from './image-verify.ts';
 import type { Context, Operation } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 import { renderTable } from './table.ts';
 import * as z from 'zod';
 
@@ -35,12 +36,7 @@ function contextOf(at: SampleHome): Context {
     settings: builtInSettings(at.home),
     events: new Events('test', () => undefined, at.host),
     signal: new AbortController().signal,
-    verbose: false,
-    consent: () => Promise.resolve(true),
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
-    attach: () => Promise.resolve(0),
-    write: () => undefined,
+    ...UNATTENDED,
   };
 }
 

@@ -12,6 +12,7 @@ import labSsh from './lab-ssh.ts';
 import labStatus from './lab-status.ts';
 import labUp from './lab-up.ts';
 import type { Context } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 
 const PLAIN = { color: false, width: 100 };
 const TWO = 'lab: shop\nnetwork: 10.77.0.0/24\nvms:\n  web: { image: debian-12, after: db }\n  db: { image: debian-12 }\n';
@@ -28,12 +29,7 @@ async function placeOf(lab: SampleLab): Promise<Place> {
     ...lab.context(),
     settings: builtInSettings(lab.context().home),
     folder,
-    verbose: false,
-    consent: () => Promise.resolve(true),
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
-    attach: () => Promise.resolve(0),
-    write: () => undefined,
+    ...UNATTENDED,
   };
   return { context, write: (text) => writeFile(join(folder, 'lab.yaml'), text), [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }

@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { publishLab, type PublishLab } from '../../tests/support/publish-lab.ts';
 import { builtInSettings } from '../base/settings.ts';
 import type { Context, Operation } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 import listOperation from './publication-list.ts';
 import promoteOperation from './publication-promote.ts';
 import removeOperation from './publication-remove.ts';
@@ -24,13 +25,10 @@ vi.setConfig({ testTimeout: 300_000 });
 
 function contextOf(lab: PublishLab, piped?: string): Context {
   return {
+    ...UNATTENDED,
     ...lab.context(),
     settings: builtInSettings(lab.at.home),
-    verbose: false,
-    askHidden: () => Promise.resolve(''),
     standardInput: () => Promise.resolve(piped === undefined ? undefined : Buffer.from(piped)),
-    attach: () => Promise.resolve(0),
-    write: () => undefined,
   };
 }
 

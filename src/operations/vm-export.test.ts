@@ -3,6 +3,7 @@ import { builtInSettings } from '../base/settings.ts';
 import { newVm, sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { createVm } from '../platforms/local/create.ts';
 import type { Context } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 import vmExport from './vm-export.ts';
 
 function contextOf(lab: SampleLab, free?: number): Context {
@@ -10,12 +11,8 @@ function contextOf(lab: SampleLab, free?: number): Context {
   return {
     ...lab.context(host),
     settings: builtInSettings(lab.home.home),
-    verbose: false,
+    ...UNATTENDED,
     consent: async () => false,
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
-    attach: async () => 0,
-    write: () => undefined,
   };
 }
 const run = (context: Context, more: Readonly<Record<string, unknown>> = {}): Promise<unknown> =>

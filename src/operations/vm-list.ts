@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { alignColumns } from '../base/columns.ts';
 import { formatSize } from '../base/types.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { loadVms } from '../platforms/local/vms.ts';
@@ -28,19 +29,6 @@ export default defineOperation({
       formatSize(vm.disk),
       `${vm.ssh.user}@127.0.0.1:${vm.ssh.port}`,
     ]);
-    return columns([['NAME', 'STATE', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'SSH'], ...rows]);
+    return alignColumns([['NAME', 'STATE', 'IMAGE', 'CPUS', 'MEMORY', 'DISK', 'SSH'], ...rows]);
   },
 });
-
-/** Rows of cells as aligned columns. */
-function columns(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}

@@ -6,6 +6,7 @@ import { createVm } from '../platforms/local/create.ts';
 import type { VmStats } from '../platforms/local/stats.ts';
 import { splitGuestPath } from './client-file.ts';
 import type { Context } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 import { statsTable } from './stats-table.ts';
 import vmCopy from './vm-copy.ts';
 import vmInventory from './vm-inventory.ts';
@@ -18,12 +19,8 @@ function contextOf(lab: SampleLab): Context {
   return {
     ...lab.context(),
     settings: builtInSettings(lab.home.home),
-    verbose: false,
+    ...UNATTENDED,
     consent: async () => false,
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
-    attach: async () => 0,
-    write: () => undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import { createVm } from '../platforms/local/create.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { vmViewSchema } from '../platforms/local/view.ts';
 import type { Context } from './operation.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
 import imageList from './image-list.ts';
 import vmCreate from './vm-create.ts';
 import { laidOver, machineInput } from './vm-create-input.ts';
@@ -26,10 +27,8 @@ function contextOf(lab: SampleLab): Context & { readonly written: string[]; read
   return {
     ...lab.context(),
     settings: builtInSettings(lab.context().home),
-    verbose: false,
+    ...UNATTENDED,
     consent: async () => false,
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
     attach: async (argv) => attached.push(argv) + 6,
     write: (text) => void written.push(text),
     written,

@@ -10,7 +10,6 @@ import { factsSchema, machineWishSchema, targetCheckSchema, type Facts, type Pla
 /** How far a publication is, in this order. `current` is the one that is used; one that was current before is `validated` again. */
 export const PUBLICATION_STATES = ['planned', 'uploaded', 'imported', 'validated', 'current'] as const;
 export const publicationStateSchema = z.enum(PUBLICATION_STATES);
-export type PublicationState = z.output<typeof publicationStateSchema>;
 
 const placeSchema = z.strictObject({
   id: z.string(),

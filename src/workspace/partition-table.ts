@@ -1,3 +1,4 @@
+import { alignColumns } from '../base/columns.ts';
 import { formatSize } from '../base/types.ts';
 import { PARTITION_TYPES, SECTOR } from '../disk/layout.ts';
 import { findLvmVolumes, LVM_HEAD } from '../disk/lvm.ts';
@@ -139,21 +140,14 @@ export function rootCandidates(parts: readonly FoundPartition[]): FoundPartition
 
 /** A table of what was found, for people. */
 export function describePartitions(parts: readonly FoundPartition[]): string {
-  const rows = parts.map(({ number, start, size, filesystem, label = '', partitionLabel = '', type = '', volume }) => [
-    volume === undefined ? (number === undefined ? 'the whole disk' : `partition ${number}`) : `volume ${volume.group}/${volume.name}`,
-    `at ${formatSize(start)}`,
-    formatSize(size),
-    filesystem || 'no file system that is known',
-    label || partitionLabel || '-',
-    type,
-  ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(0, ...rows.map((row) => (row[column] ?? '').length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignColumns(
+    parts.map(({ number, start, size, filesystem, label = '', partitionLabel = '', type = '', volume }) => [
+      volume === undefined ? (number === undefined ? 'the whole disk' : `partition ${number}`) : `volume ${volume.group}/${volume.name}`,
+      `at ${formatSize(start)}`,
+      formatSize(size),
+      filesystem || 'no file system that is known',
+      label || partitionLabel || '-',
+      type,
+    ]),
+  );
 }

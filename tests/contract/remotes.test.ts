@@ -1,7 +1,6 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { signImage } from '../../src/attest/sign-image.ts';
 import { hexOf } from '../../src/base/types.ts';
@@ -13,6 +12,7 @@ import { signingKey } from '../../src/attest/keys.ts';
 import { has, REGISTRY_USER, startDockerRegistry } from '../support/docker-registry.ts';
 import { remoteContext, sourceHome } from '../support/remote-lab.ts';
 import { recordsOf, removeSampleHomes, sampleHome } from '../support/sample-images.ts';
+import { freePort, startServer } from '../support/server-of-others.ts';
 
 /* Remotes against the servers and clients of others: Debian's docker-registry, skopeo, and moto for S3. */
 
@@ -90,33 +90,17 @@ describe.skipIf(!tools)('docker-registry (skipped where it, htpasswd or openssl 
 const moto = process.env['MOTO_SERVER'] ?? 'moto_server';
 describe.skipIf(!has(moto, '--help'))('moto, an S3 server (skipped where moto_server is not installed)', LIMIT, () => {
   test('push and pull', LIMIT, async () => {
-    const port = 20_000 + (process.pid % 20_000);
-    const server = spawn(moto, ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
-    const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
-    try {
-      const endpoint = `http://127.0.0.1:${port}`;
-      for (let attempt = 0; attempt < 300 && server.exitCode === null; attempt++) {
-        if (
-          await fetch(endpoint).then(
-            () => true,
-            () => false,
-          )
-        )
-          break;
-        await sleep(500);
-      }
-      expect((await fetch(`${endpoint}/images`, { method: 'PUT' })).status).toBe(200);
-      await using here = await sourceHome();
-      await using there = await sampleHome();
-      const env = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' };
-      const address = parseRemoteAddress('s3://images/golden/web');
-      await pushImage(remoteContext(here, {}, [], env), 'web', address, { plainHttp: false });
-      expect(await pushImage(remoteContext(here, {}, [], env), 'web', address, { plainHttp: false })).toMatchObject({ sent: 0 });
-      await pullImage(remoteContext(there, {}, [], env), address, PULL);
-      expect((await there.store.resolve('web')).gate?.result).toBe('passed');
-    } finally {
-      server.kill();
-      await ended;
-    }
+    const port = await freePort();
+    const endpoint = `http://127.0.0.1:${port}`;
+    await using _server = await startServer(moto, ['-H', '127.0.0.1', '-p', String(port)], endpoint);
+    expect((await fetch(`${endpoint}/images`, { method: 'PUT' })).status).toBe(200);
+    await using here = await sourceHome();
+    await using there = await sampleHome();
+    const env = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' };
+    const address = parseRemoteAddress('s3://images/golden/web');
+    await pushImage(remoteContext(here, {}, [], env), 'web', address, { plainHttp: false });
+    expect(await pushImage(remoteContext(here, {}, [], env), 'web', address, { plainHttp: false })).toMatchObject({ sent: 0 });
+    await pullImage(remoteContext(there, {}, [], env), address, PULL);
+    expect((await there.store.resolve('web')).gate?.result).toBe('passed');
   });
 });

@@ -1,10 +1,9 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, startServer } from './server-of-others.ts';
 
 /** Whether a program can be started here. */
 export function has(program: string, ...args: string[]): boolean {
@@ -22,14 +21,6 @@ export interface DockerRegistry extends AsyncDisposable {
 }
 
 export const REGISTRY_USER = { user: 'ingot', password: 'a:secret' } as const;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** Starts Debian's docker-registry in a folder of its own: with TLS and htpasswd, or with neither. */
 export async function startDockerRegistry({ secure }: { readonly secure: boolean }): Promise<DockerRegistry> {
@@ -56,28 +47,14 @@ export async function startDockerRegistry({ secure }: { readonly secure: boolean
     ...(secure ? { auth: { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } } } : {}),
   };
   writeFileSync(join(folder, 'config.yml'), JSON.stringify(config));
-  const child = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: ['ignore', 'ignore', 'ignore'], env: {} });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const url = `http://127.0.0.1:${port}/`;
-  // Any answer will do, also that it wants TLS.
-  for (let attempt = 0; attempt < 300 && child.exitCode === null; attempt++) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
-    )
-      break;
-    await sleep(200);
-  }
+  const running = await startServer('docker-registry', ['serve', join(folder, 'config.yml')], `http://127.0.0.1:${port}/`, {});
   return {
     server: `localhost:${port}`,
     folder,
     ca,
     fingerprint,
     async [Symbol.asyncDispose]() {
-      child.kill();
-      await ended;
+      await running[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Events } from '../../src/base/events.ts';
 import { builtInSettings, type Settings } from '../../src/base/settings.ts';
 import type { Context } from '../../src/operations/operation.ts';
+import { UNATTENDED } from './unattended.ts';
 import { putSampleImage, recordsOf, sampleGate, sampleHome, type SampleHome } from './sample-images.ts';
 
 /** An operation's context in a home, in which nobody waits; what it says goes to `said`. */
@@ -12,12 +13,7 @@ export function remoteContext(at: SampleHome, settings: Partial<Settings> = {}, 
     settings: { ...builtInSettings(at.home), ...settings },
     events: new Events('test', (event) => void (event.type === 'message' && said.push(event.text)), at.host),
     signal: new AbortController().signal,
-    verbose: false,
-    consent: () => Promise.resolve(true),
-    askHidden: () => Promise.resolve(''),
-    standardInput: () => Promise.resolve(undefined),
-    attach: () => Promise.resolve(0),
-    write: () => undefined,
+    ...UNATTENDED,
   };
 }
 

@@ -41,7 +41,6 @@ export const resourceSchema = z.looseObject({
   tags: list,
   lock: z.string().optional(),
 });
-export type PveResource = z.output<typeof resourceSchema>;
 
 /** Path of the access tree -> privilege -> whether it is passed on to what is below. */
 export const permissionsSchema = z.record(z.string(), z.record(z.string(), z.unknown()));
