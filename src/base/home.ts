@@ -50,6 +50,7 @@ export const HOME_VERSION = 1;
  *     frozen/<id>.fd          UEFI variables of a snapshot
  *     labs/<name>.json        a lab: what was applied last, its network and the addresses on it
  *     publications/<id>.json  an image on a target: the journal of its publication, and what was made there
+ *     registrations/<id>.json a machine that a build registers at who serves its packages: the journal until it is unregistered
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
  */
 export interface Home {
@@ -91,6 +92,7 @@ export interface Home {
   readonly frozen: HostPath;
   readonly labs: HostPath;
   readonly publications: HostPath;
+  readonly registrations: HostPath;
   readonly logs: HostPath;
   /** ingot's own log; older parts are beside it, compressed. */
   readonly log: HostPath;
@@ -100,6 +102,7 @@ export interface Home {
   vm(name: Name): HostPath;
   lab(name: Name): HostPath;
   publication(id: string): HostPath;
+  registration(id: string): HostPath;
   warmState(key: string): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
@@ -148,6 +151,7 @@ export function homeAt(root: HostPath): Home {
     frozen: at('frozen'),
     labs: at('labs'),
     publications: at('publications'),
+    registrations: at('registrations'),
     logs: at('logs'),
     log: at('logs', 'ingot.log'),
     buildLogs: at('logs', 'builds'),
@@ -155,6 +159,7 @@ export function homeAt(root: HostPath): Home {
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),
     publication: (id) => at('publications', `${id}.json`),
+    registration: (id) => at('registrations', `${id}.json`),
     lab: (name) => at('labs', `${name}.json`),
     warmState: (key) => at('cache', 'warm', key),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),

@@ -74,6 +74,7 @@ export async function runOperation(line: CommandLine, invocation: Invocation): P
     attach: makeAttach(user),
     write: (text) => stdout.write(text),
   };
+  if (operation.kind === 'job') await tellLost(context);
   const alert = async (end: Pick<JobEnd, 'error' | 'exitCode'>): Promise<void> => {
     if (operation.kind !== 'job') return;
     const { alertOfEnd } = await import('../base/alerts.ts');
@@ -146,6 +147,16 @@ function secondsSince(start: number): number {
 
 function rawResult(kind: OperationKind, output: unknown): string {
   return kind === 'query' || kind === 'job' ? JSON.stringify(output, undefined, 2) : '';
+}
+
+/** Tells what builds that were killed have left elsewhere; the code for it is loaded only where there is something. */
+async function tellLost({ host, home, events }: Pick<Context, 'host' | 'home' | 'events'>): Promise<void> {
+  if ((await host.files.list(home.registrations)).length === 0) return;
+  const { leftAtVendor, tellLostRegistrations } = await import('../base/registrations.ts');
+  await tellLostRegistrations({ host, home }, (record) => {
+    const { message, hint } = leftAtVendor(record);
+    events.message('warn', `A build was killed, and ${message}. ${hint}`);
+  });
 }
 
 /** Removes what killed processes left; the code for it is loaded only where there is something. */

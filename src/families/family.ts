@@ -3,10 +3,10 @@ import type { Release } from '../catalog/schema.ts';
 import type { DiskLayout, DiskRequest } from '../disk/layout.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { TemplateNetwork } from '../template/network-schema.ts';
-import type { PackageRepository, ResolvedSnap, ResolvedSystem, ResolvedUser, UbuntuPro } from '../template/template.ts';
+import type { PackageRepository, ResolvedSnap, ResolvedSystem, ResolvedUser, Subscription, UbuntuPro } from '../template/template.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
 import type { Changes } from './changes.ts';
-import type { PackageInstallation, Seal } from './recipe.ts';
+import type { PackageInstallation, Registration, Seal } from './recipe.ts';
 
 export type ServiceState = 'enabled' | 'disabled' | 'masked';
 
@@ -89,6 +89,8 @@ export interface Family {
   network(network: TemplateNetwork): Changes;
   /** Installs the updates of a subscription while the image is built, and leaves nothing of it behind; absent where there is no such thing. */
   ubuntuPro?(pro: UbuntuPro): Changes;
+  /** How a layer gets packages that are served to customers alone; absent where there is no such vendor. */
+  registration?(subscription: Subscription): Registration;
   /** Snaps that each machine installs at its first boot; absent where the family has no snapd. */
   snaps?(snaps: readonly ResolvedSnap[]): Changes;
   /** Opens ports (`80/tcp`, `53/udp`) where a firewall is on; says nothing where none is. `name` is a word for who wants them. Throws `port-invalid`. */

@@ -6,7 +6,7 @@ import type { Release, ReleaseArchive } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
 import { familyFor, plannedPackages } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
-import type { BootMenu, ChangeRecipe } from '../families/recipe.ts';
+import type { BootMenu, ChangeRecipe, Registration } from '../families/recipe.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
 import { isForeign, type GuestSettings, type ImageConfig, type InstalledPackage } from '../store/model.ts';
@@ -76,6 +76,7 @@ export function planImage(template: ResolvedTemplate, release: Release, base: Ba
       virtualSize: template.disk.size,
       release,
       family,
+      ...registrationOf(template, family),
       about: { release: release.id, arch: template.arch },
       firmware: template.disk.firmware === 'uefi' || template.arch !== 'amd64' ? ('uefi' as const) : ('bios' as const),
     };
@@ -132,12 +133,18 @@ function bootstrapLayer(recipe: BootstrapRecipe): LayerPlan {
   };
 }
 
+function registrationOf({ subscription }: ResolvedTemplate, family: Family): { readonly registration?: Registration } {
+  return subscription === undefined || family.registration === undefined ? {} : { registration: family.registration(subscription) };
+}
+
 interface Common {
   /** The key of the layer below, or the digest of the image that the template starts from. */
   readonly below: Key | Digest;
   readonly virtualSize: number;
   readonly release: Release;
   readonly family: Family;
+  /** How layers whose packages the image's own package manager fetches are registered meanwhile. */
+  readonly registration?: Registration;
   readonly about: { readonly release: string; readonly arch: string };
   /** What a machine of the image is started by. */
   readonly firmware: 'bios' | 'uefi';
@@ -149,12 +156,12 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   const usesNetwork = changes.commands.some(({ network }) => network === true);
   const packages = resolution?.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)) ?? [];
   const removed = resolution?.removed.toSorted() ?? [];
-  const { family } = common;
+  const { family, registration } = common;
   const online = insidePackages(section, family);
   const recipe: ChangeRecipe = {
     kind,
     ...(section.grow === true ? { grow: true } : {}),
-    ...(online.length === 0 ? {} : { quiet: family.quiet, online }),
+    ...(online.length === 0 ? {} : { quiet: family.quiet, online, ...(registration === undefined ? {} : { registration }) }),
     ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
     ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
     ...(changes.downloads === undefined ? {} : { downloads: changes.downloads }),
@@ -165,7 +172,8 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     seal: family.seal.layer,
   };
   const identities = identitiesOf(packages);
-  const { install, downloads, files, commands, ...method } = recipe;
+  // Of a registration nothing stays, so only what it lets one have is in the key.
+  const { install, downloads, files, commands, registration: registers, ...method } = recipe;
   const parts = {
     ...common.about,
     ...section.about,
@@ -173,6 +181,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     packages: [identities, removed],
     // Where something is fetched is not what it is.
     ...(downloads === undefined ? {} : { downloads: downloads.map(({ url: _url, ...what }) => what) }),
+    ...(registers === undefined ? {} : { subscription: registers.about }),
     files,
     commands,
     // What a command with network sees is as new as the repositories.

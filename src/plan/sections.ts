@@ -5,8 +5,9 @@ import type { Family } from '../families/family.ts';
 import type { ChangeRecipe } from '../families/recipe.ts';
 import { roleChanges } from '../families/roles.ts';
 import type { ResolvedStep, ResolvedTemplate } from '../template/template.ts';
+import { subscriptionMissing } from '../template/subscription-missing.ts';
 import { cloudSections } from './cloud-sections.ts';
-import type { BaseImage } from './plan.ts';
+import { installedPackages, type BaseImage } from './plan.ts';
 
 /** A layer to be, before its packages are resolved: one for each role, the package list, each part of the configuration, and each step. */
 export type Section =
@@ -32,7 +33,8 @@ export function wantedBy(section: Section): readonly string[] {
 }
 
 /**
- * The layers of a template above what it starts from, in order: first what a cloud image needs, then what many images share (roles), then what is this one's own. Pure.
+ * The layers of a template above what it starts from, in order: first what a cloud image needs, then what many images share (roles), then what is this one's own.
+ * Throws `subscription-missing`. Pure.
  */
 export function sectionsOf(template: ResolvedTemplate, release: Release, base?: BaseImage): Section[] {
   const { system, users, network, packages } = template;
@@ -54,7 +56,17 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, base?: 
   add('system', 'system', early);
   if (network !== undefined) add('network', 'network', family.network(network));
   for (const step of template.steps) sections.push(stepSection(step, family));
-  return sections;
+  const served = release.subscription === undefined || template.subscription !== undefined || system.repositories.length > 0;
+  return served || base === undefined ? sections : sections.map((section) => withoutFetching(section, release, base));
+}
+
+/** Where nothing can be fetched, what is in the image already is not asked for again. Throws `subscription-missing` for what is not. */
+function withoutFetching(section: Section, release: Release, base: BaseImage): Section {
+  if (section.kind === 'step') return section;
+  const there = installedPackages(base.layers);
+  const missing = section.changes.packages.filter((name) => !there.has(name));
+  if (missing.length > 0) throw subscriptionMissing(release, `${section.name} needs ${missing.join(', ')}`);
+  return { ...section, changes: { ...section.changes, packages: [] } };
 }
 
 function stepSection(step: ResolvedStep, family: Family): Section {

@@ -23,12 +23,6 @@ export function checkSupport(scope: Scope, found: FoundBase | undefined): void {
   checkFamily(scope, release);
   const { packages, roles } = scope.loaded.template;
   const asked = { update: update !== 'none', packages: packages.length > 0, roles: roles.length > 0 };
-  if (release.subscription !== undefined && (system?.repositories ?? []).length === 0) {
-    for (const [key, wanted] of Object.entries(asked)) {
-      const hint = 'Name repositories that serve them in `system.repositories`: a build does not register at the distribution.';
-      if (wanted) scope.problem([key], `cannot be had: packages of ${release.id} are served to who has a subscription`, hint);
-    }
-  }
   if (release.traps.includes('immutable')) {
     for (const [key, wanted] of Object.entries(asked))
       if (wanted)

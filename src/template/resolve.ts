@@ -13,6 +13,7 @@ import { checkArchitecture, diskOptions, findBase, resolveFrom, type FoundBase }
 import { checkNetwork } from './resolve-network.ts';
 import { resolvePackages } from './resolve-packages.ts';
 import { resolveRoles } from './resolve-roles.ts';
+import { requireSubscription, resolveSubscription } from './resolve-subscription.ts';
 import { checkSupport } from './resolve-support.ts';
 import { resolveSteps } from './resolve-steps.ts';
 import { resolveSystem, resolveUsers } from './resolve-system.ts';
@@ -71,11 +72,12 @@ export async function resolveTemplate(
     resolveUsers(scope),
     resolveSystem(scope),
     resolveSteps(scope),
+    resolveSubscription(scope, found),
   ] as const;
   // What is wrong in the template is told before an address that did not answer: it can be mended without waiting for anybody.
   const settled = await Promise.allSettled(reads);
   if (settled.some(({ status }) => status === 'rejected')) scope.finish();
-  const [roles, packages, users, system, steps] = await Promise.all(reads);
+  const [roles, packages, users, system, steps, subscription] = await Promise.all(reads);
   const kernel = overrides.kernel ?? template.kernel ?? kernelOf(found);
   const disk =
     found === undefined
@@ -96,12 +98,14 @@ export async function resolveTemplate(
   checkSupport(scope, found);
   await refuseSecrets(scope);
   scope.finish();
+  requireSubscription(scope, found, { update: template.update !== 'none', packages: packages.packages.length > 0, roles: roles.length > 0 });
   if (found === undefined || disk === undefined || name === undefined) throw new IngotError('internal', 'internal', 'a template that is wrong was not refused');
   return {
     name,
     ...(template.version === undefined ? {} : { version: template.version }),
     labels: template.labels,
     base: found.base,
+    ...(subscription === undefined ? {} : { subscription }),
     arch,
     kernel,
     disk,

@@ -3,6 +3,7 @@ import { FORMAT_NAMES } from '../disk/formats/table.ts';
 import { filesystemSchema } from '../disk/layout.ts';
 import { networkSchema } from './network-schema.ts';
 import { stepSchema } from './step-schema.ts';
+import { subscriptionSchema } from './subscription-schema.ts';
 import { durationText, modeText, nameText, pathText, sizeText, textFrom } from './text.ts';
 import { testSchema } from './test-schema.ts';
 import { variableSchema } from './variables-schema.ts';
@@ -259,6 +260,7 @@ export const templateSchema = z.strictObject({
     .default({})
     .describe('Used as {{ name }}; set with --var or INGOT_VAR_<NAME>'),
   from: fromSchema.optional(),
+  subscription: subscriptionSchema.optional(),
   arch: z.enum(['amd64', 'arm64']).optional().describe("Processor architecture; default: the host's"),
   kernel: z.enum(['cloud', 'generic']).optional().describe('cloud (default): small, for virtual machines; generic: every driver'),
   disk: diskSchema.optional().describe('The disk of the image'),

@@ -19,6 +19,8 @@ export interface ResolvedTemplate {
   readonly version?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly base: Base;
+  /** How layers that install packages are registered while they are made. */
+  readonly subscription?: Subscription;
   readonly arch: string;
   readonly kernel: 'cloud' | 'generic';
   readonly disk: DiskOptions;
@@ -84,6 +86,20 @@ export interface UbuntuPro {
   readonly token: SecretUse;
   readonly services: readonly string[];
 }
+
+/** Who serves packages to customers alone, as the catalog names it. */
+export type SubscriptionVendor = 'rhel' | 'sles';
+
+/** How a build registers at a vendor. The secret is known by its name alone: a renewed one makes nothing else, and nothing anew. */
+export type Subscription = {
+  /** Origin of a server of the user's own. */
+  readonly server?: string;
+  /** What vouches for it, PEM. */
+  readonly ca?: string;
+} & (
+  | { readonly vendor: 'rhel'; readonly organization: string; readonly secret: string; readonly repositories: readonly string[] }
+  | { readonly vendor: 'sles'; readonly secret?: string; readonly email?: string; readonly modules: readonly string[] }
+);
 
 export interface PackageRepository {
   readonly name: string;

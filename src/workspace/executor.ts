@@ -7,6 +7,8 @@ export interface ExecuteOptions {
   readonly timeout?: number;
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   readonly accept?: readonly number[];
+  /** It takes back what must not stay half done: where the user stops ingot, it goes on to its end, or to its `timeout`. */
+  readonly uninterrupted?: boolean;
   /** The command as errors show it, without what only brings it to its place. */
   readonly shown?: Argv;
 }

@@ -22,6 +22,8 @@ export interface RunInRootOptions extends SandboxOptions {
   /** Seconds. */
   readonly timeout?: number;
   readonly accept?: readonly number[];
+  /** It goes on where the user stops ingot: see `ExecuteOptions`. */
+  readonly uninterrupted?: boolean;
   /** Its output is an answer for ingot, and not shown. */
   readonly quiet?: boolean;
 }
@@ -83,7 +85,7 @@ export class GuestRoot {
 
   /** Runs a program inside, without network unless asked for; throws `command-failed` with its last lines. */
   async run(argv: Argv, options: RunInRootOptions = {}): Promise<CommandResult> {
-    const { env, stdin, timeout = COMMAND_TIMEOUT, accept, quiet, ...sandbox } = options;
+    const { env, stdin, timeout = COMMAND_TIMEOUT, accept, uninterrupted, quiet, ...sandbox } = options;
     const onOutput = quiet === true ? undefined : this.#options.onOutput;
     return await this.#executor.run(this.commandLine(argv, sandbox), {
       env: { ...GUEST_ENVIRONMENT, ...env },
@@ -91,6 +93,7 @@ export class GuestRoot {
       shown: argv,
       ...(stdin === undefined ? {} : { stdin }),
       ...(accept === undefined ? {} : { accept }),
+      ...(uninterrupted === undefined ? {} : { uninterrupted }),
       ...(onOutput === undefined ? {} : { onLine: (line: string, stream: 'stdout' | 'stderr') => onOutput(`${line}\n`, stream) }),
     });
   }

@@ -79,7 +79,7 @@ export class HelperExecutor implements Executor {
     const result = Promise.withResolvers<CommandResult>();
     const timer = options.timeout === undefined ? undefined : setTimeout(() => this.#timeOut(id), options.timeout * 1000);
     const abort = (): void => this.#write({ type: 'kill', id });
-    this.#signal.addEventListener('abort', abort);
+    if (options.uninterrupted !== true) this.#signal.addEventListener('abort', abort);
     const settle = (): void => {
       clearTimeout(timer);
       this.#signal.removeEventListener('abort', abort);
@@ -110,7 +110,7 @@ export class HelperExecutor implements Executor {
     };
     this.#pending.set(id, pending);
     this.#write({ type: 'run', id, argv, env: { ...BASE_ENVIRONMENT, ...options.env }, ...(options.stdin === undefined ? {} : { stdin: options.stdin }) });
-    if (this.#signal.aborted) abort();
+    if (this.#signal.aborted && options.uninterrupted !== true) abort();
     return { id, started: started.promise, result: result.promise };
   }
 
@@ -133,7 +133,7 @@ export class HelperExecutor implements Executor {
     const { options, stdout, stderr } = pending;
     const argv = options.shown ?? pending.argv;
     const detail = `$ ${quoteCommand(argv)}\n${tail(stderr.trim() === '' ? stdout : `${stdout}\n${stderr}`)}`;
-    if (this.#signal.aborted) throw new IngotError('interrupted', 'interrupted', `Stopped while ${argv[0]} was running`);
+    if (this.#signal.aborted && options.uninterrupted !== true) throw new IngotError('interrupted', 'interrupted', `Stopped while ${argv[0]} was running`);
     if (pending.timedOut) throw new IngotError('timeout', 'command-timeout', `${argv[0]} did not end within ${options.timeout} s`, { detail });
     if (answer.error !== undefined) throw new IngotError('host', 'command-not-started', `${argv[0]} could not be started: ${answer.error}`);
     if (answer.code !== 0 && options.accept?.includes(answer.code) !== true) {

@@ -58,7 +58,9 @@ async function startHostExecutor(context: Pick<Context, 'host' | 'events' | 'sig
     ...['--', process.execPath, helperFile()],
   ];
   if (!root) await checkSudo(context);
-  const argv: Argv = root ? ['bwrap', ...isolated] : ['sudo', '--', 'bwrap', ...isolated];
+  // A session of its own: Ctrl-C in the terminal is for ingot, which has the helper take back what must not stay half done.
+  const alone: Argv = ['setsid', '--wait', 'bwrap', ...isolated];
+  const argv: Argv = root ? alone : ['sudo', '--', ...alone];
   const helper = host.processes.spawn(argv, { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
   const { stdin, stdout, stderr } = helper;
   if (stdout === null || stderr === null || stdin === null) throw new Error('the helper has no pipes');

@@ -10,6 +10,8 @@ export interface SandboxOptions {
   readonly network?: boolean;
   /** The program itself is the first process of its namespace: for those that look there for what kind of system they are on. */
   readonly first?: boolean;
+  /** Name of the machine that it takes itself to be on; default `localhost`. */
+  readonly hostname?: string;
   /** Path inside -> path outside, writable. */
   readonly bind?: Readonly<Record<string, string>>;
   /** Path inside -> path outside, read-only. */
@@ -30,7 +32,7 @@ export function sandboxed(root: string, argv: readonly string[], options: Sandbo
     '--unshare-ipc',
     '--unshare-uts',
     '--hostname',
-    'localhost',
+    options.hostname ?? 'localhost',
     ...(options.network === true ? [] : ['--unshare-net']),
     '--bind',
     root,

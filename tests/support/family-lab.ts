@@ -5,7 +5,7 @@ import { makeScratch, type Scratch } from '../../src/base/scratch.ts';
 import { openSecrets } from '../../src/base/secrets.ts';
 import { hostPath, type HostPath } from '../../src/base/types.ts';
 import { applyLayer, type UpperLayer } from '../../src/build/apply/apply.ts';
-import { runCommand } from '../../src/build/apply/change.ts';
+import { runCommand } from '../../src/build/apply/command.ts';
 import { baseImage } from '../../src/build/base-image.ts';
 import { findRelease, shippedCatalog } from '../../src/catalog/catalog.ts';
 import type { FamilyName } from '../../src/catalog/families.ts';

@@ -14,6 +14,7 @@ import { applyAnsible } from './ansible.ts';
 import { applyChange } from './change.ts';
 import { applyCopy } from './copy.ts';
 import { applyProgram } from './program.ts';
+import { refuseRegistered } from './registration.ts';
 import { sealRoot } from './seal.ts';
 
 export interface ApplyOptions {
@@ -39,6 +40,8 @@ export interface ApplyContext extends Pick<ApplyOptions, 'scratch' | 'secrets' |
   readonly context: Context;
   /** From now on these values are hidden in what the layer's programs print, and in errors. */
   mask(values: readonly string[]): void;
+  /** From now on the layer is refused where a file holds one of these values when it is sealed. */
+  refuse(values: readonly string[]): void;
   /** Shows what a program of the layer printed, which did not come through the workspace. */
   output(text: string, stream: 'stdout' | 'stderr'): void;
 }
@@ -56,6 +59,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
   const packages = undo.use(startFetching(context, layer, options));
   let hidden: string[] = [];
   let mask = masker([]);
+  const traces: string[] = [];
   const place = await options.place();
   const apply: ApplyContext = {
     ...options,
@@ -65,6 +69,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       hidden = [...hidden, ...values];
       mask = masker(hidden);
     },
+    refuse: (values) => void traces.push(...values),
     output: (text, stream) => span.output(mask.text(text), stream),
   };
   try {
@@ -87,6 +92,7 @@ export async function applyLayer(context: Context, layer: UpperLayer, options: A
       if ('quiet' in layer.recipe) await workspace.root.writeFiles(layer.recipe.quiet ?? []);
       await applyRecipe(apply, workspace, layer);
       await sealRoot(workspace.root, layer.recipe);
+      if ('registration' in layer.recipe && layer.recipe.registration !== undefined) await refuseRegistered(workspace.root, layer.recipe.registration, traces);
     } catch (error) {
       await packages.failed();
       await options.onFailure?.(workspace.root, mask.error(error));

@@ -1,12 +1,12 @@
-import { IngotError } from '../../base/errors.ts';
-import { quoteCommand } from '../../base/process.ts';
 import { writeBootMenu, type GrubMenu } from '../../disk/grub.ts';
 import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { GuestRoot, RunInRootOptions } from '../../workspace/guest-root.ts';
+import { runCommand } from './command.ts';
 import { applyDownloads } from './downloads.ts';
 import { withNetwork } from './network.ts';
+import { whileRegistered } from './registration.ts';
 import { secretValues } from './secrets.ts';
 import type { ApplyContext } from './apply.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
@@ -17,13 +17,16 @@ const MENU_PROGRAMS = ['/usr/sbin/update-grub', '/usr/sbin/update-initramfs'];
 /** Makes a layer of a template's own words: packages, files, commands, and the boot menu where kernels or their arguments changed. */
 export async function applyChange(apply: ApplyContext, workspace: Workspace, recipe: ChangeRecipe): Promise<void> {
   const { root } = workspace;
-  const { install, online = [] } = recipe;
+  const { install, online = [], registration } = recipe;
   const called: string[] = [];
   if (online.length > 0) {
     called.push(
       ...(await withoutMenu(root, () =>
         withNetwork(apply.place, root, async () => {
-          for (const command of online) await runCommand(root, command, { network: true });
+          const fetch = async (): Promise<void> => {
+            for (const command of online) await runCommand(root, command, { network: true });
+          };
+          await (registration === undefined ? fetch() : whileRegistered(apply, root, registration, fetch));
         }),
       )),
     );
@@ -51,22 +54,6 @@ async function runOnline({ place }: ApplyContext, root: GuestRoot, command: Gues
  */
 function withoutMenu(root: GuestRoot, work: () => Promise<unknown>): Promise<string[]> {
   return root.withStubs(['/usr/sbin/update-grub'], work);
-}
-
-/** Runs a command of a recipe. Those of ingot say in their last line what is wrong: that is the error, and the script behind it is left out. */
-export async function runCommand(root: GuestRoot, { label, argv }: GuestCommand, options: Pick<RunInRootOptions, 'stdin' | 'network'> = {}): Promise<void> {
-  try {
-    await root.run(argv, options);
-  } catch (error) {
-    if (!(error instanceof IngotError) || error.code !== 'command-failed') throw error;
-    const detail = argv[0] === 'sh' ? error.detail?.replace(`$ ${quoteCommand(argv)}\n`, () => '') : error.detail;
-    const lines = detail?.trim().split('\n') ?? [];
-    const said = lines.at(-1)?.trim().replace(/\.$/, '');
-    throw new IngotError('command', 'change-failed', said === undefined || said === '' ? `${label} failed` : `${label}: ${said}`, {
-      cause: error,
-      ...(lines.length <= 1 ? {} : { detail: lines.join('\n') }),
-    });
-  }
 }
 
 /** What a menu has to say on a disk that others laid out: /boot can be a file system of its own, and the root a subvolume. */

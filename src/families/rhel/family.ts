@@ -9,6 +9,7 @@ import { boot } from './boot.ts';
 import { bootstrap } from './bootstrap.ts';
 import { enable, install, remove } from './install.ts';
 import { networkChanges } from './network.ts';
+import { registration } from './registration.ts';
 import { repositoryChanges } from './repositories.ts';
 import { seal } from './seal.ts';
 import { rhelSnaps } from './snaps.ts';
@@ -31,6 +32,7 @@ export const rhel: Family = {
   users: usersChanges,
   system: systemChanges,
   network: networkChanges,
+  registration,
   snaps: rhelSnaps,
   openPorts,
   modules: modulesChanges,

@@ -9,6 +9,7 @@ import { boot } from './boot.ts';
 import { bootstrap } from './bootstrap.ts';
 import { enable, install, remove } from './install.ts';
 import { networkChanges } from './network.ts';
+import { registration } from './registration.ts';
 import { repositoryChanges } from './repositories.ts';
 import { seal } from './seal.ts';
 import { systemChanges } from './system.ts';
@@ -30,6 +31,7 @@ export const suse: Family = {
   users: usersChanges,
   system: systemChanges,
   network: networkChanges,
+  registration,
   openPorts,
   modules: modulesChanges,
   sysctl: sysctlChanges,

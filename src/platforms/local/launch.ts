@@ -67,7 +67,9 @@ export async function launch(host: Host, files: LaunchFiles, argv: Argv, lifetim
 async function spawnWithParent(host: Host, log: HostPath, input: string, argv: Argv): Promise<RunningProcess> {
   const shell: Argv = ['/bin/sh', '-c', WITH_PARENT, 'sh', log, input, ...argv];
   // Elsewhere than on Linux nothing like it exists; there the guest ends with ingot's orderly end only.
-  const running = host.processes.spawn(endingWithIngot(shell, host.machine.platform), {
+  // In a session of its own, so that Ctrl-C in the terminal, which is for ingot, does not end it at once. setsid forks only what leads a group, which this does not.
+  const alone: Argv = host.machine.platform === 'linux' ? ['setsid', ...shell] : shell;
+  const running = host.processes.spawn(endingWithIngot(alone, host.machine.platform), {
     stdin: 'pipe',
     stdout: 'pipe',
   });
