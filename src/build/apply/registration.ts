@@ -1,8 +1,11 @@
 import { IngotError, toIngotError, type ErrorOptions } from '../../base/errors.ts';
 import { leftAtVendor, openRegistration, type OpenRegistration } from '../../base/registrations.ts';
+import type { Secrets } from '../../base/secrets.ts';
 import type { Registration } from '../../families/recipe.ts';
+import type { Context } from '../../operations/operation.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
 import type { GuestRoot, RunInRootOptions } from '../../workspace/guest-root.ts';
+import type { Place } from '../../workspace/place.ts';
 import type { ApplyContext } from './apply.ts';
 import { runCommand } from './command.ts';
 
@@ -11,8 +14,15 @@ const VENDOR_SECONDS = 600;
 /** Shorter secrets are words that files hold for other reasons: activation keys are names that somebody chose. */
 const SHORTEST_SEARCHED = 12;
 
+/** What registering needs of a layer that is made. */
+export interface Registering extends Pick<ApplyContext, 'mask' | 'refuse'> {
+  readonly context: Pick<Context, 'host' | 'home' | 'events' | 'signal'>;
+  readonly place: Pick<Place, 'kind'>;
+  readonly secrets: Pick<Secrets, 'value'>;
+}
+
 /** Runs work in a root that is registered meanwhile, and unregistered afterwards however it ends: also where the user stops ingot. Both need the network. */
-export async function whileRegistered(apply: ApplyContext, root: GuestRoot, registration: Registration, work: () => Promise<void>): Promise<void> {
+export async function whileRegistered(apply: Registering, root: GuestRoot, registration: Registration, work: () => Promise<void>): Promise<void> {
   const { context, place, secrets } = apply;
   const secret = registration.secret === undefined ? '' : (await secrets.value(registration.secret)).trim();
   apply.mask(secret === '' ? [] : [secret]);
@@ -41,7 +51,7 @@ export async function whileRegistered(apply: ApplyContext, root: GuestRoot, regi
 
 /** Learns what the vendor calls the machine: for the journal, for masking, and for the search for what is left. */
 async function identify(
-  apply: ApplyContext,
+  apply: Registering,
   root: GuestRoot,
   { identify: command }: Registration,
   open: OpenRegistration,
