@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hostPath, parseName } from '../base/types.ts';
+import { baseImageOf } from '../../tests/support/base-image.ts';
 import { SAMPLE_TEMPLATE } from '../../tests/support/sample-template.ts';
 import { archiveOf, findRelease, releases } from '../catalog/catalog.ts';
 import { readCatalogFolder } from '../catalog/folder.ts';
 import { basePackages } from '../families/debian/packages.ts';
 import type { ResolvedPackage } from '../sources/bootstrap/recipe.ts';
-import type { FileTree, ResolvedRole, ResolvedStep, ResolvedTemplate, TreeEntry } from '../template/template.ts';
+import type { FileTree, ResolvedRole, ResolvedStep, ResolvedTemplate, Subscription, TreeEntry } from '../template/template.ts';
 import { imageConfig, planImage, type Plan } from './plan.ts';
 import { sectionsOf, wantedBy } from './sections.ts';
 
@@ -141,6 +142,45 @@ test('Ubuntu Pro is a layer above all packages which grows old, and whose key kn
   expect(layers[1]?.maxAge).toBeUndefined();
   expect(layersOf('c'.repeat(64))[2]?.key).not.toBe(layers[2]?.key);
   expect(JSON.stringify(layers[2])).not.toContain('C1');
+});
+
+test('layers that fetch packages are registered, and only what a subscription lets one have is in their keys', () => {
+  const release = { ...findRelease(catalog, 'rhel-9') };
+  const layersOf = (subscription: Subscription | undefined): Plan['layers'] => {
+    const steps: ResolvedStep[] = [{ kind: 'file', label: '/etc/motd', path: '/etc/motd', content: 'hello\n', owner: 'root:root', mode: '0644' }];
+    const template: ResolvedTemplate = { ...SAMPLE_TEMPLATE, packages: ['nginx'], steps, ...(subscription === undefined ? {} : { subscription }) };
+    const sections = sectionsOf(template, release);
+    return planImage(template, release, baseImageOf(release), sections, { packages: [], resolutions: [], indexes: {}, expiredMetadata: false }).layers;
+  };
+  const rhel: Subscription = { vendor: 'rhel', organization: '1', secret: 'vendor-key', repositories: ['crb'] };
+  const [packages, file] = layersOf(rhel);
+  expect(packages).toMatchObject({ recipe: { registration: { vendor: 'Red Hat' } }, inputs: { subscription: expect.any(String) } });
+  expect(file?.recipe).not.toHaveProperty('registration');
+  const keyFor = (subscription: Subscription | undefined): string | undefined => layersOf(subscription)[0]?.key;
+  const changed: Subscription[] = [
+    { ...rhel, organization: '2' },
+    { ...rhel, secret: 'other-key' },
+    { ...rhel, repositories: [] },
+    { ...rhel, server: 'https://sat.example.org' },
+  ];
+  const keys = [undefined, rhel, ...changed].map(keyFor);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keyFor({ ...rhel, server: 'https://sat.example.org', ca: 'x' })).toBe(keyFor({ ...rhel, server: 'https://sat.example.org' }));
+});
+
+test('without a subscription, what is in the image already is not fetched, and what is not is told', () => {
+  const release = { ...findRelease(catalog, 'rhel-9') };
+  const users: ResolvedTemplate['users'] = [{ name: 'web', system: false, groups: [], sudo: true, sshKeys: [] }];
+  const base = baseImageOf(release);
+  const having = (packages: { name: string; version: string; arch: string }[]): typeof base => ({
+    ...base,
+    layers: base.layers.map((each) => ({ ...each, packages })),
+  });
+  const sections = sectionsOf({ ...SAMPLE_TEMPLATE, users }, release, having([{ name: 'sudo', version: '1', arch: 'x86_64' }]));
+  expect(sections).toMatchObject([{ name: 'users', changes: { packages: [] } }]);
+  expect(() => sectionsOf({ ...SAMPLE_TEMPLATE, users }, release, having([]))).toThrow(
+    expect.objectContaining({ code: 'subscription-missing', message: expect.stringContaining('users needs sudo') }),
+  );
 });
 
 test('where everything is up to date there is no layer for updates, and those above are as they were without it', () => {

@@ -38,7 +38,7 @@ describe.skipIf(reason !== undefined)(`subscriptions, with stand-ins for the ven
   const found: string[] = [];
 
   /** Registers, works, takes it back: as the layer does. */
-  const during = async (registration: Registration, work: () => Promise<void>): Promise<void> => {
+  const during = async (registration: Registration, work: () => Promise<void>, kind: 'host' | 'vm' = 'host'): Promise<void> => {
     const context = await home.context();
     const masked: string[] = [];
     const apply = {
@@ -47,7 +47,7 @@ describe.skipIf(reason !== undefined)(`subscriptions, with stand-ins for the ven
         events: Object.assign(Object.create(context.events), { message: (_: string, text: string) => void shown.push(text) }),
         signal: stop.signal,
       },
-      place: { kind: 'host' as const },
+      place: { kind },
       secrets: { value: () => Promise.resolve(secret) },
       mask: (values: readonly string[]) => void masked.push(...values),
       refuse: (values: readonly string[]) => void found.push(...values),
@@ -206,6 +206,9 @@ describe.skipIf(reason !== undefined)(`subscriptions, with stand-ins for the ven
       message: expect.stringContaining('--workspace vm'),
     });
     expect(vendor.asked).toEqual([]);
+    // Where it is, which a build does in the helper VM alone, the stand-in for the vendor sees it: so it would have seen it elsewhere.
+    await during(registration, install('zypper'), 'vm');
+    expect(vendor.seen).toEqual(expect.arrayContaining([expect.stringMatching(/^cmdline of/)]));
     await inside.root.writeFiles(vendorPrograms(vendor));
   });
 });
