@@ -236,7 +236,7 @@ esac
 `;
 
 /** The vendors' programs and package managers, as files of a root. */
-export function vendorPrograms({ url }: StandInVendor, options: { readonly oldSuseConnect?: boolean } = {}): RootFile[] {
+export function vendorPrograms({ url }: Pick<StandInVendor, 'url'>, options: { readonly oldSuseConnect?: boolean } = {}): RootFile[] {
   return [
     { path: '/usr/local/sbin/subscription-manager', content: SUBSCRIPTION_MANAGER(url), mode: '0755' },
     { path: '/usr/local/sbin/SUSEConnect', content: SUSECONNECT(url, options.oldSuseConnect === true), mode: '0755' },

@@ -1,4 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hostProcesses, type RunningProcess } from '../../../src/base/process.ts';
+import { leftAtVendor, tellLostRegistrations } from '../../../src/base/registrations.ts';
 import { masker } from '../../../src/base/secrets.ts';
 import { refuseRegistered, whileRegistered } from '../../../src/build/apply/registration.ts';
 import { familyOf } from '../../../src/families/families.ts';
@@ -14,6 +17,8 @@ import { TestHome, traces, whyNot } from '../support.ts';
  */
 
 const reason = whyNot() ?? missingPrograms(['bwrap', 'python3']);
+
+const WORKER = fileURLToPath(new URL('../../support/registered-root.ts', import.meta.url));
 
 const RHEL: Subscription = { vendor: 'rhel', organization: ORGANIZATION, secret: 'vendor-key', repositories: [] };
 const SLES: Subscription = { vendor: 'sles', secret: 'vendor-key', modules: [] };
@@ -210,5 +215,37 @@ describe.skipIf(reason !== undefined)(`subscriptions, with stand-ins for the ven
     await during(registration, install('zypper'), 'vm');
     expect(vendor.seen).toEqual(expect.arrayContaining([expect.stringMatching(/^cmdline of/)]));
     await inside.root.writeFiles(vendorPrograms(vendor));
+  });
+
+  /** Another process, in a group of its own, that has registered a root and installs what never ends. */
+  const hanging = async (): Promise<RunningProcess> => {
+    const registered = new Promise<void>((resolve) => (vendor.onRegister = resolve));
+    const running = hostProcesses.spawn([process.execPath, WORKER, home.root, vendor.url], { env: home.environment(), detached: true });
+    await Promise.race([registered, running.ended]);
+    vendor.onRegister = () => undefined;
+    return running;
+  };
+  const lost = async (): Promise<string[]> => {
+    const told: string[] = [];
+    await tellLostRegistrations(await home.context(), (record) => void told.push(leftAtVendor(record).message));
+    return told;
+  };
+
+  test('Ctrl-C, which every program of the terminal hears, unregisters before it ends', async () => {
+    const running = await hanging();
+    expect(vendor.systems.size).toBe(1);
+    process.kill(-(running.pid ?? 0), 'SIGINT');
+    expect(await running.ended).toMatchObject({ exitCode: 130 });
+    expect([[...vendor.systems], await lost()]).toEqual([[], []]);
+    expect(vendor.asked.at(-1)).toMatch(/^unregister /);
+  });
+
+  test('what kill -9 leaves at the vendor is told once, by its name there', async () => {
+    const running = await hanging();
+    process.kill(-(running.pid ?? 0), 'SIGKILL');
+    await running.ended;
+    const [name] = vendor.systems.values();
+    expect(await lost()).toEqual([expect.stringContaining(`the system ${name}`)]);
+    expect(await lost()).toEqual([]);
   });
 });
