@@ -11,7 +11,7 @@ import { baseImageOf } from '../../tests/support/base-image.ts';
 import { planImage } from '../plan/plan.ts';
 import { sectionsOf } from '../plan/sections.ts';
 import type { GuestCommand } from '../sources/bootstrap/recipe.ts';
-import type { PackageRepository, ResolvedSystem, ResolvedTemplate, ResolvedUser } from '../template/template.ts';
+import type { PackageRepository, ResolvedSystem, ResolvedTemplate, ResolvedUser, Subscription } from '../template/template.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
 import { NOTHING, type Changes } from './changes.ts';
 import { familyOf } from './families.ts';
@@ -78,6 +78,19 @@ function orRefusal(work: () => Changes): Changes {
   }
 }
 
+/** How a family with a vendor registers, with everything that it can be told. */
+function registrationOf(family: Family): Record<string, { files: readonly RootFile[]; commands: readonly GuestCommand[] }> {
+  const own = { server: 'https://own.example.org', ca: CA, secret: 'vendor-key' };
+  const subscription: Subscription =
+    family.name === 'suse'
+      ? { vendor: 'sles', ...own, email: 'me@example.org', modules: ['sle-module-containers'] }
+      : { vendor: 'rhel', ...own, organization: '1234567', repositories: ['extra'] };
+  const made = family.registration?.(subscription);
+  if (made === undefined) return {};
+  const { files, register, identify, unregister, clean, check } = made;
+  return { registration: { files, commands: [register, identify, unregister, clean, check] } };
+}
+
 /** All that a family says, by what it is asked. */
 function everything(family: Family): Record<string, Changes | readonly GuestCommand[] | { files: readonly RootFile[]; commands: readonly GuestCommand[] }> {
   const release = { defaultUser: 'cloud' };
@@ -102,6 +115,7 @@ function everything(family: Family): Record<string, Changes | readonly GuestComm
     sysctl: family.sysctl('web', { 'vm.max_map_count': 262_144 }),
     boot: family.boot(['quiet', 'a=b']),
     labels: family.labels(),
+    ...registrationOf(family),
     'before the seal': family.seal.commands,
     quiet: { files: family.quiet, commands: [] },
     ...(family.bootstrap === undefined

@@ -28,10 +28,10 @@ export async function whileRegistered(apply: Registering, root: GuestRoot, regis
   apply.mask(secret === '' ? [] : [secret]);
   await using open = await openRegistration(context, registration);
   const run: RunInRootOptions = { network: true, hostname: open.record.machine, uninterrupted: true, timeout: VENDOR_SECONDS };
-  await root.writeFiles(registration.files);
   let failure: { readonly error: unknown } | undefined;
   try {
     context.signal.throwIfAborted();
+    await root.writeFiles(registration.files);
     const alone = { INGOT_ALONE: place.kind === 'vm' ? 'yes' : 'no' };
     await runCommand(root, registration.register, { ...run, env: alone, stdin: `${secret}\n` }).catch((error: unknown) => {
       throw refused(error, registration);
