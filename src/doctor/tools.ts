@@ -43,6 +43,12 @@ export const HOST_TOOLS = {
   bzip2: { purpose: 'unpacks disks', package: 'bzip2', needs: [], version: ['--version'] },
   mount: { purpose: 'mounts the disk that is being built', package: 'mount', needs: ['build'], version: ['--version'] },
   unshare: { purpose: 'gives the build a mount namespace', package: 'util-linux', needs: ['build'], version: ['--version'] },
+  setsid: {
+    purpose: 'keeps Ctrl-C from the workspace until it has taken back what must not stay',
+    package: 'util-linux',
+    needs: ['build'],
+    version: ['--version'],
+  },
   nsenter: { purpose: 'enters the namespace of a workspace', package: 'util-linux', needs: ['build'], version: ['--version'] },
   mke2fs: { purpose: 'gives folders to the helper VM', package: 'e2fsprogs', needs: [], version: ['-V'] },
   ssh: { purpose: 'logs in to VMs', package: 'openssh-client', needs: ['vm'], version: ['-V'] },

@@ -130,6 +130,14 @@ test('what cannot be unregistered, after a second try, is the error; after anoth
   expect(await at.journal()).toEqual([]);
 });
 
+test('of a registration that was cut off, what may be left is told', async () => {
+  await using at = new Pretended(await sampleHome());
+  at.fails.set('register', new IngotError('timeout', 'command-timeout', 'sh did not end within 600 s'));
+  at.fails.set('identify', failed('nothing is there'));
+  await expect(whileRegistered(at.registering(), at.root, REGISTRATION, () => expect.unreachable())).rejects.toMatchObject({ code: 'subscription-refused' });
+  expect(at.said).toEqual([expect.stringMatching(/^The system ingot-\w+ may still be registered at Red Hat: it did not answer. Remove it at /)]);
+});
+
 test('a family registers at its own vendor alone', () => {
   expect(() => suseRegistration({ vendor: 'rhel', organization: '1', secret: 's', repositories: [] })).toThrow('SUSE alone');
   expect(() => rhelRegistration({ vendor: 'sles', modules: [] })).toThrow('Red Hat alone');

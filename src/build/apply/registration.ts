@@ -29,11 +29,13 @@ export async function whileRegistered(apply: Registering, root: GuestRoot, regis
   await using open = await openRegistration(context, registration);
   const run: RunInRootOptions = { network: true, hostname: open.record.machine, uninterrupted: true, timeout: VENDOR_SECONDS };
   let failure: { readonly error: unknown } | undefined;
+  let unanswered = false;
   try {
     context.signal.throwIfAborted();
     await root.writeFiles(registration.files);
     const alone = { INGOT_ALONE: place.kind === 'vm' ? 'yes' : 'no' };
     await runCommand(root, registration.register, { ...run, env: alone, stdin: `${secret}\n` }).catch((error: unknown) => {
+      unanswered = !(error instanceof IngotError && error.code === 'change-failed');
       throw refused(error, registration);
     });
     await identify(apply, root, registration, open, run, secret);
@@ -41,7 +43,7 @@ export async function whileRegistered(apply: Registering, root: GuestRoot, regis
   } catch (error) {
     failure = { error };
   }
-  const left = await takeBack(root, registration, open, run);
+  const left = await takeBack(root, registration, open, run, unanswered);
   if (failure !== undefined) {
     if (left !== undefined) context.events.message('warn', `${left.message}. ${left.options.hint ?? ''}`);
     throw failure.error;
@@ -74,7 +76,15 @@ interface Left {
 }
 
 /** Unregisters and takes its traces away; answers with what is left at the vendor, where that failed. */
-async function takeBack(root: GuestRoot, registration: Registration, open: OpenRegistration, run: RunInRootOptions): Promise<Left | undefined> {
+async function takeBack(
+  root: GuestRoot,
+  registration: Registration,
+  open: OpenRegistration,
+  run: RunInRootOptions,
+  unanswered: boolean,
+): Promise<Left | undefined> {
+  // Of one that was cut off the root need not know, and the vendor may.
+  const unknown = unanswered && (await root.run(registration.identify.argv, { ...run, quiet: true }).catch(() => ({ stdout: '' }))).stdout.trim() === '';
   const unregister = (): Promise<void> => runCommand(root, registration.unregister, run);
   const error: unknown = await unregister()
     .catch(unregister)
@@ -85,10 +95,11 @@ async function takeBack(root: GuestRoot, registration: Registration, open: OpenR
   await cleaned(root, registration.clean, run);
   // What is left is told now, and not once more by the next start.
   await open.forget();
-  if (!(error instanceof IngotError)) return undefined;
   const { message, hint } = leftAtVendor(open.record);
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}`;
+  if (!(error instanceof IngotError)) return unknown ? { message: `${sentence}: it did not answer`, options: { hint } } : undefined;
   const options = { hint, cause: error, ...(error.detail === undefined ? {} : { detail: error.detail }) };
-  return { message: `${message.charAt(0).toUpperCase()}${message.slice(1)}: ${error.message}`, options };
+  return { message: `${sentence}: ${error.message}`, options };
 }
 
 /** A root that is lost is no layer; in any other, the check before it is stored finds what is still there. */
