@@ -7,11 +7,12 @@ import { planDisk } from '../disk/layout.ts';
 import { familyFor, plannedPackages } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe, Registration } from '../families/recipe.ts';
-import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
+import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { Resolution } from '../sources/bootstrap/upstream.ts';
 import { isForeign, type GuestSettings, type ImageConfig, type InstalledPackage } from '../store/model.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
 import { guestSettings } from './guest-settings.ts';
+import { insidePackages, lastCommands, registrationOf } from './inside.ts';
 import type { BaseLayer, LayerPlan, LayerRecipe } from './layers.ts';
 import type { Section } from './sections.ts';
 
@@ -133,10 +134,6 @@ function bootstrapLayer(recipe: BootstrapRecipe): LayerPlan {
   };
 }
 
-function registrationOf({ subscription }: ResolvedTemplate, family: Family): { readonly registration?: Registration } {
-  return subscription === undefined || family.registration === undefined ? {} : { registration: family.registration(subscription) };
-}
-
 interface Common {
   /** The key of the layer below, or the digest of the image that the template starts from. */
   readonly below: Key | Digest;
@@ -194,18 +191,6 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
 
 /** Seconds that a layer stays cached whose packages the image's own package manager chose, or which had the network: as long as such a step. */
 const INSIDE_MAX_AGE = 604_800;
-
-/** What the image's own package manager does for a section, where packages are not chosen before the build. */
-function insidePackages({ changes, update }: Exclude<Section, { kind: 'step' }>, family: Family): GuestCommand[] {
-  if (family.planned !== undefined) return [];
-  return [...(update === undefined ? [] : family.update(update)), ...family.install(changes.packages)];
-}
-
-/** What a layer ends with: boot files, labels, and what the seal wants done. */
-function lastCommands(family: Family, boot: readonly GuestCommand[]): { readonly last?: readonly GuestCommand[] } {
-  const last = [...boot, ...family.labels(), ...family.seal.commands];
-  return last.length === 0 ? {} : { last };
-}
 
 function stepLayer({ name, step }: Extract<Section, { kind: 'step' }>, menu: BootMenu, indexes: Readonly<Record<string, string>>, common: Common): LayerPlan {
   if (step.kind === 'copy') {
