@@ -204,3 +204,9 @@ export async function replaceFile(files: Files, path: string, data: string | Uin
 }
 
 let temporaryCounter = 0;
+
+/** The folders above a relative path, outermost first: `a/b/c` -> `a`, `a/b`. */
+export function parentsOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1);
+  return parts.map((_, i) => parts.slice(0, i + 1).join('/'));
+}

@@ -31,5 +31,6 @@ export function baseImage(image: Image, reference: string): BaseImage {
     ...(details.guest === undefined ? {} : { guest: details.guest }),
     expiredMetadata: details.expiredMetadata,
     isCloudImage: details.cloudImage !== undefined,
+    ...(details.cloudImage?.tree === true ? { tree: details.cloudImage.digest } : {}),
   };
 }

@@ -100,16 +100,6 @@ function imageOf(release: Release, arch: string): CloudImage {
       hint: `It has them for ${Object.keys(release.images).join(', ')}.`,
     });
   }
-  if (image.format === 'tar') {
-    throw new IngotError(
-      'usage',
-      'source-unsupported',
-      `What ${release.id} publishes is the tree of a root file system, which ingot does not put on a disk yet`,
-      {
-        hint: 'Start from a disk that you made of it: `from: { file: … }`.',
-      },
-    );
-  }
   if (image.login === undefined) return image;
   throw new IngotError('usage', 'login-needed', `The cloud image of ${release.id} is behind the login of ${image.login}`, {
     hint: `Download it from ${image.url}, and start from the file: \`from: { release: ${release.id}, file: … }\`; or from an address with \`url\`, \`sha256\` and \`authorization\`.`,

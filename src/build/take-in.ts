@@ -14,12 +14,13 @@ import type { Context } from '../operations/operation.ts';
 import { unpack } from '../sources/cloud-image/unpack.ts';
 import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
-import { choosePlace, openPlace } from '../workspace/place.ts';
+import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
 import { openThrowAway } from '../workspace/throw-away.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { checkCpu } from './cpu.ts';
 import { readDiskContents, type DiskContents } from './disk-contents.ts';
 import { statusFile } from './image-status.ts';
+import { findTree, makeTreeLayer } from './root-tree.ts';
 
 /** A file that holds a disk, and what becomes of it in the store. */
 export interface NewDisk {
@@ -51,7 +52,7 @@ export async function isTaken({ host, home }: Context, reference: string, key: K
 
 /**
  * Makes an image of one layer of a disk: unpacked, checked by its header, opened and read. What no signature vouches for is copied into a qcow2 of ingot's
- * own and opened in the helper VM alone. Throws `disk-unknown`, `qcow2-invalid`, `vmdk-invalid`, `unpack-too-large`, `root-missing`,
+ * own and opened in the helper VM alone. The archive of a release's root file system is unpacked to a new disk there. Throws `disk-unknown`, `archive-unsafe`, `qcow2-invalid`, `vmdk-invalid`, `unpack-too-large`, `root-missing`,
  * `distribution-unsupported`, `release-differs`, `arch-unsupported`.
  */
 export async function takeIn(context: Context, wanted: NewDisk): Promise<void> {
@@ -60,23 +61,28 @@ export async function takeIn(context: Context, wanted: NewDisk): Promise<void> {
   const start = host.clock.monotonic();
   await using scratch = await makeScratch(host, home, `taking ${name} into the store`);
   const layer = hostPath(join(scratch.path, 'layer.qcow2'));
-  await makeLayerFile(context, wanted, layer, scratch.path);
+  const file = await unpacked(context, wanted, scratch.path);
+  const tree = wanted.cloudImage === undefined || wanted.member !== undefined ? undefined : await findTree(context, wanted.cloudImage, file);
+  if (tree === undefined) await makeLayerFile(context, wanted, file, layer);
+  const kind = await placeOf(context, wanted);
+  await using place = await openPlace(context, { kind, scratch: scratch.path, offline: wanted.offline });
+  if (tree !== undefined) await makeTreeLayer(context, place, tree, { file, layer, digest, scratch: scratch.path });
   const { virtualSize } = await readQcow2Header(host.files, layer);
-  const found = await look(context, layer, virtualSize, wanted, scratch.path);
+  const found = await look(context, place, layer, virtualSize, wanted, scratch.path);
   const store = openStore(host, home);
   const seconds = (host.clock.monotonic() - start) / 1000;
   const packages = [...found.packages];
-  const kind = isVouched(wanted) ? 'cloud-image' : 'disk';
+  const source = isVouched(wanted) ? 'cloud-image' : 'disk';
   const inputs = { sha256: hexOf(digest), ...(cloudImage === undefined ? {} : { release: cloudImage.release.id, arch: cloudImage.arch }) };
-  const record = await store.commitLayer(layer, { key, name, kind, virtualSize, seconds, packages, inputs });
+  const record = await store.commitLayer(layer, { key, name, kind: source, virtualSize, seconds, packages, inputs });
   if (found.status !== '') await replaceFile(host.files, statusFile(home, record.digest), found.status);
   const config = configOf(found, {
     name,
     key,
-    kind,
+    kind: source,
     digest: record.digest,
     size: virtualSize,
-    cloudImage: cloudImage === undefined ? undefined : { digest, vouched },
+    cloudImage: cloudImage === undefined ? undefined : { digest, vouched, ...(tree === undefined ? {} : { tree: true }) },
   });
   await store.putImage(config, [record], name, [tag]);
 }
@@ -86,31 +92,40 @@ function isVouched({ vouched, cloudImage }: NewDisk): boolean {
   return vouched && cloudImage?.release.traps.includes('newer-btrfs') !== true;
 }
 
-async function makeLayerFile(context: Context, { path, member, vouched, name }: NewDisk, layer: HostPath, scratch: HostPath): Promise<void> {
+/** The file itself, or what was packed in it, in a scratch folder. */
+async function unpacked(context: Context, { path, member, name, cloudImage }: NewDisk, scratch: string): Promise<HostPath> {
   const { host, events, signal } = context;
   await requireTools(context, ['qemu-img']);
-  const packing = member === undefined ? await packingOf(host.files, path) : ((await packingOf(host.files, path)) ?? 'tar');
-  if (packing === 'tar' && member === undefined) {
-    throw new IngotError('verification', 'disk-unknown', `${path} is an archive, and nothing says which file of it is the disk`, { hint: 'Unpack it first.' });
+  const found = await packingOf(host.files, path);
+  const packing = member === undefined ? found : (found ?? 'tar');
+  if (packing === undefined || (packing === 'tar' && member === undefined && cloudImage !== undefined)) return path;
+  if (packing === 'tar' && member === undefined) throw anArchive(path);
+  await requireTools(context, packing === 'xz' || packing === 'bz2' || packing === 'zst' ? [UNPACKERS[packing]] : []);
+  const file = hostPath(join(scratch, 'unpacked'));
+  const stage = events.span('stage', `unpacking ${name}`);
+  try {
+    await unpack(host, path, file, {
+      packing,
+      ...(member === undefined ? {} : { member }),
+      signal,
+      onProgress: (done) => stage.progress(done, undefined, 'bytes'),
+    });
+    stage.end('done');
+  } catch (error) {
+    stage.end('failed');
+    throw error;
   }
-  let file = path;
-  if (packing !== undefined) {
-    await requireTools(context, packing === 'xz' || packing === 'bz2' || packing === 'zst' ? [UNPACKERS[packing]] : []);
-    file = hostPath(join(scratch, 'unpacked'));
-    const stage = events.span('stage', `unpacking ${name}`);
-    try {
-      await unpack(host, path, file, {
-        packing,
-        ...(member === undefined ? {} : { member }),
-        signal,
-        onProgress: (done) => stage.progress(done, undefined, 'bytes'),
-      });
-      stage.end('done');
-    } catch (error) {
-      stage.end('failed');
-      throw error;
-    }
-  }
+  if (cloudImage === undefined && (await packingOf(host.files, file)) === 'tar') throw anArchive(path);
+  return file;
+}
+
+function anArchive(path: HostPath): IngotError {
+  return new IngotError('verification', 'disk-unknown', `${path} is an archive, and nothing says which file of it is the disk`, {
+    hint: 'Unpack it first. The root file system of a release is taken as `from: { release: …, file: … }`.',
+  });
+}
+
+async function makeLayerFile({ host, signal }: Context, { vouched }: NewDisk, file: HostPath, layer: HostPath): Promise<void> {
   const disk = await identifyDisk(host.files, file);
   if (vouched && (await isLayer(host.files, disk))) {
     await checkDisk(host, disk, signal);
@@ -131,12 +146,15 @@ interface Found extends DiskContents {
   readonly firmware: 'bios' | 'uefi' | 'both';
 }
 
-async function look(context: Context, layer: HostPath, size: number, wanted: NewDisk, scratch: HostPath): Promise<Found> {
+/** Where it is opened, whose processor has to run its programs. */
+async function placeOf(context: Context, wanted: NewDisk): Promise<PlaceKind> {
   const { workspace: setting } = context.settings;
-  const asked = setting === 'auto' ? undefined : setting;
-  const kind = isVouched(wanted) ? await choosePlace(context, asked) : 'vm';
+  const kind = isVouched(wanted) ? await choosePlace(context, setting === 'auto' ? undefined : setting) : 'vm';
   if (wanted.cloudImage !== undefined) await checkCpu(context, wanted.cloudImage.release, wanted.cloudImage.arch, kind);
-  await using place = await openPlace(context, { kind, scratch, offline: wanted.offline });
+  return kind;
+}
+
+async function look(context: Context, place: Place, layer: HostPath, size: number, wanted: NewDisk, scratch: HostPath): Promise<Found> {
   await using workspace = await openThrowAway(context, place, { chain: [layer], size, scratch });
   const { release, arch } = wanted.cloudImage ?? {};
   const contents = await readDiskContents(workspace.root, await loadCatalog(context), release);

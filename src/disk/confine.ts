@@ -21,8 +21,8 @@ export interface Confinement {
 const MEMORY = 4 * 2 ** 30;
 const SECONDS = 3600;
 
-/** What of this host it takes to start a program. */
-const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/etc/ld.so.cache', '/etc/alternatives', '/nix/store'];
+/** What of a host it takes to start a program. */
+export const PROGRAMS_OF_HOST = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/etc/ld.so.cache', '/etc/alternatives', '/nix/store'];
 
 /**
  * How a program that reads files of strangers is started: with limits on memory, time and what it writes, without network and rights, and with nothing of
@@ -39,7 +39,7 @@ export async function confine(
     ...(['bwrap', '--die-with-parent', '--unshare-all', '--cap-drop', 'ALL'] as const),
     // A file of another user, for root.
     ...(host.machine.uid === 0 ? ['--cap-add', 'CAP_DAC_READ_SEARCH'] : []),
-    ...SYSTEM.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...PROGRAMS_OF_HOST.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
     ...(writes === undefined ? [] : ['--bind', dirname(writes), dirname(writes)]),
     ...reads.flatMap((path) => ['--ro-bind', path, path]),

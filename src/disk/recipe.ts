@@ -1,3 +1,4 @@
+import type { MenuEntry } from './grub.ts';
 import type { DiskLayout } from './layout.ts';
 
 /** What turns a root into a bootable disk. */
@@ -7,6 +8,14 @@ export interface DiskRecipe {
   readonly disk: DiskLayout;
   readonly ext4Features: readonly string[];
   readonly boot: BootRecipe;
+}
+
+/** A boot loader for a disk that has its partitions, its root and GRUB's packages in it. */
+export interface LoaderRecipe extends Pick<BootRecipe, 'bios' | 'efi' | 'efiConfig'> {
+  /** GRUB for UEFI that the root's own grub-mkimage makes, where none is signed: its path on the EFI system partition. */
+  readonly efiImage?: { readonly path: string; readonly platform: string; readonly modules: readonly string[] };
+  /** Kernels whose files are called the same after each update; without it, the root's linux-version says which there are. */
+  readonly kernels?: readonly MenuEntry[];
 }
 
 /** How the disk starts. */

@@ -1,11 +1,12 @@
-import type { DiskRecipe } from './recipe.ts';
+import { parentsOf } from '../base/files.ts';
+import type { BootRecipe, DiskRecipe } from './recipe.ts';
 import type { Executor } from '../workspace/executor.ts';
 import type { GuestRoot } from '../workspace/guest-root.ts';
 import type { Place } from '../workspace/place.ts';
 import { BUILD_EPOCH } from '../workspace/sandbox.ts';
-import { biosBootImages, writeBootMenu } from './grub.ts';
+import { biosBootImages, writeBootMenu, type BiosDisk } from './grub.ts';
 import { DISK_INSIDE, makeFilesystem } from './filesystems.ts';
-import { rootFilesystem, SECTOR, sfdiskScript } from './layout.ts';
+import { rootFilesystem, SECTOR, sfdiskScript, type Partition } from './layout.ts';
 import { lvmMetadata } from './lvm.ts';
 import { splitTree } from './split.ts';
 
@@ -40,55 +41,53 @@ export async function writeDisk(place: Place, root: GuestRoot, recipe: DiskRecip
 
 async function writeEfi(executor: Executor, root: GuestRoot, { disk: { efi, efiSerial }, boot }: DiskRecipe, raw: string): Promise<void> {
   if (efi === undefined || boot.efiConfig === undefined) return;
-  const partition = `${raw}@@${efi.start}`;
-  const mtools = { MTOOLS_SKIP_CHECK: '1', SOURCE_DATE_EPOCH: String(BUILD_EPOCH), TZ: 'UTC' };
-  await executor.run(
-    [
-      'mformat',
-      '-i',
-      partition,
-      '-F',
-      '-T',
-      String(efi.size / SECTOR),
-      '-h',
-      '255',
-      '-s',
-      '63',
-      '-H',
-      String(efi.start / SECTOR),
-      '-N',
-      efiSerial,
-      '-v',
-      'EFI',
-      '::',
-    ],
-    { env: mtools },
-  );
+  await formatEfi(executor, raw, efi, efiSerial);
+  await fillEfi(executor, root, `${raw}@@${efi.start}`, boot);
+}
+
+/** What mtools needs to make the same bytes each time. */
+const MTOOLS = { MTOOLS_SKIP_CHECK: '1', SOURCE_DATE_EPOCH: String(BUILD_EPOCH), TZ: 'UTC' };
+
+/** Makes the empty file system of an EFI system partition; `serial` is eight hexadecimal digits. */
+export async function formatEfi(executor: Executor, raw: string, { start, size }: Partition, serial: string): Promise<void> {
+  const geometry = ['-T', String(size / SECTOR), '-h', '255', '-s', '63', '-H', String(start / SECTOR)];
+  await executor.run(['mformat', '-i', `${raw}@@${start}`, '-F', ...geometry, '-N', serial, '-v', 'EFI', '::'], { env: MTOOLS });
   // mformat leaves a partition table in the boot sector, of which every update-grub in the guest would complain.
-  await executor.run([
-    'dd',
-    'if=/dev/zero',
-    `of=${raw}`,
-    'bs=1',
-    `seek=${efi.start + NESTED_TABLE.start}`,
-    `count=${NESTED_TABLE.size}`,
-    'conv=notrunc',
-    'status=none',
-  ]);
-  const folders = new Set([boot.efiConfig.path, ...Object.keys(boot.efi)].flatMap((path) => parents(path)));
-  await executor.run(['mmd', '-i', partition, ...[...folders].map((folder) => `::/${folder}`)], { env: mtools });
-  for (const [path, source] of Object.entries(boot.efi)) await executor.run(['mcopy', '-i', partition, `${root.path}${source}`, `::/${path}`], { env: mtools });
-  await executor.run(['mcopy', '-i', partition, '-', `::/${boot.efiConfig.path}`], { env: mtools, stdin: boot.efiConfig.content });
+  const { start: at, size: length } = NESTED_TABLE;
+  await executor.run(['dd', 'if=/dev/zero', `of=${raw}`, 'bs=1', `seek=${start + at}`, `count=${length}`, 'conv=notrunc', 'status=none']);
 }
 
-/** `a/b/c.efi` -> `a`, `a/b`. */
-function parents(path: string): string[] {
-  const parts = path.split('/').slice(0, -1);
-  return parts.map((_, i) => parts.slice(0, i + 1).join('/'));
+/**
+ * Puts boot loaders of the root, and what they are told, into an EFI system partition; `at` is where, as mtools takes it. The root's own programs read its files:
+ * a link there must not lead to others.
+ */
+export async function fillEfi(executor: Executor, root: GuestRoot, at: string, { efi, efiConfig }: Pick<BootRecipe, 'efi' | 'efiConfig'>): Promise<void> {
+  const folders = new Set([...(efiConfig === undefined ? [] : [efiConfig.path]), ...Object.keys(efi)].flatMap((path) => parentsOf(path)));
+  await makeEfiFolders(executor, at, folders);
+  const copy = 'at=$1 path=$2 file=$3; shift 3; "$@" >"$file"; mcopy -D o -i "$at" "$file" "::/$path"; rm "$file"';
+  for (const [path, source] of Object.entries(efi)) {
+    await executor.run(['sh', '-ec', copy, 'sh', at, path, `${root.path}.efi-file`, ...root.commandLine(['cat', source])], { env: MTOOLS });
+  }
+  if (efiConfig !== undefined) await executor.run(['mcopy', '-D', 'o', '-i', at, '-', `::/${efiConfig.path}`], { env: MTOOLS, stdin: efiConfig.content });
 }
 
-async function writeBiosBoot(executor: Executor, root: GuestRoot, recipe: DiskRecipe, raw: string): Promise<void> {
-  const { disk, boot } = recipe;
+async function makeEfiFolders(executor: Executor, at: string, folders: ReadonlySet<string>): Promise<void> {
+  if (folders.size > 0) await executor.run(['mmd', '-D', 's', '-i', at, ...[...folders].map((folder) => `::/${folder}`)], { env: MTOOLS });
+}
+
+/** Puts a file that the executor sees into an EFI system partition. */
+export async function putEfiFile(executor: Executor, at: string, file: string, path: string): Promise<void> {
+  await makeEfiFolders(executor, at, new Set(parentsOf(path)));
+  await executor.run(['mcopy', '-D', 'o', '-i', at, file, `::/${path}`], { env: MTOOLS });
+}
+
+/** Puts GRUB into the first sector and the BIOS boot partition, where there is one and the recipe has GRUB for it. */
+export async function writeBiosBoot(
+  executor: Executor,
+  root: GuestRoot,
+  { disk, boot }: { readonly disk: BiosDisk; readonly boot: Pick<BootRecipe, 'bios'> },
+  raw: string,
+): Promise<void> {
   if (boot.bios === undefined || disk.biosBoot === undefined) return;
   const images = await biosBootImages(root, boot.bios, disk);
   await executor.run(['sh', '-ec', 'base64 -d | dd of="$1" conv=notrunc bs=512 status=none', 'sh', raw], { stdin: images.masterBootRecord });

@@ -41,3 +41,15 @@ export function plannedPackages(release: Pick<Release, 'id' | 'family'>): Planne
     },
   );
 }
+
+/**
+ * How the tree of a release's root file system becomes a machine: by its family, which has to know the packages. Throws `source-unsupported` where ingot does
+ * not know how.
+ */
+export function treeBoot(release: Release): NonNullable<Family['fromTree']> {
+  const { fromTree, planned } = familyFor(release);
+  if (fromTree !== undefined && (planned === undefined || release.bootstrap !== undefined)) return fromTree;
+  throw new IngotError('usage', 'source-unsupported', `ingot does not know how a root file system of ${release.id} becomes a system that starts`, {
+    hint: 'Start from a disk: `from: { file: … }`.',
+  });
+}

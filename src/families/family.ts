@@ -1,6 +1,7 @@
 import type { FamilyName } from '../catalog/families.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { DiskLayout, DiskRequest } from '../disk/layout.ts';
+import type { LoaderRecipe } from '../disk/recipe.ts';
 import type { BootstrapRecipe, GuestCommand, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
 import type { TemplateNetwork } from '../template/network-schema.ts';
 import type { PackageRepository, ResolvedSnap, ResolvedSystem, ResolvedUser, Subscription, UbuntuPro } from '../template/template.ts';
@@ -53,6 +54,12 @@ export interface BootstrapRequest {
 export interface ManagerBootstrap {
   readonly files: readonly RootFile[];
   readonly commands: readonly GuestCommand[];
+}
+
+/** What a tree of files lacks of a machine. */
+export interface TreeBoot {
+  readonly changes: Changes;
+  readonly loader: LoaderRecipe;
 }
 
 /**
@@ -109,6 +116,12 @@ export interface Family {
   labels(): GuestCommand[];
   /** What is taken away at the end of every layer, and besides that after a boot. Its commands run first. */
   readonly seal: { readonly commands: readonly GuestCommand[]; readonly layer: Seal; readonly booted: Seal };
+
+  /**
+   * What makes a machine of a root that its distribution publishes as a tree of files: kernel, boot loader, services, and what a system needs to be logged in
+   * to. `disk` is the disk that the tree was put on. Absent where ingot does not know it.
+   */
+  fromTree?(release: Release, options: BaseOptions, disk: DiskLayout): TreeBoot;
 
   /** Packages into an empty root, with signature checks on; absent where `planned` is there, since ingot does that itself. */
   bootstrap?(request: BootstrapRequest): ManagerBootstrap;

@@ -1,3 +1,4 @@
+import type { LoaderRecipe } from '../disk/recipe.ts';
 import type { Download } from '../roles/role.ts';
 import type { BootstrapRecipe, GuestCommand } from '../sources/bootstrap/recipe.ts';
 import type { RootFile } from '../workspace/guest-root.ts';
@@ -55,7 +56,20 @@ export interface Registration {
 
 /** A layer that ingot makes of a template's own words: packages, files, commands, in this order. */
 export interface ChangeRecipe {
-  readonly kind: 'preparation' | 'repositories' | 'update' | 'role' | 'packages' | 'snaps' | 'ubuntu-pro' | 'users' | 'system' | 'network' | 'file' | 'service';
+  readonly kind:
+    | 'preparation'
+    | 'boot'
+    | 'repositories'
+    | 'update'
+    | 'role'
+    | 'packages'
+    | 'snaps'
+    | 'ubuntu-pro'
+    | 'users'
+    | 'system'
+    | 'network'
+    | 'file'
+    | 'service';
   /** The root is made as large as the disk, first of all. */
   readonly grow?: true;
   readonly install?: PackageInstallation;
@@ -71,6 +85,8 @@ export interface ChangeRecipe {
   readonly menu: BootMenu;
   /** The layer changes the kernel's arguments: the menu is written even where no kernel changed. */
   readonly newMenu: boolean;
+  /** Put on the disk after the commands, and its menu with it. */
+  readonly loader?: LoaderRecipe;
   /** Run before the layer is sealed. */
   readonly last?: readonly GuestCommand[];
   readonly seal: Seal;

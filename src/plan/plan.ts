@@ -48,6 +48,8 @@ export interface BaseImage {
   readonly expiredMetadata: boolean;
   /** It is the cloud image of its release as it was downloaded. */
   readonly isCloudImage?: boolean;
+  /** It is the tree of a root file system as it was published, from the archive with this digest: nothing starts it yet. */
+  readonly tree?: Digest;
 }
 
 /** What planning needs to know of the world outside. */
@@ -166,6 +168,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     commands: changes.commands,
     menu,
     newMenu: changes.kernelArguments.length > 0 && family.planned !== undefined,
+    ...(section.loader === undefined ? {} : { loader: section.loader }),
     seal: family.seal.layer,
   };
   const identities = identitiesOf(packages);

@@ -1,4 +1,5 @@
 import type { Release } from '../catalog/schema.ts';
+import type { LoaderRecipe } from '../disk/recipe.ts';
 import { NOTHING, type Changes } from '../families/changes.ts';
 import { familyFor } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
@@ -6,7 +7,7 @@ import type { ChangeRecipe } from '../families/recipe.ts';
 import { roleChanges } from '../families/roles.ts';
 import type { ResolvedStep, ResolvedTemplate } from '../template/template.ts';
 import { subscriptionMissing } from '../template/subscription-missing.ts';
-import { cloudSections } from './cloud-sections.ts';
+import { addedSections, preparationSection } from './cloud-sections.ts';
 import { installedPackages, type BaseImage } from './plan.ts';
 
 /** A layer to be, before its packages are resolved: one for each role, the package list, each part of the configuration, and each step. */
@@ -20,6 +21,8 @@ export type Section =
       readonly update?: UpdateScope;
       /** The root is made as large as the disk, first of all. */
       readonly grow?: true;
+      /** Put on the disk after the commands. */
+      readonly loader?: LoaderRecipe;
     }
   | { readonly name: string; readonly kind: 'step'; readonly step: Extract<ResolvedStep, { kind: 'run' | 'script' | 'ansible' | 'copy' }> };
 
@@ -39,13 +42,14 @@ export function wantedBy(section: Section): readonly string[] {
 export function sectionsOf(template: ResolvedTemplate, release: Release, base?: BaseImage): Section[] {
   const { system, users, network, packages } = template;
   const family = familyFor(release);
-  const sections: Section[] = base?.isCloudImage === true ? cloudSections(template, release, family, base) : [];
+  const sections: Section[] = base?.isCloudImage === true ? [preparationSection(template, release, base)] : [];
   const add = (name: string, kind: ChangeRecipe['kind'], changes: Changes, about: Readonly<Record<string, unknown>> = {}): void => {
     const { packages: names, files, commands, kernelArguments, downloads = [] } = changes;
     if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });
   };
   const early = family.system(system, release);
   add('repositories', 'repositories', family.repositories(system.repositories));
+  if (base?.isCloudImage === true) sections.push(...addedSections(template, release, family, base));
   if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });
   for (const { name, version, content } of template.roles) add(name, 'role', roleChanges(family, name, content), { role: name, version });
   add('packages', 'packages', { ...NOTHING, packages: packages.toSorted() });

@@ -68,8 +68,11 @@ export const imageDetailsSchema = z.object({
   guest: guestSettingsSchema.optional(),
   /** What the template started from, where that is not a release. */
   from: z.object({ reference: z.string(), digest: digestSchema }).optional(),
-  /** It is the cloud image of its release as it was downloaded: SHA-256 of the file, and whether a signature vouched for it. */
-  cloudImage: z.object({ digest: digestSchema, vouched: z.boolean() }).optional(),
+  /**
+   * It is the cloud image of its release as it was downloaded: SHA-256 of the file, and whether a signature vouched for it. `tree`: the file was an archive of a
+   * root file system, which ingot put on a disk; nothing starts it yet.
+   */
+  cloudImage: z.object({ digest: digestSchema, vouched: z.boolean(), tree: z.literal(true).optional() }).optional(),
   /** The VM whose disk the last layer is. */
   source: z
     .object({

@@ -28,6 +28,7 @@ const FIELD = {
   time: [136, 12],
   checksum: [148, 8],
   type: [156, 1],
+  target: [157, 100],
   magic: [257, 8],
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [number, number]>;
@@ -69,39 +70,80 @@ export function tarPadding(size: number): Uint8Array {
 /** What ends an archive. */
 export const TAR_END: Uint8Array = Buffer.alloc(2 * BLOCK);
 
+/** One thing in an archive, as its headers say it. */
+export interface TarMember {
+  /** As it is written there. */
+  readonly name: string;
+  /** A character of the format: `0` file, `1` hard link, `2` symbolic link, `3` and `4` devices, `5` folder, `6` pipe. */
+  readonly type: string;
+  /** Where a link leads; empty for what is none. */
+  readonly target: string;
+  readonly size: number;
+  /** Where its bytes start in the archive. */
+  readonly position: number;
+}
+
+/** Bytes of an archive that are read at once. */
+const WINDOW = 2 ** 20;
+
+/**
+ * Everything in an archive, by walking its headers; the bytes between them are not read. `fail` makes the error of an archive that is damaged, cut off, or
+ * holds more than `most` things.
+ */
+export async function* walkTar(
+  files: Pick<Files, 'status' | 'readPart'>,
+  path: string,
+  { most, fail }: { readonly most: number; readonly fail: (why: string) => IngotError },
+): AsyncGenerator<TarMember> {
+  const end = (await files.status(path))?.size ?? 0;
+  let window = { at: 0, bytes: Buffer.alloc(0) };
+  const read = async (at: number, length: number): Promise<Buffer> => {
+    if (at < window.at || at + length > window.at + window.bytes.length)
+      window = { at, bytes: Buffer.from(await files.readPart(path, at, Math.max(length, WINDOW))) };
+    return window.bytes.subarray(at - window.at, at - window.at + length);
+  };
+  let extended: Extended = {};
+  for (let position = 0, headers = 0; ; headers++) {
+    if (headers > most) throw fail(`it holds more than ${most} files`);
+    const header = await read(position, BLOCK);
+    if (header.length < BLOCK) throw fail(position === 0 ? 'it is no tar file' : 'it is cut off');
+    if (header.every((byte) => byte === 0)) return;
+    checkSum(header, position, fail);
+    const type = header.toString('latin1', FIELD.type[0], FIELD.type[0] + 1);
+    const size = extended.size ?? numberOf(header, FIELD.size, fail);
+    const [name, target] = [extended.path ?? nameOf(header), extended.linkpath ?? textOf(header, FIELD.target)];
+    const start = position + BLOCK;
+    if (start + size > end) throw fail('it is cut off');
+    position = start + Math.ceil(size / BLOCK) * BLOCK;
+    if (['x', 'g', 'L', 'K'].includes(type)) {
+      if (size > LIMITS.extension) throw fail(`an extended header of ${size} bytes`);
+      const bytes = Buffer.from(await read(start, size));
+      const said = type === 'L' ? { path: textOf(bytes, [0, size]) } : type === 'K' ? { linkpath: textOf(bytes, [0, size]) } : parsePax(bytes, fail);
+      // Defaults for all that follow are times and comments; a name for everything is made to deceive.
+      if (type !== 'g') extended = { ...extended, ...said };
+      else if (Object.keys(said).length > 0) throw fail('it has one name or size for everything');
+      continue;
+    }
+    extended = {};
+    yield { name, type: type === '\0' || type === '7' ? '0' : type, target: type === '1' || type === '2' ? target : '', size, position: start };
+  }
+}
+
 /**
  * The files in an archive, by walking its headers. Folders are left out. Throws `archive-invalid` on anything else than files and folders, on
  * names that lead out of the archive or come twice, and where the archive is cut off.
  */
 export async function readTar(files: Pick<Files, 'status' | 'readPart'>, path: string): Promise<Map<string, TarEntry>> {
-  const end = (await files.status(path))?.size ?? 0;
   const entries = new Map<string, TarEntry>();
-  let extended: { path?: string; size?: number } = {};
-  for (let position = 0, headers = 0; ; headers++) {
-    if (headers > LIMITS.entries) throw archiveInvalid(`it holds more than ${LIMITS.entries} files`);
-    const header = Buffer.from(await files.readPart(path, position, BLOCK));
-    if (header.length < BLOCK) throw archiveInvalid(position === 0 ? 'it is no tar file' : 'it is cut off');
-    if (header.every((byte) => byte === 0)) return entries;
-    checkSum(header, position);
-    const type = header.toString('latin1', FIELD.type[0], FIELD.type[0] + 1);
-    const size = extended.size ?? numberOf(header, FIELD.size);
-    const start = position + BLOCK;
-    if (start + size > end) throw archiveInvalid('it is cut off');
-    position = start + Math.ceil(size / BLOCK) * BLOCK;
-    if (type === 'x' || type === 'L') {
-      if (size > LIMITS.extension) throw archiveInvalid(`an extended header of ${size} bytes`);
-      const bytes = Buffer.from(await files.readPart(path, start, size));
-      extended = type === 'L' ? { ...extended, path: textOf(bytes, [0, size]) } : { ...extended, ...parsePax(bytes) };
-      continue;
-    }
-    if (type === 'g') continue; // defaults for all that follow: times and comments
-    const name = safeName(extended.path ?? nameOf(header));
-    extended = {};
+  for await (const { name: written, type, size, position } of walkTar(files, path, { most: LIMITS.entries, fail: archiveInvalid })) {
+    const name = plainName(written);
+    if (name === undefined) throw archiveInvalid(`the name ${JSON.stringify(written)} leads out of it`);
     if (type === '5') continue;
-    if (type !== '0' && type !== '\0') throw archiveInvalid(`"${name}" is neither a file nor a folder`);
+    if (type !== '0') throw archiveInvalid(`"${name}" is neither a file nor a folder`);
     if (entries.has(name)) throw archiveInvalid(`"${name}" is in it twice`);
-    entries.set(name, { name, size, position: start });
+    entries.set(name, { name, size, position });
   }
+  return entries;
 }
 
 export function archiveInvalid(why: string): IngotError {
@@ -115,9 +157,11 @@ function sumOf(header: Buffer): number {
   return header.reduce((sum, byte, i) => sum + (i >= at && i < at + length ? 32 : byte), 0);
 }
 
-function checkSum(header: Buffer, position: number): void {
+type Fail = (why: string) => IngotError;
+
+function checkSum(header: Buffer, position: number, fail: Fail): void {
   if (Number.parseInt(textOf(header, FIELD.checksum), 8) === sumOf(header)) return;
-  throw archiveInvalid(position === 0 ? 'it is no tar file' : `the header at byte ${position} is damaged`);
+  throw fail(position === 0 ? 'it is no tar file' : `the header at byte ${position} is damaged`);
 }
 
 function textOf(bytes: Buffer, [at, length]: readonly [number, number]): string {
@@ -131,7 +175,7 @@ function nameOf(header: Buffer): string {
   return prefix === '' ? textOf(header, FIELD.name) : `${prefix}/${textOf(header, FIELD.name)}`;
 }
 
-function numberOf(header: Buffer, field: readonly [number, number]): number {
+function numberOf(header: Buffer, field: readonly [number, number], fail: Fail): number {
   const [at, length] = field;
   let value: number;
   if ((header.readUInt8(at) & 0x80) !== 0) {
@@ -140,36 +184,43 @@ function numberOf(header: Buffer, field: readonly [number, number]): number {
     value = Number(BigInt(`0x${bytes.toString('hex')}`));
   } else {
     const text = textOf(header, field).trim();
-    if (!/^[0-7]*$/.test(text)) throw archiveInvalid('a number in a header is none');
+    if (!/^[0-7]*$/.test(text)) throw fail('a number in a header is none');
     value = text === '' ? 0 : Number.parseInt(text, 8);
   }
-  if (!Number.isSafeInteger(value)) throw archiveInvalid('a number in a header is too large');
+  if (!Number.isSafeInteger(value)) throw fail('a number in a header is too large');
   return value;
 }
 
-/** Path and size from a pax header: records `<length> <key>=<value>\n`. */
-function parsePax(bytes: Buffer): { path?: string; size?: number } {
-  const found: { path?: string; size?: number } = {};
+interface Extended {
+  path?: string;
+  linkpath?: string;
+  size?: number;
+}
+
+/** Names and size from a pax header: records `<length> <key>=<value>\n`. */
+function parsePax(bytes: Buffer, fail: Fail): Extended {
+  const found: Extended = {};
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(32, at);
     const length = Number(bytes.toString('latin1', at, space));
-    if (space === -1 || !Number.isInteger(length) || length <= space - at || at + length > bytes.length) throw archiveInvalid('an extended header is damaged');
+    if (space === -1 || !Number.isInteger(length) || length <= space - at || at + length > bytes.length) throw fail('an extended header is damaged');
     const record = bytes.toString('utf8', space + 1, at + length - 1);
     const [key, value] = [record.slice(0, record.indexOf('=')), record.slice(record.indexOf('=') + 1)];
-    if (key === 'path') found.path = value;
+    if (key === 'path' || key === 'linkpath') found[key] = value;
+    if (key.startsWith('GNU.sparse.')) throw fail('a file with holes is in it');
     if (key === 'size') {
       found.size = Number(value);
-      if (!/^\d+$/.test(value) || !Number.isSafeInteger(found.size)) throw archiveInvalid('a size in an extended header is none');
+      if (!/^\d+$/.test(value) || !Number.isSafeInteger(found.size)) throw fail('a size in an extended header is none');
     }
     at += length;
   }
   return found;
 }
 
-/** Nothing is unpacked by its name; a name that would lead out says all the same that the archive is not what it should be. */
-function safeName(name: string): string {
+/** A name without what says nothing, and never beginning with a slash; undefined for one that leads out of the archive, or hides a part of itself. */
+export function plainName(name: string): string | undefined {
   const parts = name.split('/').filter((part) => part !== '.' && part !== '');
   // eslint-disable-next-line no-control-regex -- a name that hides a part of itself is refused.
-  if (name.startsWith('/') || parts.includes('..') || /[\u0000-\u001f\\]/.test(name)) throw archiveInvalid(`the name ${JSON.stringify(name)} leads out of it`);
+  if (name.startsWith('/') || parts.includes('..') || /[\u0000-\u001f\\]/.test(name)) return undefined;
   return parts.join('/');
 }

@@ -1,4 +1,6 @@
+import { IngotError } from '../../base/errors.ts';
 import { writeBootMenu, type GrubMenu } from '../../disk/grub.ts';
+import { installLoader } from '../../disk/loader.ts';
 import { installPackages } from '../../families/debian/install.ts';
 import type { BootMenu, ChangeRecipe } from '../../families/recipe.ts';
 import type { GuestCommand } from '../../sources/bootstrap/recipe.ts';
@@ -24,7 +26,7 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
       ...(await withoutMenu(root, () =>
         withNetwork(apply.place, root, async () => {
           const fetch = async (): Promise<void> => {
-            for (const command of online) await runCommand(root, command, { network: true });
+            for (const command of online) await runCommand(root, command, { network: true }).catch(unreachable(recipe));
           };
           await (registration === undefined ? fetch() : whileRegistered(apply, root, registration, fetch));
         }),
@@ -38,9 +40,26 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
     const [stdin] = command.secretStdin === undefined ? [] : await secretValues(apply, [command.secretStdin]);
     const options = stdin === undefined ? {} : { stdin };
     if (command.network !== true) await runCommand(root, command, options);
-    else called.push(...(await runOnline(apply, root, command, options)));
+    else called.push(...(await runOnline(apply, root, command, options).catch(unreachable(recipe))));
   }
+  if (recipe.loader !== undefined) return await installLoader(workspace, recipe.loader, bootMenuOf(workspace, recipe.menu));
   if (recipe.newMenu || called.some((program) => MENU_PROGRAMS.includes(program))) await changeBootMenu(workspace, recipe.menu);
+}
+
+/** What package managers say where no repository answers: apk, dnf (curl), zypper, pacman, apt. */
+const UNREACHABLE =
+  /temporary error \(try again later\)|DNS: |network error|could ?n.t (resolve|connect)|could not resolve|failed to (connect|resolve)|name resolution|network is unreachable|no route to host|connection (refused|timed out)|cannot download|failed retrieving file/i;
+
+/** Says of a package manager that failed for want of a network what it is. */
+function unreachable({ menu }: ChangeRecipe): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof IngotError) || error.code !== 'change-failed' || !UNREACHABLE.test(`${error.message}\n${error.detail ?? ''}`)) throw error;
+    throw new IngotError('upstream', 'repositories-unreachable', `The package repositories of ${menu.release} cannot be reached from inside the image`, {
+      cause: error,
+      detail: error.detail ?? error.message,
+      hint: 'Check the network and its proxy. What the image needs comes from the repositories that it names itself; `system.repositories` adds others.',
+    });
+  };
 }
 
 /** Runs a command that may change packages by itself. */

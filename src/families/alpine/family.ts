@@ -9,6 +9,7 @@ import { repositoryChanges } from './repositories.ts';
 import { BOOTED_SEAL, LAYER_SEAL } from './seal.ts';
 import { serviceChanges } from './services.ts';
 import { systemChanges } from './system.ts';
+import { fromTree } from './tree.ts';
 import { update } from './update.ts';
 import { usersChanges } from './users.ts';
 
@@ -35,4 +36,5 @@ export const alpine: Family = {
   labels: () => [],
   seal: { commands: [], layer: LAYER_SEAL, booted: BOOTED_SEAL },
   bootstrap,
+  fromTree,
 };

@@ -13,6 +13,7 @@ import { debianRecipe } from './recipe.ts';
 import { repositoryChanges } from './repositories.ts';
 import { systemChanges } from './system.ts';
 import { ubuntuProChanges } from './ubuntu-pro.ts';
+import { fromTree } from './tree.ts';
 import { update } from './update.ts';
 
 /** Debian: ingot resolves its packages before the build, with apt, and puts them in with the image's dpkg. */
@@ -38,5 +39,6 @@ export const debian: Family = {
   // ingot writes the boot menu itself, where a kernel or the arguments changed.
   boot: () => [],
   labels: () => [],
+  fromTree,
   seal: { commands: [], layer: LAYER_SEAL, booted: BOOTED_SEAL },
 };

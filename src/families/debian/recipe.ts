@@ -71,7 +71,7 @@ export const SEAL: readonly string[] = [
 ];
 
 /** Services that slow every boot and serve nothing in a virtual machine that is replaced rather than repaired. */
-const COMMANDS: BootstrapRecipe['commands'] = [
+export const COMMANDS: BootstrapRecipe['commands'] = [
   { label: 'services', argv: ['systemctl', 'enable', 'systemd-networkd.service', 'systemd-resolved.service', 'serial-getty@ttyS0.service'] },
   // Not every release has them all.
   {
@@ -88,7 +88,7 @@ const COMMANDS: BootstrapRecipe['commands'] = [
   { label: 'no password', argv: ['passwd', '--lock', 'root'] },
 ];
 
-const GRUB_BIOS_MODULES = [
+export const GRUB_BIOS_MODULES = [
   'biosdisk',
   'part_gpt',
   'part_msdos',
@@ -141,7 +141,8 @@ export function debianRecipe(release: Release, options: BaseOptions, packages: r
   };
 }
 
-function bootRecipe(arch: string, disk: DiskLayout): BootRecipe {
+/** How a disk of Debian starts. */
+export function bootRecipe(arch: string, disk: DiskLayout): BootRecipe {
   const lvm = disk.lvm === undefined ? [] : ['lvm'];
   const uefi = disk.efi === undefined ? { efi: {} } : uefiFiles(arch, disk);
   return {
