@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostFiles, type Files } from './files.ts';
 import { hostProcesses, type Processes } from './process.ts';
 import type { HttpConnections } from './transfer/http.ts';
+import { hasProxy } from './transfer/proxy.ts';
 
 export interface Clock {
   now(): Date;
@@ -39,7 +40,7 @@ export interface Host {
   readonly processes: Processes;
   readonly clock: Clock;
   readonly random: Random;
-  /** HTTP requests; undici's fetch in the real host. */
+  /** HTTP requests; the runtime's own fetch in the real host, by the proxies of its environment. */
   readonly fetch: typeof globalThis.fetch;
   /** Connections for large files, which are closed when disposed. */
   readonly http: () => Promise<HttpConnections>;
@@ -62,8 +63,8 @@ export function realHost(): Host {
     },
     // node:crypto costs milliseconds of every start, and most commands need no random bytes.
     random: { bytes: (count) => process.getBuiltinModule('node:crypto').randomBytes(count) },
-    fetch: globalThis.fetch,
-    http: async () => (await import('./transfer/http.ts')).openConnections(),
+    fetch: fetchOf(process.env),
+    http: async () => (await import('./transfer/http.ts')).openConnections(process.env),
     env: process.env,
     machine: {
       arch: DEBIAN_ARCHITECTURES[arch()] ?? arch(),
@@ -76,6 +77,18 @@ export function realHost(): Host {
       user: user.username,
       hostname: hostname(),
     },
+  };
+}
+
+/** The runtime's fetch; where the environment names proxies, one that goes by them. */
+function fetchOf(env: Host['env']): typeof globalThis.fetch {
+  if (!hasProxy(env)) return globalThis.fetch;
+  let made: Promise<typeof globalThis.fetch> | undefined;
+  return async (input, init) => {
+    made ??= import('./transfer/proxy-fetch.ts').then(({ proxyFetch }) => proxyFetch(env));
+    return await (
+      await made
+    )(input, init);
   };
 }
 

@@ -24,8 +24,16 @@ export async function retry<T>(work: (attempt: number) => Promise<T>, options: R
   }
 }
 
-/** What a network failure says: fetch hides the reason in its cause. */
+/** What a network failure says: fetch hides the reason in its cause, and what a proxy said in that one's. */
 export function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  let said = error.message;
+  let cause = error.cause;
+  for (let depth = 0; depth < MOST_CAUSES && cause instanceof Error; depth++) {
+    if (cause.message !== '') said = cause.message;
+    cause = cause.cause;
+  }
+  return said;
 }
+
+const MOST_CAUSES = 4;

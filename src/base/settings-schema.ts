@@ -5,6 +5,9 @@ const factor = z.number({ error: 'is not a number' }).min(0.1, { error: 'is less
 const mirror = z.url({ protocol: /^https?$/, error: 'is not an http or https address' });
 
 const path = z.string().regex(/^(\/|~\/)/, { error: 'is not an absolute path, or one that starts with ~/' });
+const MIRROR = '[a-z0-9][a-z0-9.-]*(/(amd64|arm64))?\\s*=\\s*https?://[^\\s,@]+';
+const MIRRORS = new RegExp(`^\\s*${MIRROR}(\\s*,\\s*${MIRROR})*\\s*$`);
+const MIRRORS_WRONG = 'is not a list of distribution=http://…, with commas between them';
 const KEY = 'ed25519:[A-Za-z0-9+/]{43}=';
 const KEYS = new RegExp(`^\\s*${KEY}(\\s*,\\s*${KEY})*\\s*$`);
 const FINGERPRINT = '[a-z0-9.-]+(:\\d+)?\\s*=\\s*sha256:[0-9a-f]{64}';
@@ -14,8 +17,15 @@ const ROLE_IMAGES = new RegExp(`^\\s*${ROLE_IMAGE}(\\s*,\\s*${ROLE_IMAGE})*\\s*$
 
 /** Every setting, once: what it may be, what it means, what it is where nobody sets it. Each has an environment variable INGOT_<NAME>. */
 export const settingsSchema = z.strictObject({
-  mirror: mirror.optional().describe('Package mirror that builds download from; the image itself keeps a public one'),
-  'security-mirror': mirror.optional().describe('Mirror of the security archive; default: the one of the host, else the public one'),
+  mirror: mirror.optional().describe('Package mirror of Debian that builds download from; the image itself keeps a public one'),
+  'security-mirror': mirror.optional().describe("Mirror of Debian's security archive; default: the one of the host, else the public one"),
+  'distribution-mirrors': z
+    .string({ error: MIRRORS_WRONG })
+    .regex(MIRRORS, { error: MIRRORS_WRONG })
+    .optional()
+    .describe(
+      'Package mirrors of other distributions, and of architectures that have their own: ubuntu=http://…, ubuntu-security=http://…, ubuntu/arm64=http://…',
+    ),
   jobs: z
     .int({ error: 'is not a whole number' })
     .min(1, { error: 'is less than 1' })

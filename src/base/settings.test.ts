@@ -28,6 +28,21 @@ async function failure(work: Promise<unknown>): Promise<IngotError> {
 const user = (text: string) => readSettingsText(text, '/s.yaml', 'user');
 const project = (text: string) => readSettingsText(text, '/s.yaml', 'project');
 
+test('distribution-mirrors is a list of pairs, which holds no password', () => {
+  for (const text of ['ubuntu=http://m.example/ubuntu', 'ubuntu/arm64 = https://m.example/ports, ubuntu-security=http://m.example/s'])
+    expect(settingFromText('distribution-mirrors', text)).toEqual({ value: text });
+  for (const text of [
+    '',
+    'ubuntu',
+    'ubuntu=',
+    'ubuntu=ftp://m.example',
+    'ubuntu/ppc64=http://m.example',
+    'ubuntu=http://me:hunter2@m.example',
+    'a=http://m b=http://n',
+  ])
+    expect(settingFromText('distribution-mirrors', text)).toHaveProperty('problem');
+});
+
 test('role-images is a list of pairs', () => {
   for (const text of ['docker=mine', 'docker=mine:1.2, redis = cache@sha256:00']) expect(settingFromText('role-images', text)).toEqual({ value: text });
   for (const text of ['docker', 'docker=', '=x', 'docker=a,,redis=b', 'docker=a redis=b', ''])
@@ -141,6 +156,7 @@ describe('a file', () => {
     for (const text of [
       'mirror: https://evil.example',
       'security-mirror: https://evil.example',
+      'distribution-mirrors: ubuntu=https://evil.example',
       'templates: /etc',
       'workspace: host',
       'workspace: auto',

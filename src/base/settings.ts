@@ -80,7 +80,7 @@ export function expandPath(path: string, env: Host['env']): string {
 /** A value as it may be shown: whatever an address holds besides server and path (user, password, query) is `***`. */
 export function shownValue(value: unknown): string {
   const text = String(value);
-  if (!/^[a-z]+:\/\//i.test(text) || !URL.canParse(text)) return text;
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || !URL.canParse(text)) return text;
   const url = new URL(text);
   if (url.username === '' && url.password === '' && url.search === '' && url.hash === '') return text;
   const user = url.username === '' && url.password === '' ? '' : '***@';

@@ -7,7 +7,7 @@ import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
 import { planImage, type BaseImage, type Plan, type Upstream } from '../plan/plan.ts';
 import { sectionsOf, type Section } from '../plan/sections.ts';
-import { chooseMirrors, type Archives, type Mirrors } from '../sources/bootstrap/mirrors.ts';
+import { chooseMirrors, mirrorsOfSettings, type Archives, type Mirrors } from '../sources/bootstrap/mirrors.ts';
 import { repositoryMirrors } from '../sources/bootstrap/upstream.ts';
 import { findTemplate } from '../template/find.ts';
 import { loadTemplate } from '../template/load.ts';
@@ -145,7 +145,8 @@ class Preparation {
   #chooseMirrors(release: Release, arch: string): Promise<Mirrors> {
     const { mirror, securityMirror } = this.#options;
     const { host, settings } = this.#context;
-    return chooseMirrors(host, release, arch, { archive: mirror ?? settings.mirror, security: securityMirror ?? settings['security-mirror'] });
+    const own = mirrorsOfSettings(settings, release, arch);
+    return chooseMirrors(host, release, arch, { archive: mirror ?? own.archive, security: securityMirror ?? own.security });
   }
 
   #warnOfEndOfLife(release: Release): void {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import * as z from 'zod';
 
 /** A file of the server, and what goes wrong with it. What is a list is used up, one for each request, and then all is well. */
@@ -46,13 +47,13 @@ export interface FaultServer extends AsyncDisposable {
   onSent: (bytes: number) => void;
 }
 
-/** A server on the loopback interface whose files have faults. */
-export async function faultServer(): Promise<FaultServer> {
+/** A server on the loopback interface whose files have faults; over TLS, where it gets a key and a certificate. */
+export async function faultServer(secure?: { readonly key: string; readonly cert: string }): Promise<FaultServer> {
   const files = new Map<string, ServedFile>();
   const requests: SeenRequest[] = [];
   const counts = new Map<string, number>();
   const sent = { bytes: 0 };
-  const server = createServer((request, response) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const path = request.url ?? '/';
     const file = files.get(path);
     const count = (counts.get(path) ?? 0) + 1;
@@ -64,12 +65,13 @@ export async function faultServer(): Promise<FaultServer> {
     }
     const { range, 'if-range': ifRange, 'if-none-match': ifNoneMatch, authorization } = request.headers;
     requests.push({ path, status: response.statusCode, headers: { range, ifRange: ifRange?.toString(), ifNoneMatch, authorization } });
-  });
+  };
+  const server = secure === undefined ? createServer(onRequest) : createSecureServer(secure, onRequest);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = z.object({ port: z.int() }).parse(server.address());
   const faulty: FaultServer = {
-    url: `http://127.0.0.1:${port}`,
+    url: `${secure === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     files,
     requests,
     onSent: () => undefined,

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
 import { IngotError, systemErrorCode } from '../errors.ts';
 import { shownValue } from '../settings.ts';
-import { ByteQueue, SOCKET_BUFFER } from './byte-queue.ts';
+import { ByteQueue } from './byte-queue.ts';
 import { bodyOf, parseHead, type Head } from './http-head.ts';
+import { proxyAuthorization, proxyFor } from './proxy.ts';
+import { interrupted, openSocket } from './socket.ts';
 
 /*
  * Plain HTTP/1.1 GET for large bodies. fetch makes an object of every 64 KiB and takes five times the processor time of this for a file of gigabytes
@@ -39,8 +41,8 @@ export interface HttpConnections extends Disposable {
   get(url: string, options: GetOptions): Promise<Answer>;
 }
 
-/** Makes an empty set of connections. */
-export function openConnections(): HttpConnections {
+/** Makes an empty set of connections, by the proxies that the environment names. */
+export function openConnections(env: Readonly<Record<string, string | undefined>>): HttpConnections {
   const idle = new Map<string, Connection[]>();
   const all = new Set<Connection>();
 
@@ -55,7 +57,7 @@ export function openConnections(): HttpConnections {
         // The server had closed it meanwhile, which is its right: a new one is asked.
       }
     }
-    const connection = await Connection.open(url, options);
+    const connection = await Connection.open(url, proxyFor(env, url), options);
     all.add(connection);
     return await ask(connection, url, options);
   };
@@ -110,25 +112,22 @@ function redirected(from: URL, location: string): URL {
 class Connection {
   readonly #socket: Socket;
   readonly #bytes: ByteQueue;
+  /** The proxy that is asked, where it passes requests on and makes no tunnel. */
+  readonly #proxy: URL | undefined;
   /** Whether a byte of the last answer has come. */
   answered = false;
 
-  private constructor(socket: Socket, bytes: ByteQueue) {
+  private constructor(socket: Socket, bytes: ByteQueue, proxy: URL | undefined) {
     this.#socket = socket;
     this.#bytes = bytes;
+    this.#proxy = proxy;
   }
 
-  static async open(url: URL, { signal, stallSeconds }: GetOptions): Promise<Connection> {
+  static async open(url: URL, proxy: URL | undefined, { signal, stallSeconds }: GetOptions): Promise<Connection> {
     const bytes = new ByteQueue();
-    const onread = { buffer: Buffer.allocUnsafe(SOCKET_BUFFER), callback: (size: number, buffer: Uint8Array) => bytes.add(buffer.subarray(0, size)) };
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const port = Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port);
-    const net = await import('node:net');
-    const to = { host, port, onread };
-    const secure = { ...to, ALPNProtocols: ['http/1.1'], ...(net.isIP(host) === 0 ? { servername: host } : {}) };
-    const socket = url.protocol === 'https:' ? (await import('node:tls')).connect(secure) : net.connect(to);
+    const socket = await openSocket(url, proxy, bytes, { signal, stallSeconds });
     bytes.attach(socket);
-    const connection = new Connection(socket, bytes);
+    const connection = new Connection(socket, bytes, url.protocol === 'http:' ? proxy : undefined);
     socket.setNoDelay(true);
     socket.setTimeout(stallSeconds * 1000);
     const fail = (error: Error): void => {
@@ -141,7 +140,8 @@ class Connection {
     socket.on('end', () => bytes.end());
     socket.on('close', () => bytes.end());
     const ready = Promise.withResolvers<void>();
-    socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => ready.resolve());
+    if (socket.readyState === 'open' && url.protocol !== 'https:') ready.resolve();
+    else socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => ready.resolve());
     bytes.onFailure((error) => ready.reject(error));
     using _abort = onAbort(signal, () => connection.#abort(signal));
     await ready.promise;
@@ -150,11 +150,14 @@ class Connection {
 
   async ask(url: URL, { headers = {}, signal }: GetOptions): Promise<Head> {
     this.answered = false;
-    const lines = [`GET ${url.pathname}${url.search} HTTP/1.1`, `Host: ${url.host}`, 'User-Agent: ingot', 'Accept: */*', 'Accept-Encoding: identity'];
+    const path = `${this.#proxy === undefined ? '' : url.origin}${url.pathname}${url.search}`;
+    const lines = [`GET ${path} HTTP/1.1`, `Host: ${url.host}`, 'User-Agent: ingot', 'Accept: */*', 'Accept-Encoding: identity'];
     if (url.username !== '' && headers['Authorization'] === undefined) {
       const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
       lines.push(`Authorization: Basic ${Buffer.from(user).toString('base64')}`);
     }
+    const authorization = this.#proxy === undefined ? undefined : proxyAuthorization(this.#proxy);
+    if (authorization !== undefined) lines.push(`Proxy-Authorization: ${authorization}`);
     for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
     using _abort = onAbort(signal, () => this.#abort(signal));
     this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`);
@@ -212,9 +215,4 @@ function distrusted(url: URL, cause: Error): IngotError {
     cause,
     hint: 'Check the address and the clock; a certificate authority of your own goes into NODE_EXTRA_CA_CERTS.',
   });
-}
-
-/** A failure that another try may not have. */
-export function interrupted(message: string, cause?: unknown): IngotError {
-  return new IngotError('upstream', 'download-interrupted', message, cause === undefined ? {} : { cause });
 }

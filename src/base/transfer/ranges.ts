@@ -3,9 +3,10 @@ import type { Host } from '../host.ts';
 import { networkCause } from '../retry.ts';
 import { shownValue } from '../settings.ts';
 import { formatSize } from '../types.ts';
-import { interrupted, type Answer, type HttpConnections } from './http.ts';
+import type { Answer, HttpConnections } from './http.ts';
 import type { About, PartFile } from './part-file.ts';
 import type { Piece } from './pieces.ts';
+import { interrupted } from './socket.ts';
 
 /** How a download goes about it; tests make it small. */
 export interface Tuning {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { archiveOf, findRelease } from '../../catalog/catalog.ts';
 import { readCatalogFolder } from '../../catalog/folder.ts';
 import { hostFiles } from '../../base/files.ts';
-import { chooseMirrors, parseDeb822, parseOneLine } from './mirrors.ts';
+import { chooseMirrors, mirrorsOfSettings, parseDeb822, parseOneLine } from './mirrors.ts';
 
 const release = findRelease(await readCatalogFolder(), 'debian-12');
 
@@ -62,4 +62,23 @@ test('a deb822 file: continued fields, several URIs, comments, disabled entries'
   const text =
     'Types: deb deb-src\nURIs: http://a.example/debian\n http://b.example/debian\n# a comment\nSuites: bookworm\nComponents: main\n\nEnabled: no\nTypes: deb\nURIs: http://c.example/\nSuites: x\nComponents: main\n';
   expect(parseDeb822(text).map((entry) => entry.uri)).toEqual(['http://a.example/debian', 'http://b.example/debian']);
+});
+
+test('the plain settings are of Debian alone; others are named by their distribution, and architectures before them', () => {
+  const settings = {
+    mirror: 'http://d.example/debian',
+    'security-mirror': 'http://d.example/security',
+    'distribution-mirrors': 'ubuntu=http://u.example/ubuntu, ubuntu/arm64=http://u.example/ports?a=b,ubuntu-security=http://u.example/security',
+  };
+  const of = (distribution: string, arch = 'amd64', from: Parameters<typeof mirrorsOfSettings>[0] = settings): unknown =>
+    Object.values(mirrorsOfSettings(from, { distribution }, arch));
+  expect(of('debian')).toEqual(['http://d.example/debian', 'http://d.example/security']);
+  expect(of('ubuntu')).toEqual(['http://u.example/ubuntu', 'http://u.example/security']);
+  expect(of('ubuntu', 'arm64')).toEqual(['http://u.example/ports?a=b', 'http://u.example/security']);
+  expect(of('devuan')).toEqual([undefined, undefined]);
+  expect(of('debian', 'amd64', {})).toEqual([undefined, undefined]);
+  expect(of('debian', 'amd64', { ...settings, 'distribution-mirrors': 'debian=http://own.example/debian' })).toEqual([
+    'http://own.example/debian',
+    'http://d.example/security',
+  ]);
 });

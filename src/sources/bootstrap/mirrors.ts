@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import { readTextIfThere } from '../../base/files.ts';
 import type { Host } from '../../base/host.ts';
+import type { Settings } from '../../base/settings.ts';
 import { archiveOf } from '../../catalog/catalog.ts';
 import type { Release } from '../../catalog/schema.ts';
 
@@ -15,6 +16,29 @@ export interface RepositoryEntry {
   readonly uri: string;
   readonly suites: readonly string[];
   readonly components: readonly string[];
+}
+
+/** Whose mirrors the plain settings are. */
+const PLAIN = 'debian';
+
+/**
+ * The mirrors that the settings have for a release's archive: `mirror` and `security-mirror` are Debian's, `distribution-mirrors` has those of others as
+ * `<distribution>` and `<distribution>-security`, where `<distribution>/<architecture>` goes before. Undefined where they have none.
+ */
+export function mirrorsOfSettings(
+  settings: Pick<Settings, 'mirror' | 'security-mirror' | 'distribution-mirrors'>,
+  { distribution }: Pick<Release, 'distribution'>,
+  arch: string,
+): { readonly archive: string | undefined; readonly security: string | undefined } {
+  const named = new Map(
+    (settings['distribution-mirrors'] ?? '').split(',').map((each) => {
+      const at = each.indexOf('=');
+      return [each.slice(0, at).trim(), each.slice(at + 1).trim()];
+    }),
+  );
+  const of = (name: string): string | undefined => named.get(`${name}/${arch}`) ?? named.get(name);
+  const plain = distribution === PLAIN ? settings : {};
+  return { archive: of(distribution) ?? plain.mirror, security: of(`${distribution}-security`) ?? plain['security-mirror'] };
 }
 
 /**

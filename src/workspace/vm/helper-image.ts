@@ -10,7 +10,7 @@ import { hostPath, type HostPath } from '../../base/types.ts';
 import { findRelease, shippedCatalog } from '../../catalog/catalog.ts';
 import type { Context } from '../../operations/operation.ts';
 import { hostArchitecture } from '../../platforms/local/accelerator.ts';
-import { chooseMirrors } from '../../sources/bootstrap/mirrors.ts';
+import { chooseMirrors, mirrorsOfSettings } from '../../sources/bootstrap/mirrors.ts';
 import { refreshUpstream, resolvePackages } from '../../sources/bootstrap/upstream.ts';
 import { helperFile } from '../host-place.ts';
 import { helperFiles, helperProgram, makeHelper, type HelperFiles } from './build.ts';
@@ -100,7 +100,7 @@ async function make(context: VmContext, own: string, offline: boolean): Promise<
   const { host, home, settings } = context;
   const arch = hostArchitecture(host);
   const release = findRelease(await shippedCatalog(), HELPER_RELEASE);
-  const mirrors = await chooseMirrors(host, release, arch, { archive: settings.mirror, security: settings['security-mirror'] });
+  const mirrors = await chooseMirrors(host, release, arch, mirrorsOfSettings(settings, release, arch));
   const upstream = { release, arch, mirrors, offline, allowExpired: false };
   const { packages } = await resolvePackages(context, upstream, await refreshUpstream(context, upstream), helperPackages(arch));
   const key = hashValue([own, packages.map(({ name, version, sha256 }) => [name, version, sha256])]).slice(0, 16);
