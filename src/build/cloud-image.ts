@@ -49,8 +49,46 @@ const recordSchema = z.object({
   /** The digest by which the mirror calls it. */
   promised: z.string().optional(),
   seen: z.iso.datetime(),
+  /** What vouched for it, and the primary key that has signed. Absent in records of before. */
+  by: z.enum(['signature', 'checksum', 'pinned', 'digest', 'nothing']).optional(),
+  signer: z.string().optional(),
 });
 type Record = z.output<typeof recordSchema>;
+
+/** What is known of how a cloud image came into the store. */
+export interface ImageResolution extends ResolvedImage {
+  /** `catalog`: the release's name meant it; `given`: the template, or a lock file, names the file itself. */
+  readonly from: 'catalog' | 'given';
+  /** What the publisher's list called it: `sha512:…`. */
+  readonly promised?: string | undefined;
+  readonly by?: Record['by'];
+  /** Fingerprint of the primary key that has signed, and whose it is. */
+  readonly signer?: { readonly fingerprint: string; readonly owner?: string | undefined } | undefined;
+  /** Addresses of the list of checksums and of its signature, or that of the image. */
+  readonly checksums?: string | undefined;
+  readonly signature?: string | undefined;
+  /** When the name was last seen to mean this file. */
+  readonly seen?: string | undefined;
+}
+
+/** Tells what is remembered of an image that a build starts from: how its release's name was resolved, and why it is trusted. */
+export async function imageResolution(context: Context, release: Release, arch: string, resolved: ResolvedImage): Promise<ImageResolution> {
+  const image = Object.entries(release.images).find(([known]) => known === arch)?.[1];
+  const record = image === undefined ? undefined : await readRecord(context, release, arch, image);
+  if (image === undefined || record === undefined || record.sha256 !== hexOf(resolved.digest)) return { ...resolved, from: 'given' };
+  const { promised, by, signer, seen } = record;
+  const owner = release.keys.find(({ fingerprint }) => fingerprint === signer)?.owner;
+  return {
+    ...resolved,
+    from: 'catalog',
+    promised,
+    by,
+    seen,
+    ...(signer === undefined ? {} : { signer: { fingerprint: signer, owner } }),
+    checksums: image.checksum?.url,
+    signature: image.signature?.kind === 'inline' ? image.checksum?.url : image.signature?.url,
+  };
+}
 
 /**
  * The image of the store that the cloud image of a release has become: called like the release, with the tag `cloud-` and the beginning of the file's
@@ -75,12 +113,14 @@ export async function storedCloudImage(
   const record = await readRecord(context, release, arch, image);
   const known = record === undefined ? undefined : { url: record.url, digest: parseDigest(`sha256:${record.sha256}`), vouched: record.vouched };
   const there = known !== undefined && (await isTaken(context, referenceOf(release, known.digest), diskKey(known.digest)));
-  if (known !== undefined && there && (options.offline || (await isCurrent(context, image, release, record))))
+  if (known !== undefined && there && (options.offline || (await isCurrent(context, image, release, record)))) {
+    if (!options.offline && record !== undefined) await keepRecord(context, release, arch, image, { ...record, seen: context.host.clock.now().toISOString() });
     return { reference: referenceOf(release, known.digest), resolved: known };
+  }
   const fetched = await fetch(context, image, release, { offline: options.offline });
   const resolved = { url: fetched.url ?? known?.url ?? image.url, digest: parseDigest(`sha256:${fetched.sha256}`), vouched: fetched.vouched === 'signature' };
   await store(context, release, arch, { path: fetched.path, resolved, member: image.member }, options);
-  await writeRecord(context, release, arch, image, resolved);
+  await writeRecord(context, release, arch, image, resolved, fetched);
   return { reference: referenceOf(release, resolved.digest), resolved };
 }
 
@@ -221,7 +261,14 @@ async function readRecord(context: Context, release: Release, arch: string, imag
   }
 }
 
-async function writeRecord(context: Context, release: Release, arch: string, image: CloudImage, { url, digest, vouched }: ResolvedImage): Promise<void> {
+async function writeRecord(
+  context: Context,
+  release: Release,
+  arch: string,
+  image: CloudImage,
+  { url, digest, vouched }: ResolvedImage,
+  { vouched: by, fingerprint }: FetchedImage,
+): Promise<void> {
   const { readPromise } = await import('../sources/cloud-image/trust.ts');
   // What was just read: offline asks nobody.
   const promised = await readPromise(context.host, image, await fetchOptions(context, release, true)).catch(() => undefined);
@@ -234,7 +281,13 @@ async function writeRecord(context: Context, release: Release, arch: string, ima
     vouched,
     ...(promised === undefined ? {} : { promised: `${promised.digest.algorithm}:${promised.digest.hex}` }),
     seen: context.host.clock.now().toISOString(),
+    by,
+    ...(fingerprint === undefined ? {} : { signer: fingerprint }),
   };
+  await keepRecord(context, release, arch, image, record);
+}
+
+async function keepRecord(context: Context, release: Release, arch: string, image: CloudImage, record: Record): Promise<void> {
   await context.host.files.makeDirectory(context.home.resolutions);
   await replaceFile(context.host.files, recordPath(context, release, arch, image), JSON.stringify(record));
 }

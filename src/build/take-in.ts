@@ -5,6 +5,7 @@ import { makeScratch } from '../base/scratch.ts';
 import { hexOf, hostPath, type Digest, type HostPath, type Key, type Name } from '../base/types.ts';
 import { loadCatalog } from '../catalog/catalog.ts';
 import type { Release } from '../catalog/schema.ts';
+import { tellLimits } from '../disk/confine.ts';
 import { checkDisk, identifyDisk, packingOf, takeDisk, type ForeignDisk } from '../disk/foreign.ts';
 import { PARTITION_TYPES } from '../disk/layout.ts';
 import { readQcow2Header } from '../disk/qcow2.ts';
@@ -96,6 +97,7 @@ function isVouched({ vouched, cloudImage }: NewDisk): boolean {
 async function unpacked(context: Context, { path, member, name, cloudImage }: NewDisk, scratch: string): Promise<HostPath> {
   const { host, events, signal } = context;
   await requireTools(context, ['qemu-img']);
+  await tellLimits(context);
   const found = await packingOf(host.files, path);
   const packing = member === undefined ? found : (found ?? 'tar');
   if (packing === undefined || (packing === 'tar' && member === undefined && cloudImage !== undefined)) return path;

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { IngotError } from '../base/errors.ts';
+import type { Events } from '../base/events.ts';
 import type { Host } from '../base/host.ts';
 import type { Argv } from '../base/process.ts';
 import type { HostPath } from '../base/types.ts';
@@ -52,4 +53,15 @@ export async function confine(
     return { command: limited, why: error.detail?.split('\n').at(-1) ?? error.message };
   }
   return { command: (argv) => limited([...box, ...argv]) };
+}
+
+const told = new WeakSet<Events>();
+
+/** Says, once in a command, that files of strangers are read with limits alone, where this host lets nobody lock programs in. */
+export async function tellLimits({ host, events }: { readonly host: Pick<Host, 'processes' | 'machine'>; readonly events: Events }): Promise<void> {
+  if (told.has(events)) return;
+  told.add(events);
+  const { why } = await confine(host, { reads: [] });
+  if (why === undefined) return;
+  events.message('warn', `qemu-img and the programs that unpack read this file with limits on memory and time alone, and see this host's files: ${why}.`);
 }

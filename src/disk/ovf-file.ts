@@ -1,4 +1,4 @@
-import { parser } from 'sax';
+import sax from 'sax';
 import { IngotError } from '../base/errors.ts';
 
 /*
@@ -46,7 +46,7 @@ export function parseOvf(text: string): OvfDisk {
 function readElements(text: string): { readonly files: readonly Attributes[]; readonly disks: readonly Attributes[] } {
   const files: Attributes[] = [];
   const disks: Attributes[] = [];
-  const reader = parser(true, { xmlns: true });
+  const reader = sax.parser(true, { xmlns: true });
   let root: string | undefined;
   const stop = (error: Error): never => {
     throw error;

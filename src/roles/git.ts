@@ -7,6 +7,7 @@ import type { Argv, CommandResult } from '../base/process.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { shownValue } from '../base/settings.ts';
 import { hostPath } from '../base/types.ts';
+import { proxyEnvironment } from '../base/transfer/proxy.ts';
 import type { Context } from '../operations/operation.ts';
 import type { GitRole } from './find.ts';
 import { MAX_ROLE_FILE, roleText } from './folder.ts';
@@ -58,9 +59,8 @@ function gitIn({ host, signal }: GitContext, folder: string): Git {
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ALLOW_PROTOCOL: 'https:ssh:file',
-    ...Object.fromEntries(
-      ['HOME', 'SSH_AUTH_SOCK', 'https_proxy', 'no_proxy'].flatMap((name) => (host.env[name] === undefined ? [] : [[name, host.env[name]]])),
-    ),
+    ...Object.fromEntries(['HOME', 'SSH_AUTH_SOCK'].flatMap((name) => (host.env[name] === undefined ? [] : [[name, host.env[name]]]))),
+    ...proxyEnvironment(host.env),
   };
   return (args, accept = []) => {
     const argv: Argv = ['git', '--git-dir', folder, ...args];

@@ -105,7 +105,7 @@ async function answer(folder: string, path: string, response: Response, asked: s
     return;
   }
   const start = Number(range?.[1] ?? 0);
-  const end = range?.[2] === undefined || range[2] === '' ? status.size - 1 : Number(range[2]);
+  const end = range?.[2] === undefined || range[2] === '' ? status.size - 1 : Math.min(status.size - 1, Number(range[2]));
   const headers = { etag, 'accept-ranges': 'bytes', 'content-length': end - start + 1 };
   response.writeHead(range === null ? 200 : 206, range === null ? headers : { ...headers, 'content-range': `bytes ${start}-${end}/${status.size}` });
   createReadStream(file, { start, end }).pipe(response);

@@ -13,6 +13,16 @@ function valueOf(env: Environment, name: string): string | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.trim();
 }
 
+/** The variables about proxies, for a program that reads them itself. */
+export function proxyEnvironment(env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    [...NAMES, 'no_proxy'].flatMap((name) => {
+      const value = valueOf(env, name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** Whether the environment names any proxy. */
 export function hasProxy(env: Environment): boolean {
   return NAMES.some((name) => valueOf(env, name) !== undefined);

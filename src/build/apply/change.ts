@@ -48,7 +48,7 @@ export async function applyChange(apply: ApplyContext, workspace: Workspace, rec
 
 /** What package managers say where no repository answers: apk, dnf (curl), zypper, pacman, apt. */
 const UNREACHABLE =
-  /temporary error \(try again later\)|DNS: |network error|could ?n.t (resolve|connect)|could not resolve|failed to (connect|resolve)|name resolution|network is unreachable|no route to host|connection (refused|timed out)|cannot download|failed retrieving file/i;
+  /temporary error \(try again later\)|\bDNS\b|network error|could ?n.t (resolve|connect)|could not resolve|failed to (connect|resolve)|name resolution|network is unreachable|no route to host|connection (refused|timed out)|cannot download|failed retrieving file/i;
 
 /** Says of a package manager that failed for want of a network what it is. */
 function unreachable({ menu }: ChangeRecipe): (error: unknown) => never {

@@ -3,6 +3,7 @@ import { IngotError, nearest } from '../../base/errors.ts';
 import { archiveOf } from '../../catalog/catalog.ts';
 import type { Context } from '../../operations/operation.ts';
 import type { InstalledPackage } from '../../store/model.ts';
+import { proxyEnvironment } from '../../base/transfer/proxy.ts';
 import { updateFailure } from './apt-failure.ts';
 import type { UpstreamOptions } from './upstream.ts';
 
@@ -192,8 +193,5 @@ export function parsePrintUris(text: string): AptUri[] {
 }
 
 function aptEnvironment(folder: string): Record<string, string> {
-  const proxies = Object.fromEntries(
-    ['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
-  return { APT_CONFIG: join(folder, 'apt.conf'), ...proxies };
+  return { APT_CONFIG: join(folder, 'apt.conf'), ...proxyEnvironment(process.env) };
 }
