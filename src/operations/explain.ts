@@ -68,8 +68,8 @@ export default defineOperation({
 });
 
 /** An address may hold a password, or a token. */
-function shown({ vouched: _, ...resolution }: ImageResolution): z.output<typeof imageSchema> {
-  return { ...resolution, url: shownValue(resolution.url) };
+function shown({ from, digest, promised, by, signer, checksums, signature, seen, url }: ImageResolution): z.output<typeof imageSchema> {
+  return { from, url: shownValue(url), digest, promised, by, signer, checksums, signature, seen };
 }
 
 const VOUCHED: Readonly<Record<NonNullable<ImageResolution['by']>, string>> = {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { IngotError } from '../errors.ts';
 import { shownValue } from '../settings.ts';
-import { ByteQueue, SOCKET_BUFFER } from './byte-queue.ts';
+import { SOCKET_BUFFER, type ByteQueue } from './byte-queue.ts';
 import { parseHead } from './http-head.ts';
 import { proxyAuthorization } from './proxy.ts';
 

@@ -83,6 +83,18 @@ describe.skipIf(reason !== undefined)(`root file systems as archives${reason ===
     if (exitCode !== 0) expect(stderr).toMatch(/repositories-unreachable|The package repositories of alpine-root cannot be reached/);
   });
 
+  test('what it was, and who vouches for it, is told', async () => {
+    const { stdout, exitCode, stderr } = await home.ingot(['explain', 'alpine-root']);
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout).toMatch(/^The cloud image of alpine-root:\n/);
+    expect(stdout).toContain(`from:       ${mirror.url}/${TARBALL}\n`);
+    expect(stdout).toMatch(/ digest: {5}sha256:[0-9a-f]{64}\n/);
+    expect(stdout).toMatch(/ vouched by: a signature\n/);
+    expect(stdout).toContain(`signature:  ${mirror.url}/SHA256SUMS.gpg\n`);
+    expect(stdout).toMatch(/ key: {8}[0-9A-F]{40}/);
+    expect(stdout).toMatch(/ seen: {7}20\d\d-/);
+  });
+
   test.each(['xz', 'zst', 'bz2'])('an archive that is packed as %s is taken in', async (packing) => {
     await build(`alpine-${packing}`);
     const { host, home: at } = await home.context();
