@@ -26,6 +26,7 @@ export function baseImage(image: Image, reference: string): BaseImage {
       return blob === undefined ? [] : [{ name, kind, key, digest: blob.digest, size: blob.size, packages, removed }];
     }),
     virtualSize: details.disk.size,
+    kernel: details.kernel,
     kernelArguments: details.kernelArguments ?? familyOf(details.family).kernelArguments,
     repositories: details.repositories,
     ...(details.guest === undefined ? {} : { guest: details.guest }),

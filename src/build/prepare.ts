@@ -9,6 +9,7 @@ import { planImage, type BaseImage, type Plan, type Upstream } from '../plan/pla
 import { sectionsOf, type Section } from '../plan/sections.ts';
 import { chooseMirrors, mirrorsOfSettings, type Archives, type Mirrors } from '../sources/bootstrap/mirrors.ts';
 import { repositoryMirrors } from '../sources/bootstrap/upstream.ts';
+import { childOverrides } from '../template/child.ts';
 import { findTemplate } from '../template/find.ts';
 import { loadTemplate } from '../template/load.ts';
 import { Reading } from '../template/reading.ts';
@@ -100,14 +101,20 @@ class Preparation {
     const { variables, template: name, from, ...overrides } = request;
     const [variable] = Object.keys(variables);
     if (loaded === undefined && variable !== undefined) {
-      throw new IngotError('usage', 'variable-unknown', `--var sets ${variable}, but ${name} is a release, which has no variables`, {
-        hint: 'Variables are declared in a template file.',
-      });
+      throw new IngotError(
+        'usage',
+        'variable-unknown',
+        `--var sets ${variable}, but ${name} is ${found.kind === 'release' ? 'a release' : 'the child of an image'}, which has no variables`,
+        {
+          hint: 'Variables are declared in a template file.',
+        },
+      );
     }
     const { offline } = this.#options;
+    const asked = found.kind === 'child' ? await childOverrides(context, found, overrides) : { ...overrides, from: found.kind === 'release' ? name : from };
     const resolve = (start: string | undefined): Promise<ResolvedTemplate> =>
-      resolveTemplate(context, loaded, { ...overrides, from: start }, { catalog, reading, offline });
-    let template = await resolve(found.kind === 'release' ? name : from);
+      resolveTemplate(context, loaded, { ...asked, from: start }, { catalog, reading, offline });
+    let template = await resolve(asked.from);
     if (template.base.kind === 'file' || template.base.kind === 'url') {
       const { storedDisk } = await import('./foreign-disk.ts');
       template = await resolve(await storedDisk(context, template.base, { offline }));

@@ -14,6 +14,8 @@ export interface Changes {
   readonly commands: readonly GuestCommand[];
   /** Added to the kernel's command line. */
   readonly kernelArguments: readonly string[];
+  /** Written before packages are unpacked, where packages are chosen before the build. */
+  readonly filesBefore?: readonly RootFile[];
   /** Fetched and verified, then put into the image: after the packages, before the files. */
   readonly downloads?: readonly Download[];
 }

@@ -28,6 +28,13 @@ export interface BaseOptions extends Pick<DiskRequest, 'arch' | 'filesystem' | '
   readonly kernel: 'cloud' | 'generic';
 }
 
+/** Another kernel in an image that has one. */
+export interface KernelChange extends Pick<BaseOptions, 'arch'> {
+  readonly to: BaseOptions['kernel'];
+  /** Names of all packages of the image. */
+  readonly installed: readonly string[];
+}
+
 /** How ingot itself chooses, before the build, what packages a layer gets, and puts them in. */
 export interface PlannedPackages {
   /** Names of what every image of the family holds. */
@@ -36,6 +43,8 @@ export interface PlannedPackages {
   bootstrap(release: Release, options: BaseOptions, packages: readonly ResolvedPackage[], disk: DiskLayout): BootstrapRecipe;
   /** How resolved packages are added to an image, and others go. */
   installation(release: Release, packages: readonly ResolvedPackage[], remove: readonly string[]): PackageInstallation;
+  /** Puts the release's other kernel in the place of the one that an image has; nothing where the release has but one. */
+  otherKernel(release: Release, change: KernelChange): Changes;
 }
 
 /** Packages into an empty root, by the package manager of another root, in which the empty one is a folder. */

@@ -59,6 +59,7 @@ export interface ChangeRecipe {
   readonly kind:
     | 'preparation'
     | 'boot'
+    | 'kernel'
     | 'repositories'
     | 'update'
     | 'role'

@@ -10,6 +10,7 @@ import { LOCK_HINT, parseLock, type Lock } from '../build/lock-file.ts';
 import { prepareAll, type Prepared, type Request } from '../build/prepare.ts';
 import type { NewJob } from '../queue/job.ts';
 import type { BuildRecorder } from '../queue/recorder.ts';
+import { childNamed } from '../template/child.ts';
 import { commonSchema, type CommonFlags } from './build-input.ts';
 import { lockFile } from './lock.ts';
 import type { Context } from './operation.ts';
@@ -20,8 +21,12 @@ export interface PreparedBuild {
   readonly prepared: Prepared;
 }
 
-/** Resolves and plans all images of a build. Throws what is wrong with any of them, before anything is built. */
+/** Resolves and plans all images of a build; the parents of children are built first, where they are not there. Throws what is wrong with any of them, before anything is built. */
 export async function prepareBuilds(context: Context, requests: readonly Request[], flags: CommonFlags): Promise<PreparedBuild[]> {
+  if (requests.some(({ template }) => childNamed(template) !== undefined)) {
+    const { buildMissingParents } = await import('./platform-child.ts');
+    await buildMissingParents(context, requests, flags);
+  }
   const lock = flags.frozen ? await readLock(context, requests[0]?.template) : undefined;
   const prepared = await prepareAll(context, requests, { ...flags, ...(lock === undefined ? {} : { lock }) });
   if (lock !== undefined && !flags.offline) await refuseGone(context, prepared);

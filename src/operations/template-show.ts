@@ -1,5 +1,6 @@
 import { Document, isMap, isScalar, isSeq, visit, type Node } from 'yaml';
 import * as z from 'zod';
+import { childOverrides } from '../template/child.ts';
 import { findTemplate } from '../template/find.ts';
 import { effectiveTemplate, originsOf } from '../template/effective.ts';
 import { loadTemplate } from '../template/load.ts';
@@ -44,14 +45,18 @@ export default defineOperation({
     const reading = new Reading(context);
     const found = await findTemplate(context, input.template);
     const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: variablesOf(input.var), reading }) : undefined;
-    const overrides = { roles: [], packages: [], ...(found.kind === 'release' ? { from: found.id } : {}) };
+    const none = { roles: [], packages: [], ...(found.kind === 'release' ? { from: found.id } : {}) };
+    const overrides = found.kind === 'child' ? await childOverrides(context, found, none) : none;
     const resolved = await resolveTemplate(context, loaded, overrides, { reading, offline: input.offline });
     const shown = (file: string): string => shownFile(file, context.folder);
     return {
       file: found.kind === 'file' ? shown(found.path) : null,
       files: (loaded?.files ?? []).map(shown),
       variables: { ...loaded?.variables },
-      template: loaded === undefined ? { from: 'release' in resolved.base ? resolved.base.release : null } : effectiveTemplate(loaded),
+      template:
+        loaded === undefined
+          ? { from: 'release' in resolved.base ? resolved.base.release : 'reference' in resolved.base ? resolved.base.reference : null }
+          : effectiveTemplate(loaded),
       origins: loaded === undefined || !input.origin ? {} : originsOf(loaded, context.folder),
       resolved: { ...resolved },
     };

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { IngotError, toIngotError, type Problem } from '../base/errors.ts';
 import { loadFleet, type FleetImage } from '../template/fleet.ts';
+import { childOverrides } from '../template/child.ts';
 import { findTemplate } from '../template/find.ts';
 import { loadTemplate } from '../template/load.ts';
 import { shownFile } from '../template/placed.ts';
@@ -98,15 +99,18 @@ interface CheckOptions {
 async function check(context: Context, image: FleetImage, { variables, reading, offline, inFleet }: CheckOptions): Promise<z.output<typeof checked>> {
   const { template: text, variables: own, ...overrides } = image;
   const found = await findTemplate(context, text);
-  if (found.kind === 'release' && !inFleet) {
-    throw new IngotError('usage', 'template-is-release', `${text} is a release of the catalog, not a template`, {
+  if (found.kind !== 'file' && !inFleet) {
+    const what = found.kind === 'release' ? 'a release of the catalog' : 'the child of an image';
+    throw new IngotError('usage', 'template-is-release', `${text} is ${what}, not a template`, {
       hint: `A file of that name is written with its suffix: ${text}.yaml.`,
     });
   }
   const loaded = found.kind === 'file' ? await loadTemplate(context, found.path, { variables: { ...variables, ...own }, reading }) : undefined;
-  const resolved = await resolveTemplate(context, loaded, { ...overrides, ...(found.kind === 'release' ? { from: found.id } : {}) }, { reading, offline });
+  const asked =
+    found.kind === 'child' ? await childOverrides(context, found, overrides) : { ...overrides, ...(found.kind === 'release' ? { from: found.id } : {}) };
+  const resolved = await resolveTemplate(context, loaded, asked, { reading, offline });
   return {
-    file: found.kind === 'file' ? shownFile(found.path, context.folder) : found.id,
+    file: found.kind === 'file' ? shownFile(found.path, context.folder) : text,
     name: resolved.name,
     from: baseText(resolved),
     steps: resolved.steps.length,

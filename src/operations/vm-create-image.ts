@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { takeLock } from '../base/lock.ts';
 import { formatDuration, formatLeft } from '../base/types.ts';
-import { buildCommand, chooseImage, type ImageChoice, type ImageRequest, type MissingImage } from '../lab-images/choose-image.ts';
+import { buildCommand, chooseImage, type ImageChoice, type ImageRequest } from '../lab-images/choose-image.ts';
 import { imageFacts, readRoles } from '../lab-images/image-facts.ts';
 import type { RenderOptions, Context } from './operation.ts';
 import { renderTable, styled } from './table.ts';
@@ -53,7 +53,8 @@ export async function imageFor(context: Context, machine: Machine, options: { re
   const now = await choose(context, request);
   if (now.action !== 'build') return used(context, request, now);
   context.events.message('info', `${now.image} is being built: ${now.why}`);
-  await build(context, now.build);
+  const { buildOne } = await import('./build-one.ts');
+  await buildOne(context, now.build);
   return now.image;
 }
 
@@ -96,23 +97,6 @@ async function waitForBuild(context: Context, image: string): Promise<void> {
   await events.stage(`${image} is being built by job ${job.id} (${job.left}): waiting for it`, async () => {
     while ((await running()) !== undefined) await host.clock.sleep(1, signal);
   });
-}
-
-async function build(context: Context, { template, roles }: MissingImage): Promise<void> {
-  const [{ commonSchema }, { requestOf: buildRequest }, { BuildRecorder }, { jobOf, prepareBuilds, runBuilds }] = await Promise.all([
-    import('./build-input.ts'),
-    import('./request-input.ts'),
-    import('../queue/recorder.ts'),
-    import('./run-builds.ts'),
-  ]);
-  const flags = commonSchema.parse({});
-  const builds = await prepareBuilds(context, [buildRequest(template, { var: [], role: [...roles], package: [] })], flags);
-  await using recorder = new BuildRecorder(context, {
-    jobs: builds.map(({ request, prepared }) => jobOf(context, request, prepared.plan.template.name, flags)),
-  });
-  const [result] = await runBuilds(context, builds, { flags, jobs: undefined, debugShell: false, recorder });
-  if (result?.status === 'failed') throw result.error;
-  if (result === undefined || result.status === 'skipped') throw new IngotError('interrupted', 'interrupted', 'Stopped before the image was done');
 }
 
 /** The choice for people. */

@@ -5,6 +5,7 @@ import { archiveOf } from '../catalog/catalog.ts';
 import type { Release, ReleaseArchive } from '../catalog/schema.ts';
 import { planDisk } from '../disk/layout.ts';
 import { familyFor, plannedPackages } from '../families/families.ts';
+import type { Changes } from '../families/changes.ts';
 import type { Family } from '../families/family.ts';
 import type { BootMenu, ChangeRecipe, Registration } from '../families/recipe.ts';
 import type { BootstrapRecipe, ResolvedPackage } from '../sources/bootstrap/recipe.ts';
@@ -42,6 +43,7 @@ export interface BaseImage {
   readonly layers: readonly BaseLayer[];
   /** Bytes of its disk. */
   readonly virtualSize: number;
+  readonly kernel: string;
   readonly kernelArguments: readonly string[];
   readonly repositories: readonly string[];
   readonly guest?: GuestSettings;
@@ -162,7 +164,7 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
     ...(section.grow === true ? { grow: true } : {}),
     ...(online.length === 0 ? {} : { quiet: family.quiet, online, ...(registration === undefined ? {} : { registration }) }),
     ...lastCommands(family, online.length > 0 || changes.kernelArguments.length > 0 ? family.boot(changes.kernelArguments) : []),
-    ...(resolution === undefined ? {} : { install: plannedPackages(common.release).installation(common.release, packages, removed) }),
+    ...(resolution === undefined ? {} : { install: installationOf(common.release, packages, removed, changes.filesBefore) }),
     ...(changes.downloads === undefined ? {} : { downloads: changes.downloads }),
     files: changes.files,
     commands: changes.commands,
@@ -190,6 +192,16 @@ function changeLayer(section: Exclude<Section, { kind: 'step' }>, menu: BootMenu
   };
   const made = layer(name, recipe, parts, common, { packages: installed(identities), removed });
   return online.length > 0 || usesNetwork ? { ...made, maxAge: INSIDE_MAX_AGE } : made;
+}
+
+function installationOf(
+  release: Release,
+  packages: readonly ResolvedPackage[],
+  removed: readonly string[],
+  before: Changes['filesBefore'] = [],
+): NonNullable<ChangeRecipe['install']> {
+  const installation = plannedPackages(release).installation(release, packages, removed);
+  return before.length === 0 ? installation : { ...installation, filesBefore: [...installation.filesBefore, ...before] };
 }
 
 /** Seconds that a layer stays cached whose packages the image's own package manager chose, or which had the network: as long as such a step. */

@@ -48,6 +48,10 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, base?: 
     if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });
   };
   const early = family.system(system, release);
+  if (base !== undefined && base.kernel !== template.kernel && release.bootstrap !== undefined && family.planned !== undefined) {
+    const installed = [...installedPackages(base.layers).keys()];
+    add('kernel', 'kernel', family.planned.otherKernel(release, { arch: template.arch, to: template.kernel, installed }));
+  }
   add('repositories', 'repositories', family.repositories(system.repositories));
   if (base?.isCloudImage === true) sections.push(...addedSections(template, release, family, base));
   if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });

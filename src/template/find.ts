@@ -4,10 +4,15 @@ import { hostPath, type HostPath } from '../base/types.ts';
 import { knownRelease, loadCatalog, releases } from '../catalog/catalog.ts';
 import type { Context } from '../operations/operation.ts';
 import { openStore } from '../store/store.ts';
+import { childNamed, type Child } from './child.ts';
 import { shownFile } from './placed.ts';
 
 /** What a text that names a template means. */
-export type FoundTemplate = { readonly kind: 'release'; readonly id: string } | { readonly kind: 'file'; readonly path: HostPath };
+export type FoundTemplate =
+  | { readonly kind: 'release'; readonly id: string }
+  | { readonly kind: 'file'; readonly path: HostPath }
+  /** The child of an image, which need not be there yet. */
+  | ({ readonly kind: 'child' } & Child);
 
 /** A template in the folder of the user's templates. */
 export interface TemplateFile {
@@ -39,7 +44,7 @@ export function templatePath(context: Pick<Context, 'folder'>, text: string): Ho
 
 /**
  * What is meant by `debian-12`, `web` or `./web.yaml`: with a slash or .yaml a file; else a release of the catalog, which wins, or a
- * template of the user's folder. Throws `template-missing` and `template-unknown`, with the nearest of all that there are.
+ * template of the user's folder, or the child of an image for a platform (`web-vmware`). Throws `template-missing` and `template-unknown`, with the nearest of all that there are.
  */
 export async function findTemplate(context: FindContext, text: string): Promise<FoundTemplate> {
   if (isTemplatePath(text)) return { kind: 'file', path: await existingFile(context, text) };
@@ -54,6 +59,12 @@ export async function findTemplate(context: FindContext, text: string): Promise<
   const here = context.folder === undefined ? [] : await templateFilesIn(context, context.folder);
   const near = nearest(text, [...new Set([...known.flatMap(({ id, aliases }) => [id, ...aliases]), ...own])]);
   const images = new Set((await openStore(context.host, context.home).list()).flatMap(({ name, tag }) => [name, `${name}:${tag}`]));
+  const child = childNamed(text);
+  if (child !== undefined) {
+    const { parent } = child;
+    const pinned = parent.includes('@') || parent.startsWith('sha256:');
+    if (pinned || images.has(parent) || knownRelease(known, parent) !== undefined || own.includes(parent)) return { kind: 'child', ...child };
+  }
   const beside = here.find(({ name }) => name === text);
   throw new IngotError('not-found', 'template-unknown', `There is neither a release nor a template "${text}"`, {
     hint:

@@ -12,6 +12,7 @@ export function baseImageOf({ id }: Release): BaseImage {
     release: id,
     arch: 'amd64',
     layers: [{ name: id, kind: 'disk', key: keyOf({ id }), digest, size: 1, packages: [], removed: [] }],
+    kernel: 'cloud',
     virtualSize: 4 * 2 ** 30,
     kernelArguments: [],
     repositories: [],

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import { hexOf, type HostPath } from '../../base/types.ts';
 import type { Context } from '../../operations/operation.ts';
-import type { Image } from '../../store/model.ts';
+import { isForeign, rolesOf, type Image, type ImageDetails } from '../../store/model.ts';
 import type { PlaceKind } from '../../workspace/place.ts';
 import { chainGraph, convertChain, EXPORT_CLUSTERS } from '../convert.ts';
 import { readVhd } from '../vhd.ts';
@@ -146,14 +146,18 @@ async function writePackage(job: WriteJob): Promise<() => Promise<void>> {
   };
 }
 
-/** The families whose initial RAM disk of an image of ingot's has the drivers of VMware's own devices. */
+/** The families whose images of ingot's own have the drivers of VMware's own devices when they start. */
 const PARAVIRTUAL = ['debian'];
+
+/** Whether a machine of the image can start from pvscsi: its drivers are known to be in the initial RAM disk. The role vmware sees to that. */
+function isParavirtual(details: ImageDetails): boolean {
+  return rolesOf(details).includes('vmware') || (PARAVIRTUAL.includes(details.family) && !isForeign(details.layers));
+}
 
 async function machineOf({ image, format, target }: WriteJob): Promise<Omit<OvfMachine, 'disk'>> {
   const { ovfSystem } = await import('./ovf.ts');
-  const { isForeign } = await import('../../store/model.ts');
   const details = image.config['dev.ingot.image'];
-  const paravirtual = PARAVIRTUAL.includes(details.family) && !isForeign(details.layers);
+  const paravirtual = isParavirtual(details);
   const { controller = 'auto', network = 'auto', firmware = 'auto' } = format.options;
   const name = basename(target)
     .replace(/\.ova$/i, '')

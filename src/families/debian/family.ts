@@ -7,6 +7,7 @@ import type { Family } from '../family.ts';
 import { KERNEL_ARGUMENTS, POLICY_NO_START } from './files.ts';
 import { openPorts } from '../common/nftables.ts';
 import { install, remove } from './install.ts';
+import { otherKernel } from './kernel.ts';
 import { BOOTED_SEAL, installation, LAYER_SEAL } from './layers.ts';
 import { basePackages } from './packages.ts';
 import { debianRecipe } from './recipe.ts';
@@ -21,7 +22,7 @@ export const debian: Family = {
   name: 'debian',
   traits: { init: 'systemd', selinux: false, securityUpdates: true, suites: 'needed', shares: { cloud: ['virtiofs'], generic: ['virtiofs', '9p'] } },
   kernelArguments: KERNEL_ARGUMENTS,
-  planned: { base: basePackages, bootstrap: debianRecipe, installation },
+  planned: { base: basePackages, bootstrap: debianRecipe, installation, otherKernel },
   quiet: [POLICY_NO_START],
   install,
   remove,

@@ -3,6 +3,7 @@ import type { Release } from '../../catalog/schema.ts';
 import type { PackageInstallation, Seal } from '../recipe.ts';
 import type { ResolvedPackage } from '../../sources/bootstrap/recipe.ts';
 import { POLICY_NO_START } from './files.ts';
+import { isKernel } from './kernel.ts';
 import { DEFERRED, EXCLUDE, INCLUDE, SEAL } from './recipe.ts';
 
 /**
@@ -57,7 +58,12 @@ export function installation(release: Release, packages: readonly ResolvedPackag
     exclude: EXCLUDE,
     include: INCLUDE,
     // The layer writes the boot menu itself: the image's own program would name the loop device that the disk is mounted from.
-    deferred: [...DEFERRED, { program: '/usr/sbin/update-grub' }],
+    deferred: [
+      ...DEFERRED,
+      { program: '/usr/sbin/update-grub' },
+      // It asks whether the kernel that runs may go, and takes the builder's for it.
+      ...(remove.some(isKernel) ? [{ program: '/usr/bin/linux-check-removal' }] : []),
+    ],
     filesBefore: [POLICY_NO_START],
     readsZstd: archiveOf(release).zstdPackages,
   };
