@@ -3,9 +3,12 @@ import { parseName } from '../base/types.ts';
 import type { Image } from '../store/model.ts';
 import { sampleConfig, sampleLayer, sampleLayerFile } from '../../tests/support/sample-images.ts';
 import { sampleLab, type SampleLab } from '../../tests/support/lab.ts';
+import { UNATTENDED } from '../../tests/support/unattended.ts';
+import type { Context } from './operation.ts';
 import { imageForHypervisor } from './platform-child.ts';
 
 let lab: SampleLab;
+const context = (): Context => ({ ...lab.context(), ...UNATTENDED });
 beforeEach(async () => void (lab = await sampleLab()));
 afterEach(() => lab[Symbol.asyncDispose]());
 
@@ -21,18 +24,18 @@ async function putChild(parent: Image, role: string): Promise<Image> {
 }
 
 test('KVM takes the image itself', async () => {
-  expect(await imageForHypervisor(lab.context(), 'debian-12', 'KVM', { build: false })).toBe(`debian-12@${lab.image.digest}`);
+  expect(await imageForHypervisor(context(), 'debian-12', 'KVM', { build: false })).toBe(`debian-12@${lab.image.digest}`);
 });
 
 test('VMware takes the child that stands on this very image, and no other', async () => {
-  const take = (): Promise<string> => imageForHypervisor(lab.context(), 'debian-12', 'VMware', { build: false });
+  const take = (): Promise<string> => imageForHypervisor(context(), 'debian-12', 'VMware', { build: false });
   await expect(take()).rejects.toHaveProperty('code', 'child-not-built');
   const child = await putChild(lab.image, 'vmware');
   expect(await take()).toBe(`debian-12-vmware@${child.digest}`);
-  await expect(imageForHypervisor(lab.context(), 'debian-12', 'XenServer', { build: false })).rejects.toHaveProperty('code', 'child-not-built');
+  await expect(imageForHypervisor(context(), 'debian-12', 'XenServer', { build: false })).rejects.toHaveProperty('code', 'child-not-built');
 });
 
 test('what was built on another image of that name is not taken', async () => {
   await putChild({ ...lab.image, digest: lab.image.id }, 'vmware');
-  await expect(imageForHypervisor(lab.context(), 'debian-12', 'VMware', { build: false })).rejects.toHaveProperty('code', 'child-not-built');
+  await expect(imageForHypervisor(context(), 'debian-12', 'VMware', { build: false })).rejects.toHaveProperty('code', 'child-not-built');
 });

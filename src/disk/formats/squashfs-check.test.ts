@@ -14,6 +14,12 @@ const pairs = [
     '-rw-r----- 0/42              501 2026-01-01 00:00 squashfs-root/etc/a b',
     './etc/a b - rw-r----- 0/42 501',
   ],
+  [
+    // systemd's names of units have backslashes.
+    String.raw`-rw-r--r-- 0/0             454 2026-01-01 00:00 ./system-a\x2db.slice`,
+    String.raw`-rw-r--r-- 0/0              454 2026-01-01 00:00 squashfs-root/system-a\x2db.slice`,
+    String.raw`./system-a\x2db.slice - rw-r--r-- 0/0 454`,
+  ],
 ] as const;
 
 const words = (listed: Listed | undefined, sizes = new Map<string, string>()): string => (listed === undefined ? 'no entry' : wordsOf(listed, sizes));

@@ -19,7 +19,7 @@ export async function checkSquashfs(job: WriteJob, tar: RootTar): Promise<void> 
   const inTar: Listed[] = [];
   {
     await using source = await openSource(context.host, tar.graph, scratch, signal);
-    const list: Argv = ['tar', '--list', '--verbose', '--numeric-owner', '--quoting-style=escape', '--file=-'];
+    const list: Argv = ['tar', '--list', '--verbose', '--numeric-owner', '--quoting-style=literal', '--file=-'];
     await listing(
       job,
       list,
