@@ -59,7 +59,9 @@ export async function writeSquashfs(job: WriteJob): Promise<() => Promise<void>>
   const { host } = context;
   const tar = await packRoot(job, []);
   const compression = job.format.options['compression'] ?? 'zstd';
-  const make: Argv = ['sqfstar', '-comp', compression, '-no-progress', '-mkfs-time', '0', part];
+  // sqfstar takes nothing of the root itself from the tar, and makes it writable to all.
+  const root = ['-root-mode', '755', '-root-uid', '0', '-root-gid', '0'];
+  const make: Argv = ['sqfstar', '-comp', compression, '-no-progress', '-mkfs-time', '0', ...root, part];
   await using source = await openSource(host, tar.graph, scratch, signal);
   await using running = attach(host, make, { stdin: 'pipe', stderr: 'pipe' });
   const { Readable } = await import('node:stream');
