@@ -1,4 +1,5 @@
 import { enableCompileCache } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 /** Where compiled code is kept between starts: a cache of the system for root (sudo must not write into a user's home). */
@@ -11,5 +12,7 @@ function cacheFolder(): string | undefined {
 
 const folder = cacheFolder();
 if (folder !== undefined) enableCompileCache(folder);
+// What Node does beside the program (compression, files) has four threads: too few for the processors of a large host. Read when the first of them starts.
+if (availableParallelism() > 4) process.env['UV_THREADPOOL_SIZE'] ??= String(availableParallelism());
 const { main } = await import('./main.ts');
 await main(process.argv.slice(2));
