@@ -47,7 +47,8 @@ describe.skipIf(reason !== undefined)(`formats of a real image${reason === undef
   const squashfs = lacking('unsquashfs', 'sqfstar');
   test.skipIf(squashfs.length > 0)(`a squashfs: unsquashfs reads its files${without(squashfs)}`, async () => {
     const file = await exported('root.squashfs');
-    expect(run('unsquashfs', '-cat', file, 'etc/os-release', 'usr/lib/os-release')).toContain('VERSION_ID="12"');
+    // Links upwards are damage for it (4.5.1), also in what mksquashfs writes.
+    expect(run('unsquashfs', '-cat', file, 'usr/lib/os-release')).toContain('VERSION_ID="12"');
     expect(run('unsquashfs', '-lln', file, '/usr/bin/passwd')).toContain('-rwsr-xr-x 0/0');
     record.read('squashfs', 'unsquashfs');
   });
