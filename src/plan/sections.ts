@@ -48,7 +48,8 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, base?: 
     if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });
   };
   const early = family.system(system, release);
-  if (base !== undefined && base.kernel !== template.kernel && release.bootstrap !== undefined && family.planned !== undefined) {
+  // What came as a tree of files has no kernel yet, and gets the right one.
+  if (base !== undefined && base.tree === undefined && base.kernel !== template.kernel && release.bootstrap !== undefined && family.planned !== undefined) {
     const installed = [...installedPackages(base.layers).keys()];
     add('kernel', 'kernel', family.planned.otherKernel(release, { arch: template.arch, to: template.kernel, installed }));
   }
