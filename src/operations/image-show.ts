@@ -62,7 +62,7 @@ export default defineOperation({
       ['ID', image.id],
       ['Created', image.created],
       ['Template', details.template],
-      ...(details.from === undefined ? [] : [['From', `${details.from.reference} (${details.from.digest})`] as const]),
+      ...(details.from === undefined ? [] : [['From', fromText(details.from)] as const]),
       ['Release', `${details.release}, ${image.config.architecture}, kernel ${details.kernel}`],
       ['Roles', image.roles.join(', ') || 'none'],
       ['Disk', `${formatSize(details.disk.size)}, ${details.disk.filesystem}`],
@@ -84,6 +84,10 @@ export default defineOperation({
     );
   },
 });
+
+function fromText({ reference, digest }: NonNullable<ImageDetails['from']>): string {
+  return reference.endsWith(digest) ? reference : `${reference} (${digest})`;
+}
 
 function sourceText({ vm, snapshot, taken, sealed }: NonNullable<ImageDetails['source']>): string {
   return [`the VM ${vm}`, ...(snapshot === undefined ? [] : [`its snapshot ${snapshot}`]), `as it was at ${taken}`, ...(sealed ? [] : ['not sealed'])].join(
