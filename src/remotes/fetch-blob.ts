@@ -124,29 +124,39 @@ async function receive(
   const { from, body } = await remote.read(blob.digest, at.done, signal);
   const hash = from === at.done ? at.hash : createHash('sha256');
   if (from === 0) await writeOrFull(host, part, blob.size, () => host.files.write(part, '', { mode: 0o600 }));
+  let received = from;
   let done = from;
   let waiting: Uint8Array[] = [];
   let bytes = 0;
-  const flush = async (): Promise<void> => {
-    const piece = Buffer.concat(waiting);
-    waiting = [];
-    bytes = 0;
-    if (piece.length === 0) return;
+  // What came is written while more comes: one piece at a time, so that memory is bounded.
+  let writing: Promise<void> = Promise.resolve();
+  const write = async (piece: Uint8Array): Promise<void> => {
     await writeOrFull(host, part, blob.size, () => host.files.append(part, piece));
     hash.update(piece);
     done += piece.length;
     onProgress(done);
   };
+  const flush = async (): Promise<void> => {
+    const piece = Buffer.concat(waiting);
+    waiting = [];
+    bytes = 0;
+    await writing;
+    writing = piece.length === 0 ? Promise.resolve() : write(piece);
+    // It is awaited before the next one, or at the end.
+    writing.catch(() => undefined);
+  };
   try {
     for await (const piece of body) {
       waiting.push(piece);
       bytes += piece.length;
-      if (done + bytes > blob.size) throw remoteInvalid(`the server of ${blob.digest}`)(`it has more than the ${blob.size} bytes that were told`);
+      received += piece.length;
+      if (received > blob.size) throw remoteInvalid(`the server of ${blob.digest}`)(`it has more than the ${blob.size} bytes that were told`);
       if (bytes >= PIECE) await flush();
     }
   } finally {
     // What came is kept for the next attempt.
     await flush();
+    await writing;
   }
   return { done, hash };
 }
