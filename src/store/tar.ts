@@ -39,10 +39,16 @@ export interface TarAttributes {
   readonly mode?: number;
   /** Number of user and group. */
   readonly owner?: number;
+  /** What a symbolic link points to. */
+  readonly link?: string;
 }
 
-/** The header of a file or folder; time, owner and the like are always the same, so that the same content gives the same bytes. */
-export function tarHeader(name: string, size: number, { directory = false, mode = directory ? 0o755 : 0o644, owner = 0 }: TarAttributes = {}): Uint8Array {
+/** The header of a file, folder or link; time, owner and the like are always the same, so that the same content gives the same bytes. */
+export function tarHeader(
+  name: string,
+  size: number,
+  { directory = false, link, mode = directory ? 0o755 : link === undefined ? 0o644 : 0o777, owner = 0 }: TarAttributes = {},
+): Uint8Array {
   if (Buffer.byteLength(name) > FIELD.name[1]) throw new Error(`${name} is too long for a tar header`);
   const header = Buffer.alloc(BLOCK);
   const put = ([at, length]: readonly [number, number], text: string): void => void header.write(text.slice(0, length), at, 'latin1');
@@ -56,7 +62,8 @@ export function tarHeader(name: string, size: number, { directory = false, mode 
     header.writeBigUInt64BE(BigInt(size), FIELD.size[0] + 4);
   }
   put(FIELD.time, '00000000000\0');
-  put(FIELD.type, directory ? '5' : '0');
+  put(FIELD.type, directory ? '5' : link === undefined ? '0' : '2');
+  put(FIELD.target, link ?? '');
   put(FIELD.magic, 'ustar\u000000');
   put(FIELD.checksum, `${sumOf(header).toString(8).padStart(6, '0')}\0 `);
   return header;

@@ -1,3 +1,4 @@
+import { IngotError } from '../../../base/errors.ts';
 import type { InstallFacts, InstallRelease } from './facts.ts';
 
 /*
@@ -22,8 +23,9 @@ export type OverlayEntry =
 
 /** All that an unattended installation is served. */
 export interface AnswerFiles {
-  /** The first is the one that the installer asks for first: when it was fetched, the installer has begun. */
   readonly files: readonly AnswerFile[];
+  /** Name of the file, or overlay, that is asked for first: when it was fetched, the installer has begun. */
+  readonly fetchedFirst: string;
   /** To be packed as tar.gz beside the files, under this name; `packedAnswers` does. */
   readonly overlay?: { readonly name: string; readonly entries: readonly OverlayEntry[] };
   readonly delivery: AnswerDelivery;
@@ -47,12 +49,34 @@ export interface AnswerProblem {
   readonly column: number;
 }
 
+/** The text of one of the files; throws `answers-unreadable` where it is missing. */
+export function textOf(files: readonly AnswerFile[], name: string): string {
+  const file = files.find((one) => one.name === name);
+  if (file === undefined) throw unreadable(`there is no ${name}`);
+  return file.text;
+}
+
+/** `answers-unreadable`: files that are not as ingot writes them. */
+export function unreadable(why: string, cause?: unknown): IngotError {
+  return new IngotError('usage', 'answers-unreadable', `These answer files were not written by ingot: ${why}`, cause === undefined ? {} : { cause });
+}
+
+/** `answers-unsupported`: what an installer has no word for. */
+export function unsupported(kind: AnswerKind, what: string, hint?: string): IngotError {
+  return new IngotError('usage', 'answers-unsupported', `An installation by ${kind} cannot have ${what}`, hint === undefined ? {} : { hint });
+}
+
+/** The address of a served file. */
+export function servedAt(baseUrl: string, name: string): string {
+  return `${baseUrl.replace(/\/+$/, '')}/${name}`;
+}
+
 /** One kind of answer file. */
 export interface AnswerFormat {
   /** The facts in the words of the installer. Throws `answers-unsupported` for what it cannot say. Pure. */
   write(facts: InstallFacts): AnswerFiles;
-  /** What files of ours say; the release is the medium's and stands in none. Throws `answers-unreadable` where they are not as `write` makes them. Pure. */
-  read(files: readonly AnswerFile[], release: InstallRelease): InstallFacts;
+  /** What files of ours say; the release is the medium's and stands in none. Throws where they are not as `write` makes them; who calls it checks the facts. Pure. */
+  read(files: readonly AnswerFile[], release: InstallRelease): unknown;
   /** Faults of a file of the user, in its order. Pure. */
   check(text: string): AnswerProblem[];
 }

@@ -20,12 +20,19 @@ function isWhole(text: string): boolean {
   return text.isWellFormed();
 }
 
-/** A crypt(5) hash as /etc/shadow has it. */
-const passwordHash = z.string().regex(/^\$[!-9;-~]{1,255}$/, 'must be a crypt(5) hash, such as $6$…');
-const webAddress = z.url({ protocol: /^https?$/ }).regex(/^[!-~]+$/, 'must be an address without blanks');
+/** A hash as /etc/shadow has it; crypt(5) says which characters are never in one. */
+const passwordHash = z.string().regex(/^\$[A-Za-z0-9./$=,+_-]{1,255}$/, 'must be a crypt(5) hash, such as $6$…');
+/** Without user, query and fragment, which not every installer can say; without the slash at its end. */
+const mirrorAddress = z
+  .url({ protocol: /^https?$/ })
+  .regex(/^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~%+,@=/-]*)?$/, 'must be an address without user, query and fragment')
+  .overwrite((text) => text.replace(/\/+$/, ''));
+const proxyAddress = z
+  .url({ protocol: /^https?$/ })
+  .regex(/^https?:\/\/[A-Za-z0-9:@._~%+=/-]+$/, 'must be an address; write others than letters and digits of a password as %xx');
 const ipv4 = z.string().refine((text) => isIPv4(text), 'must be an IPv4 address');
 /** What a service of subscriptions hands out: one word. */
-const subscriptionWord = z.string().regex(/^[!-~]{1,256}$/, 'must be one word');
+const subscriptionWord = z.string().regex(/^[A-Za-z0-9._:@+-]{1,256}$/, 'must be one word');
 
 const installUserSchema = z.strictObject({
   name: z
@@ -103,8 +110,8 @@ export const installFactsSchema = z.strictObject({
   packages: z.array(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.+_-]*$/, 'must be the name of a package')),
   network: networkSchema,
   /** Where packages come from, where it is not the medium or the distribution's default. */
-  mirror: webAddress.optional(),
-  proxy: webAddress.optional(),
+  mirror: mirrorAddress.optional(),
+  proxy: proxyAddress.optional(),
   subscription: subscriptionSchema.optional(),
   lateCommands: z.array(lateCommandSchema),
   /** What the machine does when it is installed: going off is what ingot waits for. */
@@ -118,7 +125,12 @@ export type LateCommand = InstallFacts['lateCommands'][number];
 export type InstallRelease = InstallFacts['release'];
 
 /** The values of facts that no log, error or screen may show: for the masker. */
-export function installSecrets({ users, rootPasswordHash, subscription }: Pick<InstallFacts, 'users' | 'rootPasswordHash' | 'subscription'>): string[] {
+export function installSecrets({
+  users,
+  rootPasswordHash,
+  subscription,
+  proxy,
+}: Pick<InstallFacts, 'users' | 'rootPasswordHash' | 'subscription' | 'proxy'>): string[] {
   const keys =
     subscription === undefined
       ? []
@@ -127,5 +139,10 @@ export function installSecrets({ users, rootPasswordHash, subscription }: Pick<I
         : subscription.kind === 'suse'
           ? [subscription.registrationCode]
           : [subscription.key];
-  return [...users.map(({ passwordHash: hash }) => hash), rootPasswordHash, ...keys].filter((value) => value !== undefined);
+  return [
+    ...users.map(({ passwordHash: hash }) => hash),
+    rootPasswordHash,
+    ...keys,
+    proxy === undefined || new URL(proxy).password === '' ? undefined : proxy,
+  ].filter((value) => value !== undefined);
 }
