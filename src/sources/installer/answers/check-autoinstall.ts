@@ -13,8 +13,9 @@ const KEYS = [
 export function checkAutoinstall(text: string): AnswerProblem[] {
   const file = readYaml(text);
   const { root } = file;
-  if (root === undefined) return file.problems;
-  const problems = [...file.problems];
+  // What cannot be read is not looked into.
+  if (root === undefined || file.problems.length > 0) return file.problems;
+  const problems: AnswerProblem[] = [];
   const inside = pairsOf(root).find(({ key }) => key === 'autoinstall');
   const section = inside?.pair.value ?? root;
   if (inside !== undefined && !text.startsWith('#cloud-config')) {

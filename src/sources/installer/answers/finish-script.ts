@@ -77,6 +77,7 @@ function functions(addUser: string, allowAll: string): ReadonlyMap<string, strin
   printf '%s\\n' "$2" >> "$home/.ssh/authorized_keys"
   chown "$1:$group" "$home/.ssh/authorized_keys"
   chmod 600 "$home/.ssh/authorized_keys"
+  if command -v restorecon > /dev/null; then restorecon -R "$home/.ssh"; fi
 }`,
     ],
     ['allow_all', allowAll],
@@ -113,20 +114,29 @@ export function finishScript({ hostname, locale, rootPasswordHash, users, lateCo
   );
 }
 
-/** The commands of the user alone, and whom `sudo` allows everything, for kinds whose installer makes the users. */
-export function shortFinishScript({ users, lateCommands }: Pick<InstallFacts, 'users' | 'lateCommands'>): string {
-  return script([...users.filter(({ sudo }) => sudo).map(({ name }) => ['allow_all', name]), ...lateCommandLines(lateCommands)], 'shadow');
+/** For kinds whose installer makes the users: whom `sudo` allows everything, keys besides those `keysSaid` that the installer is told, and the commands of the user. */
+export function shortFinishScript({ users, lateCommands }: Pick<InstallFacts, 'users' | 'lateCommands'>, keysSaid = Number.POSITIVE_INFINITY): string {
+  return script(
+    [
+      ...users.flatMap(({ name, sshKeys, sudo }) => [...sshKeys.slice(keysSaid).map((key) => ['add_key', name, key]), ...(sudo ? [['allow_all', name]] : [])]),
+      ...lateCommandLines(lateCommands),
+    ],
+    'shadow',
+  );
 }
 
 function lateCommandLines(commands: readonly LateCommand[]): string[][] {
   return commands.map((command) => ('argv' in command ? ['run', ...command.argv] : ['shell', command.shell]));
 }
 
-/** What a script says; `allowed` are those whom it allows everything. Throws `answers-unreadable`. */
-export function readFinishScript(script: string): FinishFacts & { readonly allowed: ReadonlySet<string> } {
+/** What a script says; `allowed` are those whom it allows everything, `keys` those of users whom it does not make. Throws `answers-unreadable`. */
+export function readFinishScript(
+  script: string,
+): FinishFacts & { readonly allowed: ReadonlySet<string>; readonly keys: ReadonlyMap<string, readonly string[]> } {
   const users = new Map<string, { name: string; fullName?: string; passwordHash?: string; sshKeys: string[]; sudo: boolean }>();
   const found: { hostname?: string; locale?: string; rootPasswordHash?: string } = {};
   const allowed = new Set<string>();
+  const keys = new Map<string, string[]>();
   const lateCommands: LateCommand[] = [];
   for (const [verb = '', ...words] of scriptFacts(script)) {
     const [first = '', second = ''] = words;
@@ -135,6 +145,7 @@ export function readFinishScript(script: string): FinishFacts & { readonly allow
     else if (verb === 'set_locale') found.locale = first;
     else if (verb === 'add_user') users.set(first, { name: first, ...(second === '' ? {} : { fullName: second }), sshKeys: [], sudo: false });
     else if (verb === 'add_key' && user !== undefined) user.sshKeys.push(second);
+    else if (verb === 'add_key') keys.set(first, [...(keys.get(first) ?? []), second]);
     else if (verb === 'run') lateCommands.push({ argv: words });
     else if (verb === 'shell') lateCommands.push({ shell: first });
     else if (verb === 'allow_all') {
@@ -146,5 +157,5 @@ export function readFinishScript(script: string): FinishFacts & { readonly allow
       else if (first === 'root') found.rootPasswordHash = second;
     } else throw unreadable(`its script calls ${verb}`);
   }
-  return { ...found, users: [...users.values()], lateCommands, allowed };
+  return { ...found, users: [...users.values()], lateCommands, allowed, keys };
 }

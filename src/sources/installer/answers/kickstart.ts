@@ -12,6 +12,8 @@ import { shellLine } from './shell-words.ts';
  */
 
 const NAME = 'ks.cfg';
+/** How many keys of a user the installer is told; a script adds the others. */
+const KEYS = 1;
 /** Installed besides what the facts ask for. */
 const PACKAGES = ['@core', 'openssh-server', 'sudo'];
 
@@ -47,7 +49,10 @@ export const kickstart: AnswerFormat = {
             name,
             fullName: commandOption(user, 'gecos'),
             passwordHash: commandOption(user, 'password'),
-            sshKeys: commands.filter((key) => key.name === 'sshkey' && commandOption(key, 'username') === name).map(({ words }) => words.at(-1)),
+            sshKeys: [
+              ...commands.filter((key) => key.name === 'sshkey' && commandOption(key, 'username') === name).map(({ words }) => words.at(-1)),
+              ...(finish.keys.get(name ?? '') ?? []),
+            ],
             sudo: finish.allowed.has(name ?? ''),
           };
         }),
@@ -87,7 +92,8 @@ function text(facts: InstallFacts): string {
         ...(fullName === undefined ? [] : [`--gecos=${fullName}`]),
         ...(passwordHash === undefined ? ['--lock'] : ['--iscrypted', `--password=${passwordHash}`]),
       ],
-      ...sshKeys.map((key) => ['sshkey', `--username=${name}`, key]),
+      // pykickstart takes one key of each user.
+      ...sshKeys.slice(0, KEYS).map((key) => ['sshkey', `--username=${name}`, key]),
     ]),
     ['firewall', '--enabled', '--ssh'],
     ['selinux', '--enforcing'],
@@ -102,7 +108,7 @@ ${[...PACKAGES, ...packages].join('\n')}
 %end
 
 %post --interpreter=/bin/sh --erroronfail --log=/root/ingot-post.log
-${shortFinishScript(facts)}%end
+${shortFinishScript(facts, KEYS)}%end
 `;
 }
 

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Made by ingot: the end of an installation, run as root in the installed system.
+set -eu
+nl='
+'
+set_password() { # name, hash
+  printf '%s:%s\n' "$1" "$2" | chpasswd -e
+}
+add_user() { # name, full name
+  id "$1" > /dev/null 2>&1 || useradd -m -s /bin/bash "$1"
+  usermod -c "$2" "$1"
+}
+add_key() { # name, public key
+  home=$(awk -F: -v name="$1" '$1 == name { print $6 }' /etc/passwd)
+  group=$(id -gn "$1")
+  install -d -m 700 -o "$1" -g "$group" "$home/.ssh"
+  printf '%s\n' "$2" >> "$home/.ssh/authorized_keys"
+  chown "$1:$group" "$home/.ssh/authorized_keys"
+  chmod 600 "$home/.ssh/authorized_keys"
+  if command -v restorecon > /dev/null; then restorecon -R "$home/.ssh"; fi
+}
+allow_all() { # name
+  printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$1" > "/etc/sudoers.d/90-$1"
+  chmod 440 "/etc/sudoers.d/90-$1"
+}
+run() { "$@"; }
+shell() { sh -c "$1"; }
+
+# The facts.
+add_user deploy 'Dora O'\''Neill & <Sons>'
+set_password deploy '$6$ingot.example$vJCvOQpCL8pz0rm3mF8yKX1jKJ4HZ0oPYdH4tFhAqWvQ0e0uJrYy2Ltc0o6tXnZC5bA1Sg8dHMWc9K3fUe7Qm/'
+add_key deploy 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampl dora@example.net'
+allow_all deploy
+add_user backup ''
+set_password backup '*'
+run systemctl enable fstrim.timer
+shell 'echo "built $(date)" > /etc/motd'"$nl"'echo '\''done'\'' >> /etc/motd'
+# End of the facts.
