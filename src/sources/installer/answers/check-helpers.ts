@@ -47,11 +47,8 @@ export function readYaml(text: string): KeyedFile {
     const { line, col } = counter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  // What follows from a fault in the same line says nothing more.
-  const faults = Map.groupBy(document.errors, ({ pos }) => at(pos[0]).line);
-  const problems = [...faults.values()].flatMap(([first]): AnswerProblem[] =>
-    first === undefined ? [] : [{ class: 'syntax', message: first.message, ...at(first.pos[0]) }],
-  );
+  // The faults after the first follow from it.
+  const problems = document.errors.slice(0, 1).map(({ message, pos }): AnswerProblem => ({ class: 'syntax', message, ...at(pos[0]) }));
   const root = isMap(document.contents) ? document.contents : undefined;
   if (root === undefined && problems.length === 0) problems.push({ class: 'syntax', message: 'the file holds no keys', ...TOP });
   return {
