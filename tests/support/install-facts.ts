@@ -31,7 +31,7 @@ export function sampleFacts(release: InstallRelease): InstallFacts {
         sshKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampl dora@example.net'],
         sudo: true,
       },
-      { name: 'backup', sshKeys: [], sudo: false },
+      { name: 'metrics', sshKeys: [], sudo: false },
     ],
     packages: ['htop', 'rsync'],
     network: { kind: 'dhcp' },

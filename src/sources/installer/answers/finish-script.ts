@@ -27,7 +27,7 @@ const FUNCTIONS: Readonly<Record<System, ReadonlyMap<string, string>>> = {
   shadow: functions(
     `add_user() { # name, full name
   id "$1" > /dev/null 2>&1 || useradd -m -s /bin/bash "$1"
-  usermod -c "$2" "$1"
+  [ -z "$2" ] || usermod -c "$2" "$1"
 }`,
     `allow_all() { # name
   printf '%s ALL=(ALL) NOPASSWD: ALL\\n' "$1" > "/etc/sudoers.d/90-$1"

@@ -35,8 +35,8 @@ add_user deploy 'Dora O'\''Neill & <Sons>'
 set_password deploy '$6$ingot.example$vJCvOQpCL8pz0rm3mF8yKX1jKJ4HZ0oPYdH4tFhAqWvQ0e0uJrYy2Ltc0o6tXnZC5bA1Sg8dHMWc9K3fUe7Qm/'
 add_key deploy 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampl dora@example.net'
 allow_all deploy
-add_user backup ''
-set_password backup '*'
+add_user metrics ''
+set_password metrics '*'
 run systemctl enable fstrim.timer
 shell 'echo "built $(date)" > /etc/motd'"$nl"'echo '\''done'\'' >> /etc/motd'
 # End of the facts.
