@@ -52,6 +52,7 @@ export const HOME_VERSION = 1;
  *     publications/<id>.json  an image on a target: the journal of its publication, and what was made there
  *     registrations/<id>.json a machine that a build registers at who serves its packages: the journal until it is unregistered
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
+ *     logs/installs/<name>/   the last unattended installation of that name: console.log, and pictures of its screen
  */
 export interface Home {
   readonly root: HostPath;
@@ -97,6 +98,7 @@ export interface Home {
   /** ingot's own log; older parts are beside it, compressed. */
   readonly log: HostPath;
   readonly buildLogs: HostPath;
+  readonly installLogs: HostPath;
   blob(digest: Digest): HostPath;
   layer(key: Key): HostPath;
   vm(name: Name): HostPath;
@@ -155,6 +157,7 @@ export function homeAt(root: HostPath): Home {
     logs: at('logs'),
     log: at('logs', 'ingot.log'),
     buildLogs: at('logs', 'builds'),
+    installLogs: at('logs', 'installs'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
     vm: (name) => at('vms', name),

@@ -33,5 +33,6 @@ export function baseImage(image: Image, reference: string): BaseImage {
     expiredMetadata: details.expiredMetadata,
     isCloudImage: details.cloudImage !== undefined,
     ...(details.cloudImage?.tree === true ? { tree: details.cloudImage.digest } : {}),
+    isInstalled: details.installed !== undefined,
   };
 }

@@ -7,10 +7,10 @@ import { hashValue } from '../base/hash.ts';
 import { takeLock } from '../base/lock.ts';
 import { openSecrets } from '../base/secrets.ts';
 import { hexOf, hostPath, parseDigest, parseName, type Digest, type HostPath } from '../base/types.ts';
-import { loadCatalog } from '../catalog/catalog.ts';
 import type { CloudImage } from '../catalog/cloud-image-schema.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
+import { fetchOptionsOf } from '../sources/cloud-image/release-options.ts';
 import type { FetchedImage, FetchImageOptions } from '../sources/cloud-image/fetch.ts';
 import type { Base, ImageOrigin } from '../template/template.ts';
 import { diskKey } from './foreign-disk.ts';
@@ -150,7 +150,7 @@ function imageOf(release: Release, arch: string): CloudImage {
 async function isCurrent(context: Context, image: CloudImage, release: Release, record: Record | undefined): Promise<boolean> {
   const { readPromise } = await import('../sources/cloud-image/trust.ts');
   try {
-    const promised = await readPromise(context.host, image, await fetchOptions(context, release, false));
+    const promised = await readPromise(context.host, image, await fetchOptionsOf(context, release, false));
     return promised !== undefined && record?.promised === `${promised.digest.algorithm}:${promised.digest.hex}`;
   } catch (error) {
     if (error instanceof IngotError && error.class === 'upstream') return false;
@@ -167,7 +167,7 @@ async function fetch(
   const { fetchCloudImage } = await import('../sources/cloud-image/fetch.ts');
   const stage = context.events.span('stage', `cloud image of ${release.id}`);
   try {
-    const options = { ...(await fetchOptions(context, release, more.offline)), ...more };
+    const options = { ...(await fetchOptionsOf(context, release, more.offline)), ...more };
     const fetched = await fetchCloudImage(context.host, image, { ...options, onProgress: (done, total) => stage.progress(done, total, 'bytes') });
     stage.end('done');
     return fetched;
@@ -175,13 +175,6 @@ async function fetch(
     stage.end('failed');
     throw error;
   }
-}
-
-async function fetchOptions(context: Context, release: Release, offline: boolean): Promise<FetchImageOptions> {
-  const { home, signal, events } = context;
-  const catalog = await loadCatalog(context);
-  const keys = release.keys.flatMap(({ file }) => (file === undefined || catalog.keys[file] === undefined ? [] : [Buffer.from(catalog.keys[file])]));
-  return { home, keys, offline, signal, onMessage: (level, text) => events.message(level, text) };
 }
 
 /** The very image that a lock file, or the user, names by its checksum. */
@@ -271,7 +264,7 @@ async function writeRecord(
 ): Promise<void> {
   const { readPromise } = await import('../sources/cloud-image/trust.ts');
   // What was just read: offline asks nobody.
-  const promised = await readPromise(context.host, image, await fetchOptions(context, release, true)).catch(() => undefined);
+  const promised = await readPromise(context.host, image, await fetchOptionsOf(context, release, true)).catch(() => undefined);
   const record: Record = {
     v: 1,
     release: release.id,

@@ -41,6 +41,8 @@ export interface PrepareOptions {
   readonly securityMirror?: string | undefined;
   readonly offline: boolean;
   readonly allowExpiredMetadata: boolean;
+  /** Install what a template's installer has not installed yet, which takes long; else `not-installed` is thrown. */
+  readonly install?: boolean;
   /** Build exactly what is locked, and ask no repository. */
   readonly lock?: Lock;
 }
@@ -125,6 +127,15 @@ class Preparation {
       const from = findRelease(catalog, template.base.release);
       const locked = this.#options.lock?.images[template.name]?.image;
       const stored = await storedCloudImage(context, template.base, from, template.arch, { offline, locked });
+      image = stored.resolved;
+      template = await resolve(stored.reference);
+    }
+    if (template.base.kind === 'installer') {
+      const { storedInstallation } = await import('./installer.ts');
+      const from = findRelease(catalog, template.base.release);
+      const locked = this.#options.lock?.images[template.name]?.image;
+      const { install = false, mirror = this.#context.settings.mirror } = this.#options;
+      const stored = await storedInstallation(context, template, template.base, from, { offline, install, locked, mirror });
       image = stored.resolved;
       template = await resolve(stored.reference);
     }

@@ -26,7 +26,7 @@ import { findTree, makeTreeLayer } from './root-tree.ts';
 /** A file that holds a disk, and what becomes of it in the store. */
 export interface NewDisk {
   readonly path: HostPath;
-  /** SHA-256 of the file. */
+  /** SHA-256 of the file that it came as. */
   readonly digest: Digest;
   readonly key: Key;
   readonly name: Name;
@@ -37,6 +37,8 @@ export interface NewDisk {
   readonly vouched: boolean;
   /** It is the cloud image of a release of the catalog. */
   readonly cloudImage?: { readonly release: Release; readonly arch: string };
+  /** An installer has made it; `digest` is that of its medium. */
+  readonly installed?: { readonly release: Release; readonly arch: string };
   readonly offline: boolean;
 }
 
@@ -73,8 +75,13 @@ export async function takeIn(context: Context, wanted: NewDisk): Promise<void> {
   const store = openStore(host, home);
   const seconds = (host.clock.monotonic() - start) / 1000;
   const packages = [...found.packages];
-  const source = isVouched(wanted) ? 'cloud-image' : 'disk';
-  const inputs = { sha256: hexOf(digest), ...(cloudImage === undefined ? {} : { release: cloudImage.release.id, arch: cloudImage.arch }) };
+  const { installed } = wanted;
+  const known = cloudImage ?? installed;
+  const source = !isVouched(wanted) ? 'disk' : installed === undefined ? 'cloud-image' : 'installed';
+  const inputs = {
+    [installed === undefined ? 'sha256' : 'medium']: hexOf(digest),
+    ...(known === undefined ? {} : { release: known.release.id, arch: known.arch }),
+  };
   const record = await store.commitLayer(layer, { key, name, kind: source, virtualSize, seconds, packages, inputs });
   if (found.status !== '') await replaceFile(host.files, statusFile(home, record.digest), found.status);
   const config = configOf(found, {
@@ -83,14 +90,17 @@ export async function takeIn(context: Context, wanted: NewDisk): Promise<void> {
     kind: source,
     digest: record.digest,
     size: virtualSize,
-    cloudImage: cloudImage === undefined ? undefined : { digest, vouched, ...(tree === undefined ? {} : { tree: true }) },
+    origin: {
+      ...(cloudImage === undefined ? {} : { cloudImage: { digest, vouched, ...(tree === undefined ? {} : { tree: true as const }) } }),
+      ...(installed === undefined ? {} : { installed: { medium: digest, key, vouched } }),
+    },
   });
   await store.putImage(config, [record], name, [tag]);
 }
 
 /** A file system that this host's kernel may be too old for is for the helper VM, like one that nobody vouches for. */
-function isVouched({ vouched, cloudImage }: NewDisk): boolean {
-  return vouched && cloudImage?.release.traps.includes('newer-btrfs') !== true;
+function isVouched({ vouched, cloudImage, installed }: NewDisk): boolean {
+  return vouched && (cloudImage ?? installed)?.release.traps.includes('newer-btrfs') !== true;
 }
 
 /** The file itself, or what was packed in it, in a scratch folder. */
@@ -127,9 +137,10 @@ function anArchive(path: HostPath): IngotError {
   });
 }
 
-async function makeLayerFile({ host, signal }: Context, { vouched }: NewDisk, file: HostPath, layer: HostPath): Promise<void> {
+async function makeLayerFile({ host, signal }: Context, { vouched, installed }: NewDisk, file: HostPath, layer: HostPath): Promise<void> {
   const disk = await identifyDisk(host.files, file);
-  if (vouched && (await isLayer(host.files, disk))) {
+  // What an installer has written is compressed, like every layer.
+  if (vouched && installed === undefined && (await isLayer(host.files, disk))) {
     await checkDisk(host, disk, signal);
     // The same bytes twice would take their room twice; a file of the user is never ours to move.
     await host.files.link(file, layer).catch(() => host.files.copy(file, layer));
@@ -152,13 +163,14 @@ interface Found extends DiskContents {
 async function placeOf(context: Context, wanted: NewDisk): Promise<PlaceKind> {
   const { workspace: setting } = context.settings;
   const kind = isVouched(wanted) ? await choosePlace(context, setting === 'auto' ? undefined : setting) : 'vm';
-  if (wanted.cloudImage !== undefined) await checkCpu(context, wanted.cloudImage.release, wanted.cloudImage.arch, kind);
+  const known = wanted.cloudImage ?? wanted.installed;
+  if (known !== undefined) await checkCpu(context, known.release, known.arch, kind);
   return kind;
 }
 
 async function look(context: Context, place: Place, layer: HostPath, size: number, wanted: NewDisk, scratch: HostPath): Promise<Found> {
   await using workspace = await openThrowAway(context, place, { chain: [layer], size, scratch });
-  const { release, arch } = wanted.cloudImage ?? {};
+  const { release, arch } = wanted.cloudImage ?? wanted.installed ?? {};
   const contents = await readDiskContents(workspace.root, await loadCatalog(context), release);
   if (arch !== undefined && contents.arch !== arch) {
     throw new IngotError(
@@ -188,14 +200,14 @@ function configOf(
     kind,
     digest,
     size,
-    cloudImage,
+    origin,
   }: {
     readonly name: Name;
     readonly key: Key;
     readonly kind: string;
     readonly digest: Digest;
     readonly size: number;
-    readonly cloudImage: ImageConfig['dev.ingot.image']['cloudImage'];
+    readonly origin: Pick<ImageConfig['dev.ingot.image'], 'cloudImage' | 'installed'>;
   },
 ): ImageConfig {
   return {
@@ -214,7 +226,7 @@ function configOf(
       kernelArguments: [...(kernelArguments.length === 0 ? familyOf(release.family).kernelArguments : kernelArguments)],
       repositories: [...repositories],
       expiredMetadata: false,
-      ...(cloudImage === undefined ? {} : { cloudImage }),
+      ...origin,
       layers: [{ name, kind, key, packages: [...packages] }],
     },
   };

@@ -51,6 +51,7 @@ export function releases(catalog: CatalogData): Release[] {
 function releaseOf({ keys }: CatalogData, distribution: Distribution, release: Distribution['releases'][number]): Release {
   const { releases: _, archive, bootstrap, notes, osId, ...common } = distribution;
   const { archive: ownArchive, bootstrap: ownBootstrap, ...own } = release;
+  const { installer } = own;
   const kernels = ownBootstrap === undefined ? undefined : bootstrap?.kernels;
   return {
     ...common,
@@ -60,7 +61,9 @@ function releaseOf({ keys }: CatalogData, distribution: Distribution, release: D
     firmware: own.firmware ?? common.firmware ?? ['bios', 'uefi'],
     traps: own.traps ?? common.traps ?? [],
     notes: [...notes, ...own.notes],
-    architectures: ARCHITECTURES.filter((arch) => own.images[arch] !== undefined || kernels?.[arch] !== undefined),
+    architectures: ARCHITECTURES.filter(
+      (arch) => own.images[arch] !== undefined || kernels?.[arch] !== undefined || (installer?.method !== 'interactive' && installer?.iso[arch] !== undefined),
+    ),
     ...(archive === undefined || ownArchive === undefined ? {} : { archive: { ...archive, ...ownArchive, keyring: keys[archive.keyring] ?? '' } }),
     ...(bootstrap === undefined || ownBootstrap === undefined ? {} : { bootstrap: { ...bootstrap, ...ownBootstrap } }),
   };

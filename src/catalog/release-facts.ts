@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { CloudImage } from './cloud-image-schema.ts';
 import type { Release } from './schema.ts';
 
-/** Where images of a release can come from; from an installer none is made yet. */
+/** Where images of a release can come from. */
 export const SOURCES = ['packages', 'cloud-image', 'installer'] as const;
 export type SourceName = (typeof SOURCES)[number];
 
@@ -15,7 +15,7 @@ export function sourcesOf({ bootstrap, images, installer }: Release): SourceName
   return [
     ...(bootstrap === undefined ? [] : ['packages' as const]),
     ...(Object.keys(images).length === 0 ? [] : ['cloud-image' as const]),
-    ...(installer === undefined ? [] : ['installer' as const]),
+    ...(installer === undefined || installer.method === 'interactive' ? [] : ['installer' as const]),
   ];
 }
 

@@ -37,7 +37,7 @@ const releaseBootstrapSchema = z.strictObject({
   ext4Features: z.array(z.string()).default([]).describe("Features that older kernels and GRUBs cannot read, as mke2fs's -O takes them"),
 });
 
-/** The medium that installs a release, and by what it is told how. No source builds from it yet; it is where a release without a cloud image begins. */
+/** The medium that installs a release, and by what it is told how. `interactive` is one that cannot be told. */
 const installerSchema = z.strictObject({
   method: z.enum(['autoinstall', 'preseed', 'kickstart', 'autoyast', 'agama', 'archinstall', 'setup-alpine', 'interactive']),
   iso: z.partialRecord(z.enum(ARCHITECTURES), z.url()),
@@ -152,7 +152,7 @@ export type Release = Omit<ReleaseFile, 'archive' | 'bootstrap' | 'defaultUser' 
     readonly defaultUser: string;
     readonly firmware: readonly ('bios' | 'uefi')[];
     readonly traps: NonNullable<ReleaseFile['traps']>;
-    /** For which ingot can make an image of it, from packages or a cloud image. */
+    /** For which ingot can make an image of it, from packages, a cloud image or by an installer. */
     readonly architectures: readonly Architecture[];
     readonly archive?: ReleaseArchive;
     readonly bootstrap?: ReleaseBootstrap;

@@ -87,7 +87,7 @@ export default defineOperation({
     const blocks = [lines(headOf(release), options), ...release.images.map((each) => lines(imageLines(each), options))];
     if (release.installer !== null) {
       const { method, iso, inferred } = release.installer;
-      const title = `Installer (${method}; ingot does not build from it yet)`;
+      const title = `Installer (${method}${method === 'interactive' ? ': it asks, and cannot be told' : ', by `source: installer`'})`;
       blocks.push(lines([[title, ''], ...Object.entries(iso).map(([arch, url]) => [`  ${arch}`, marked(url, inferred)] as const)], options));
     }
     if (release.keys.length > 0) blocks.push(lines([['Keys', ''], ...release.keys.map(keyLine)], options));
@@ -111,7 +111,7 @@ function headOf(release: Shown): Line[] {
     ['Release', [release.id, ...release.aliases].join(', ')],
     ['Distribution', `${release.name} ${release.version}${release.codename === '' ? '' : ` (${release.codename})`}, family ${release.family}`],
     ['Supported', until],
-    ['Made from', release.sources.filter((source) => source !== 'installer').join(', ') || 'nothing yet: there is an installer only'],
+    ['Made from', release.sources.join(', ') || 'nothing yet: there is only an installer that asks'],
     ['Default user', release.defaultUser],
     ['Boots with', `${release.firmware.join(' and ')}${release.boot === null ? '' : `, ${release.boot}`}`],
     ...(release.cpu === null ? [] : [['Processor', `${release.cpu} at least, on amd64`] as const]),

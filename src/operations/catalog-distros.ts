@@ -19,7 +19,7 @@ export default defineOperation({
   name: 'catalog distros',
   summary: 'List the releases of distributions that images can start from',
   description:
-    'What an image starts from is made of packages, a cloud image, or given by an installer, from which ingot does not build yet. Distributions in the folder of the setting `catalog` are laid over those that are shipped. `ingot catalog distro RELEASE` shows all that is known of one.',
+    'What an image starts from is made of packages, a cloud image, or installed from the medium of its distribution. Distributions in the folder of the setting `catalog` are laid over those that are shipped. `ingot catalog distro RELEASE` shows all that is known of one.',
   kind: 'query',
   input: z.strictObject({
     family: z.enum(FAMILIES).optional().describe('Only releases of this family'),
@@ -60,9 +60,7 @@ export default defineOperation({
         family,
         codename,
         architectures.join(', '),
-        sources.includes('packages') || sources.includes('cloud-image')
-          ? sources.filter((source) => source !== 'installer').join(', ')
-          : { text: 'installer only', style: 'dim' },
+        sources.length === 0 ? { text: 'installer that asks', style: 'dim' } : sources.join(', '),
         login !== null ? { text: 'file of yours', style: 'yellow' } : proof === null ? '' : inferred ? { text: `${proof}, not seen`, style: 'dim' } : proof,
         ended ? { text: `${eol ?? ''} (over)`, style: 'yellow' } : (eol ?? ''),
       ]),

@@ -28,7 +28,7 @@ export async function prepareBuilds(context: Context, requests: readonly Request
     await buildMissingParents(context, requests, flags);
   }
   const lock = flags.frozen ? await readLock(context, requests[0]?.template) : undefined;
-  const prepared = await prepareAll(context, requests, { ...flags, ...(lock === undefined ? {} : { lock }) });
+  const prepared = await prepareAll(context, requests, { ...flags, install: true, ...(lock === undefined ? {} : { lock }) });
   if (lock !== undefined && !flags.offline) await refuseGone(context, prepared);
   return requests.flatMap((request, i) => {
     const one = prepared[i];

@@ -83,6 +83,7 @@ function stateOf(error: IngotError): Pick<Entry, 'state' | 'note'> {
 
 function fromText(from: NonNullable<LoadedTemplate['template']['from']>): string {
   if (typeof from === 'string') return from;
+  if ('iso' in from) return from.iso;
   if ('release' in from) return from.release;
   return 'image' in from ? from.image : 'file' in from ? from.file : from.url;
 }

@@ -120,7 +120,7 @@ async function check(context: Context, image: FleetImage, { variables, reading, 
 
 /** What an image stands on, in a word. */
 export function baseText({ base }: Pick<ResolvedTemplate, 'base'>): string {
-  if (base.kind === 'release' || base.kind === 'cloud-image') return base.release;
+  if (base.kind === 'release' || base.kind === 'cloud-image' || base.kind === 'installer') return base.release;
   return base.kind === 'image' ? base.reference : base.kind === 'file' ? base.path : base.url;
 }
 

@@ -1,6 +1,7 @@
 import type { Release } from '../catalog/schema.ts';
 import { treeLayout } from '../disk/tree-disk.ts';
 import { missingAgents, withoutTraps } from '../families/common/agents.ts';
+import { NOTHING } from '../families/changes.ts';
 import { treeBoot } from '../families/families.ts';
 import type { Family } from '../families/family.ts';
 import type { ResolvedTemplate } from '../template/template.ts';
@@ -8,12 +9,13 @@ import { installedPackages, type BaseImage } from './plan.ts';
 import type { Section } from './sections.ts';
 
 /**
- * What comes first on a cloud image as it was downloaded: the disk is grown to the template's size, what its maker's cloud alone needs is undone, and it is
+ * What comes first on a cloud image as it was downloaded, and on what an installer left: the disk is grown to the template's size, what its maker's cloud alone needs is undone, and it is
  * sealed. Pure.
  */
 export function preparationSection({ disk }: ResolvedTemplate, release: Release, base: BaseImage): Section {
   const grow = disk.size > base.virtualSize;
-  return { name: 'preparation', kind: 'preparation', changes: withoutTraps(release), about: { disk: disk.size, grow }, ...(grow ? { grow: true } : {}) };
+  const changes = base.isInstalled === true ? NOTHING : withoutTraps(release);
+  return { name: 'preparation', kind: 'preparation', changes, about: { disk: disk.size, grow }, ...(grow ? { grow: true } : {}) };
 }
 
 /** What is added to a cloud image, from its repositories and the template's: what starts it, where it came as a tree of files; then the agents that it lacks. Pure. */

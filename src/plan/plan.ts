@@ -52,6 +52,8 @@ export interface BaseImage {
   readonly isCloudImage?: boolean;
   /** It is the tree of a root file system as it was published, from the archive with this digest: nothing starts it yet. */
   readonly tree?: Digest;
+  /** It is what an installer put on its disk, as it left it. */
+  readonly isInstalled?: boolean;
 }
 
 /** What planning needs to know of the world outside. */
@@ -96,11 +98,11 @@ function isEmpty(resolution: Resolution | undefined): boolean {
 
 /**
  * What the key of the first layer on an image holds of it. A disk from elsewhere is its file's hash, which its layer's key is made of: how this host
- * compressed its copy is nothing that another host would do the same.
+ * compressed its copy is nothing that another host would do the same. What an installer made is another disk each time, and is its digest.
  */
 function bottomOf(base: BaseImage | undefined): Key | Digest | undefined {
   const [disk] = base?.layers ?? [];
-  const asItCame = base !== undefined && base.layers.length === 1 && (isForeign(base.layers) || base.isCloudImage === true);
+  const asItCame = base !== undefined && base.layers.length === 1 && base.isInstalled !== true && (isForeign(base.layers) || base.isCloudImage === true);
   return asItCame ? disk?.key : base?.digest;
 }
 

@@ -36,13 +36,14 @@ export function wantedBy(section: Section): readonly string[] {
 }
 
 /**
- * The layers of a template above what it starts from, in order: first what a cloud image needs, then what many images share (roles), then what is this one's own.
+ * The layers of a template above what it starts from, in order: first what a cloud image or an installed system needs, then what many images share (roles), then what is this one's own.
  * Throws `subscription-missing`. Pure.
  */
 export function sectionsOf(template: ResolvedTemplate, release: Release, base?: BaseImage): Section[] {
   const { system, users, network, packages } = template;
   const family = familyFor(release);
-  const sections: Section[] = base?.isCloudImage === true ? [preparationSection(template, release, base)] : [];
+  const isForeignSystem = base?.isCloudImage === true || base?.isInstalled === true;
+  const sections: Section[] = isForeignSystem ? [preparationSection(template, release, base)] : [];
   const add = (name: string, kind: ChangeRecipe['kind'], changes: Changes, about: Readonly<Record<string, unknown>> = {}): void => {
     const { packages: names, files, commands, kernelArguments, downloads = [] } = changes;
     if ([names, files, commands, kernelArguments, downloads].some((list) => list.length > 0)) sections.push({ name, kind, changes, about });
@@ -54,7 +55,7 @@ export function sectionsOf(template: ResolvedTemplate, release: Release, base?: 
     add('kernel', 'kernel', family.planned.otherKernel(release, { arch: template.arch, to: template.kernel, installed }));
   }
   add('repositories', 'repositories', family.repositories(system.repositories));
-  if (base?.isCloudImage === true) sections.push(...addedSections(template, release, family, base));
+  if (isForeignSystem) sections.push(...addedSections(template, release, family, base));
   if (template.update !== 'none') sections.push({ name: 'update', kind: 'update', changes: NOTHING, about: {}, update: template.update });
   for (const { name, version, content } of template.roles) add(name, 'role', roleChanges(family, name, content), { role: name, version });
   add('packages', 'packages', { ...NOTHING, packages: packages.toSorted() });

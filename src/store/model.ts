@@ -73,6 +73,8 @@ export const imageDetailsSchema = z.object({
    * root file system, which ingot put on a disk; nothing starts it yet.
    */
   cloudImage: z.object({ digest: digestSchema, vouched: z.boolean(), tree: z.literal(true).optional() }).optional(),
+  /** It is what an installer put on a disk: SHA-256 of its medium, the key of what it was told, and whether a signature vouched for the medium. */
+  installed: z.object({ medium: digestSchema, key: keySchema, vouched: z.boolean() }).optional(),
   /** The VM whose disk the last layer is. */
   source: z
     .object({

@@ -1,15 +1,18 @@
 import { IngotError, nearest } from '../base/errors.ts';
-import { formatSize, hostPath, parseSize, type HostPath } from '../base/types.ts';
+import { formatSize, parseSize } from '../base/types.ts';
 import { findRelease, knownRelease, releases } from '../catalog/catalog.ts';
+import { ARCHITECTURES } from '../catalog/cloud-image-schema.ts';
 import type { CatalogData, Release } from '../catalog/schema.ts';
 import { filesystemSchema, MINIMUM_DISK, type Filesystem } from '../disk/layout.ts';
 import { mountProblem } from '../disk/mounts.ts';
 import type { Context } from '../operations/operation.ts';
 import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
+import { installerFrom, installerOf, isIsoPath, toldInstaller } from './resolve-installer.ts';
 import type { Template } from './schema.ts';
+import { hostFileAt } from './host-file.ts';
 import type { Path, Scope } from './scope.ts';
-import { DEFAULT_DISK_SIZE, type Base, type DiskOptions } from './template.ts';
+import { DEFAULT_DISK_SIZE, INSTALLED_DISK_SIZE, type Base, type DiskOptions } from './template.ts';
 
 /** What an image stands on, and what is known of it. */
 export interface FoundBase {
@@ -40,20 +43,35 @@ export function releaseOf({ catalog }: Pick<Scope, 'catalog'>, found: FoundBase 
   return releases(catalog).find((release) => release.id === id);
 }
 
-type Source = 'bootstrap' | 'cloud-image';
+const SOURCE_NAMES = ['bootstrap', 'cloud-image', 'installer'] as const;
+type Source = (typeof SOURCE_NAMES)[number];
 
-/** A release, made of packages where the catalog knows how, else from its cloud image. Throws `source-unsupported` for one that it has not. */
+const SOURCE_TEXTS: Readonly<Record<Source, string>> = {
+  bootstrap: 'It is made of packages: `source: bootstrap`.',
+  'cloud-image': 'It is made from its cloud image: `source: cloud-image`.',
+  installer: 'It is installed: `source: installer`.',
+};
+
+/** A release, made of packages where the catalog knows how, else from its cloud image, else installed. Throws `source-unsupported` for one that it has not. */
 function releaseBase(catalog: CatalogData, id: string, wanted?: Source): FoundBase {
   const release = findRelease(catalog, id);
-  const has: Record<Source, boolean> = { bootstrap: release.bootstrap !== undefined, 'cloud-image': Object.keys(release.images).length > 0 };
-  const source = wanted ?? (has.bootstrap || !has['cloud-image'] ? 'bootstrap' : 'cloud-image');
-  if (wanted !== undefined && !has[wanted]) {
-    throw new IngotError('usage', 'source-unsupported', `${release.id} has no source called ${wanted}`, {
-      hint: has.bootstrap ? 'It is made of packages: `source: bootstrap`.' : 'It is made from its cloud image: `source: cloud-image`.',
-    });
+  const method = installerOf(release);
+  const has: Record<Source, boolean> = {
+    bootstrap: release.bootstrap !== undefined,
+    'cloud-image': Object.keys(release.images).length > 0,
+    installer: method !== undefined,
+  };
+  const first = SOURCE_NAMES.find((source) => has[source]);
+  const source = wanted ?? first ?? 'bootstrap';
+  if (!has[source]) {
+    throw wanted === undefined
+      ? new IngotError('usage', 'source-unsupported', `Of ${release.id} there is only an installer that cannot be run unattended`, {
+          hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
+        })
+      : new IngotError('usage', 'source-unsupported', `${release.id} has no source called ${wanted}`, first === undefined ? {} : { hint: SOURCE_TEXTS[first] });
   }
-  const kind = source === 'bootstrap' ? 'release' : source;
-  return { base: { kind, release: release.id }, release };
+  if (source === 'installer' && method !== undefined) return { base: { kind: source, release: release.id, method, medium: { kind: 'catalog' } }, release };
+  return { base: { kind: source === 'bootstrap' ? 'release' : 'cloud-image', release: release.id }, release };
 }
 
 async function imageBase(context: Context, catalog: CatalogData, reference: string): Promise<FoundBase> {
@@ -75,28 +93,34 @@ export async function resolveFrom(scope: Scope): Promise<FoundBase | undefined> 
     );
     return undefined;
   }
+  if (typeof from === 'string' && isIsoPath(from)) return await installerFrom(scope, { iso: from }, []);
   if (typeof from === 'string') return await scope.attempt(['from'], () => findBase(context, catalog, from));
+  if ('iso' in from || 'kernel' in from) return await scope.attempt(['from'], () => installerFrom(scope, from, ['from']));
   if ('release' in from) return await scope.attempt(['from', 'release'], () => releaseFrom(scope, from));
   if ('image' in from) return await scope.attempt(['from', 'image'], () => imageBase(context, catalog, from.image));
   if ('url' in from) return { base: { kind: 'url', url: from.url, sha256: from.sha256 } };
-  const path = await diskFile(scope, from.file);
+  const path = await hostFileAt(scope, ['from', 'file'], from.file);
   return path === undefined ? undefined : { base: { kind: 'file', path } };
 }
 
-type FromRelease = Extract<NonNullable<Template['from']>, { readonly release: string }>;
+type FromRelease = Exclude<Extract<NonNullable<Template['from']>, { readonly release: string }>, { readonly kernel: string }>;
 
 /** A release, perhaps with the cloud image that the user has of it. */
-async function releaseFrom(scope: Scope, { release: id, source, file, url, sha256, authorization }: FromRelease): Promise<FoundBase | undefined> {
+async function releaseFrom(scope: Scope, from: FromRelease): Promise<FoundBase | undefined> {
+  const { release: id, source, file, url, sha256, authorization, answers, subscription } = from;
+  const found = file === undefined && url === undefined ? releaseBase(scope.catalog, id, source) : undefined;
+  if (found?.base.kind === 'installer') return { ...found, base: { ...found.base, ...(await toldInstaller(scope, ['from'], from, found.base.method)) } };
+  for (const [key, value] of Object.entries({ answers, subscription })) if (value !== undefined) scope.problem(['from', key], 'goes with `source: installer`');
   if (file === undefined && url === undefined) {
     for (const [key, value] of Object.entries({ sha256, authorization })) if (value !== undefined) scope.problem(['from', key], 'goes with `url`');
-    return releaseBase(scope.catalog, id, source);
+    return found;
   }
   const release = findRelease(scope.catalog, id);
   const base = { kind: 'cloud-image', release: release.id } as const;
-  if (source === 'bootstrap') scope.problem(['from', 'source'], 'cannot be bootstrap: an image is given');
+  if (source === 'bootstrap' || source === 'installer') scope.problem(['from', 'source'], `cannot be ${source}: an image is given`);
   if (file !== undefined) {
     if (url !== undefined) scope.problem(['from', 'url'], 'cannot be given together with `file`');
-    const path = await diskFile(scope, file);
+    const path = await hostFileAt(scope, ['from', 'file'], file);
     return path === undefined ? undefined : { base: { ...base, origin: { kind: 'file', path } }, release };
   }
   if (url === undefined) return undefined;
@@ -109,35 +133,12 @@ async function releaseFrom(scope: Scope, { release: id, source, file, url, sha25
   return { base: { ...base, origin: { kind: 'url', url, sha256, ...secret } }, release };
 }
 
-/** A disk is large and lies where disks lie: only here a path may be absolute. */
-async function diskFile(scope: Scope, text: string): Promise<HostPath | undefined> {
-  const at = ['from', 'file'];
-  const found = text.startsWith('/') ? await absoluteFile(scope, at, text) : await scope.fileAt(at, text);
-  if (found === undefined) return undefined;
-  if (found.kind === 'file') return found.path;
-  scope.problem(at, `${text} is a folder, not a disk`);
-  return undefined;
-}
-
-async function absoluteFile(scope: Scope, at: Path, text: string): Promise<{ readonly path: ReturnType<typeof hostPath>; readonly kind: 'file' } | undefined> {
-  const { files } = scope.context.host;
-  const real = await files.resolveLinks(text);
-  if (real !== undefined && (await files.status(real))?.kind === 'file') return { path: hostPath(real), kind: 'file' };
-  scope.problem(at, real === undefined ? `there is no ${text}` : `${text} is not a file`);
-  return undefined;
-}
-
 /** Checks that the architecture is there, from the source that is wanted; throws `arch-unsupported` and `source-unsupported`. */
 export function checkArchitecture({ base, release, image }: FoundBase, arch: string): void {
-  if (release?.architectures.length === 0) {
-    throw new IngotError('usage', 'source-unsupported', `Of ${release.id} there is only an installer, from which ingot does not build yet`, {
-      hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
-    });
-  }
   const known = release === undefined ? undefined : architecturesOf(base, release);
   if (release !== undefined && known !== undefined && !known.includes(arch)) {
     throw new IngotError('usage', 'arch-unsupported', `${release.id} cannot be built for ${arch}`, {
-      hint: `Supported${base.kind === 'cloud-image' ? ' by its cloud images' : ''}: ${known.join(', ')}.`,
+      hint: `Supported${SUPPORTED_BY[base.kind] ?? ''}: ${known.join(', ')}.`,
     });
   }
   if (image !== undefined && image.architecture !== arch) {
@@ -145,9 +146,12 @@ export function checkArchitecture({ base, release, image }: FoundBase, arch: str
   }
 }
 
-/** An image that the user has is for what it is for. */
+const SUPPORTED_BY: Readonly<Partial<Record<Base['kind'], string>>> = { 'cloud-image': ' by its cloud images', installer: ' by its installer' };
+
+/** An image or medium that the user has is for what it is for. */
 function architecturesOf(base: Base, release: Release): readonly string[] {
   if (base.kind === 'release') return Object.keys(release.bootstrap?.kernels ?? {});
+  if (base.kind === 'installer') return base.medium.kind === 'catalog' ? Object.keys(release.installer?.iso ?? {}) : ARCHITECTURES;
   if (base.kind === 'cloud-image' && base.origin === undefined) return Object.keys(release.images);
   return release.architectures;
 }
@@ -163,7 +167,12 @@ type ImageDisk = ImageConfig['dev.ingot.image']['disk'];
 
 /** Bytes; 0 for a disk that has not been looked at. */
 function defaultSize({ base, image }: FoundBase): number {
-  return image?.['dev.ingot.image'].disk.size ?? (base.kind === 'cloud-image' ? 0 : DEFAULT_DISK_SIZE);
+  return image?.['dev.ingot.image'].disk.size ?? (base.kind === 'cloud-image' ? 0 : base.kind === 'installer' ? INSTALLED_DISK_SIZE : DEFAULT_DISK_SIZE);
+}
+
+/** Of a root that an installer makes and nothing is said of: what its distribution is known to take. */
+function installedFilesystem({ base, release }: FoundBase): Filesystem | undefined {
+  return base.kind === 'installer' ? release?.filesystem : undefined;
 }
 
 /** The disk as flags, the template and the image below say, in this order; problems are told with `problem`. */
@@ -180,12 +189,16 @@ export function diskOptions(
   if (size < least)
     problem(['disk', 'size'], `is ${formatSize(size)}, but ${below === undefined ? 'an image needs' : 'the image below has'} ${formatSize(least)}`);
   const belowFilesystem = filesystemSchema.safeParse(below?.filesystem).data;
-  const filesystem = overrides.filesystem ?? disk?.filesystem ?? belowFilesystem ?? 'ext4';
+  const filesystem = overrides.filesystem ?? disk?.filesystem ?? belowFilesystem ?? installedFilesystem(found) ?? 'ext4';
   if (belowFilesystem !== undefined && filesystem !== belowFilesystem)
     problem(['disk', 'filesystem'], `cannot be ${filesystem}: the image below has ${belowFilesystem}`);
-  for (const key of ['partitions', 'lvm'] as const) {
+  const { base } = found;
+  for (const key of ['partitions', 'lvm', ...(base.kind === 'installer' && base.answers !== undefined ? (['filesystem'] as const) : [])] as const) {
+    if (base.kind === 'installer' && disk?.[key] !== undefined) problem(['disk', key], 'cannot be said here: the installer makes the partitions');
     if (below !== undefined && disk?.[key] !== undefined) problem(['disk', key], 'cannot be said here: the disk is that of the image below');
   }
+  if (base.kind === 'installer' && disk?.firmware === 'both')
+    problem(['disk', 'firmware'], 'cannot be both: an installer makes a disk for the one that it was started by');
   const belowFirmware = below === undefined ? 'both' : (below.firmware ?? 'both');
   if (disk?.firmware !== undefined && belowFirmware !== 'both' && disk.firmware !== belowFirmware)
     problem(['disk', 'firmware'], `cannot be ${disk.firmware}: the image below is started by ${belowFirmware} alone`);

@@ -174,8 +174,7 @@ function oneLineName(
 ): string {
   const { base, image } = found ?? {};
   const below = image?.['dev.ingot.image'];
-  const start =
-    base?.kind === 'release' || base?.kind === 'cloud-image' ? base.release : base?.kind === 'image' ? base.reference.replace(/[:@].*$/, '') : 'image';
+  const start = base !== undefined && 'release' in base ? base.release : base?.kind === 'image' ? base.reference.replace(/[:@].*$/, '') : 'image';
   const variant = [
     ...(arch === (image?.architecture ?? host.machine.arch) ? [] : [arch]),
     ...(kernel === (below?.kernel ?? 'cloud') ? [] : [kernel]),

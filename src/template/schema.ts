@@ -13,16 +13,50 @@ import { variableSchema } from './variables-schema.ts';
  * in kebab-case, as in settings. Lists of files that extend or include each other are joined, maps merged, single values replaced.
  */
 
+const answersText = z
+  .string()
+  .min(1)
+  .optional()
+  .describe("Your own answer file for the installer (preseed, kickstart, autoinstall …), relative to the template's folder; default: one that ingot writes");
+
+const argumentsText = z
+  .string()
+  .regex(/^[ -~]+$/, 'must be one line of plain characters')
+  .optional()
+  .describe("Further arguments of the installer's kernel");
+
+const subscriptionSchema = z
+  .strictObject({
+    organization: z
+      .string()
+      .regex(/^[!-~]{1,256}$/, 'must be one word')
+      .optional()
+      .describe('Red Hat: number of the organization'),
+    email: z.email().optional().describe('SUSE: the address that is registered'),
+    key: z
+      .strictObject({ secret: z.string().describe('Name of the secret') })
+      .describe('Secret that holds the activation key, registration code or product key'),
+  })
+  .optional()
+  .describe('What the installer registers with, where ingot writes the answer file');
+
 /** What an image starts from: a release of the catalog or an image of the store by name, a disk by file or address. */
 const fromSchema = z
   .union([
-    z.string().min(1).describe('A release of the catalog (`debian-12`), else an image of the store (`web:1.4`)'),
+    z
+      .string()
+      .min(1)
+      .describe('A release of the catalog (`debian-12`), else an image of the store (`web:1.4`); the ISO of an installer by its path (`./my.iso`)'),
     z.strictObject({
       release: z.string().min(1).describe('A release of the catalog'),
       source: z
-        .enum(['bootstrap', 'cloud-image'])
+        .enum(['bootstrap', 'cloud-image', 'installer'])
         .optional()
-        .describe('Made of packages, or from the cloud image that the distribution publishes; default: of packages where the catalog knows how'),
+        .describe(
+          'Made of packages, from the cloud image that the distribution publishes, or installed from its medium; default: the first of them that the catalog knows',
+        ),
+      answers: answersText,
+      subscription: subscriptionSchema,
       file: z.string().min(1).optional().describe("The release's cloud image as a file that you have; relative to the template's folder"),
       url: z
         .url({ protocol: /^https?$/ })
@@ -37,6 +71,21 @@ const fromSchema = z
         .strictObject({ secret: z.string().describe('Name of the secret') })
         .optional()
         .describe('Secret that holds the value of the Authorization header for `url`: `Bearer …`'),
+    }),
+    z.strictObject({
+      iso: z.string().min(1).describe("The ISO of an installer, relative to the template's folder"),
+      release: z.string().min(1).optional().describe('The release of the catalog that it installs, where it does not say so itself'),
+      answers: answersText,
+      arguments: argumentsText,
+      subscription: subscriptionSchema,
+    }),
+    z.strictObject({
+      kernel: z.string().min(1).describe("The kernel of an installer that is started over the network, relative to the template's folder"),
+      initrd: z.string().min(1).describe('Its initrd'),
+      release: z.string().min(1).describe('The release of the catalog that it installs'),
+      answers: answersText,
+      arguments: argumentsText,
+      subscription: subscriptionSchema,
     }),
     z.strictObject({ image: z.string().min(1).describe('An image of the store: `name[:tag]` or `name@sha256:…`') }),
     z.strictObject({ file: z.string().min(1).describe("A qcow2, raw or VMDK disk, packed or not, relative to the template's folder") }),

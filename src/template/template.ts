@@ -3,6 +3,7 @@ import type { ChosenFormat } from '../disk/formats/table.ts';
 import type { DiskOptions } from '../disk/layout.ts';
 
 import type { RoleContent } from '../roles/role.ts';
+import type { AnswerKind } from '../sources/installer/answers/answers.ts';
 
 export type { DiskOptions } from '../disk/layout.ts';
 import type { Template, TemplateTest } from './schema.ts';
@@ -45,9 +46,30 @@ export type Base =
   | { readonly kind: 'release'; readonly release: string }
   /** The cloud image of a release: what the catalog knows, or what the user has. */
   | { readonly kind: 'cloud-image'; readonly release: string; readonly origin?: ImageOrigin }
+  | InstallerBase
   | { readonly kind: 'image'; readonly reference: string }
   | { readonly kind: 'file'; readonly path: HostPath }
   | { readonly kind: 'url'; readonly url: string; readonly sha256: string };
+
+/** What the installer of a release puts on a disk. */
+export interface InstallerBase {
+  readonly kind: 'installer';
+  readonly release: string;
+  readonly method: AnswerKind;
+  readonly medium: InstallMedium;
+  /** The user's own answer file; without one, ingot writes it. */
+  readonly answers?: { readonly path: HostPath; readonly text: string };
+  /** Further arguments of the installer's kernel. */
+  readonly arguments?: string;
+  /** What the answer file registers with. */
+  readonly subscription?: { readonly organization?: string; readonly email?: string; readonly key: SecretUse };
+}
+
+/** What starts an installer: the medium that the catalog knows, or what the user has. */
+export type InstallMedium =
+  | { readonly kind: 'catalog' }
+  | { readonly kind: 'iso'; readonly path: HostPath }
+  | { readonly kind: 'netboot'; readonly kernel: HostPath; readonly initrd: HostPath };
 
 /** Where the user has a cloud image from. */
 export type ImageOrigin =
@@ -162,3 +184,6 @@ export type TreeEntry =
 
 /** Virtual size of an image's disk where nothing else is asked for; it grows with the VM's disk. */
 export const DEFAULT_DISK_SIZE = 4 * 2 ** 30;
+
+/** The same where an installer fills it: its minimal sets are larger than an image of packages. */
+export const INSTALLED_DISK_SIZE = 10 * 2 ** 30;

@@ -84,6 +84,10 @@ export interface GuestSpec {
   readonly disks: readonly GuestDisk[];
   /** NoCloud seed, or undefined for none. */
   readonly seed: HostPath | undefined;
+  /** An ISO image in the drive of the machine. */
+  readonly cdrom?: HostPath;
+  /** QEMU ends where the guest starts itself anew, which otherwise it would do for ever: an installer. */
+  readonly endsAtReboot?: boolean;
   /** Address of the network card. */
   readonly mac: string;
   readonly ssh: SshAccess;

@@ -50,6 +50,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...slotArguments(spec.slots),
     ...spec.disks.flatMap((disk, index) => diskArguments(disk, index === 0, options.disposable)),
     ...seedArguments(spec.seed),
+    ...cdromArguments(spec),
     ...['-netdev', userNetwork(spec)],
     // Without its ROM the card cannot boot from the network, and the firmware does not try.
     ...['-device', `virtio-net-pci,netdev=net0,mac=${spec.mac},romfile=`],
@@ -63,6 +64,7 @@ export function qemuArguments(spec: GuestSpec, options: QemuOptions): Argv {
     ...(spec.shares ?? []).flatMap((share) => shareArguments(share, files)),
     ...tpmArguments(spec, files),
     ...['-pidfile', files.pid],
+    ...(spec.endsAtReboot === true ? ['-no-reboot'] : []),
     ...kernelArguments(spec),
     ...(options.incoming === true ? ['-incoming', 'defer'] : []),
   ];
@@ -235,6 +237,14 @@ function seedArguments(seed: HostPath | undefined): string[] {
   if (seed === undefined) return [];
   const file = { driver: 'file', filename: seed, 'read-only': true };
   return [...node({ driver: 'raw', 'node-name': 'seed', 'read-only': true, file }), '-device', 'virtio-blk-pci,drive=seed,serial=seed'];
+}
+
+/** A drive as every installer knows it: SATA where the board has it, SCSI elsewhere. */
+function cdromArguments({ cdrom, arch }: GuestSpec): string[] {
+  if (cdrom === undefined) return [];
+  const medium = node({ driver: 'raw', 'node-name': 'cdrom', 'read-only': true, file: { driver: 'file', filename: cdrom, 'read-only': true } });
+  const drive = arch === 'amd64' ? ['-device', 'ide-cd,drive=cdrom'] : ['-device', 'virtio-scsi-pci', '-device', 'scsi-cd,drive=cdrom'];
+  return [...medium, ...drive];
 }
 
 function kernelArguments({ kernel }: GuestSpec): string[] {
