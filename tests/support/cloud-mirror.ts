@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
@@ -49,27 +49,34 @@ export class CloudMirror implements AsyncDisposable {
 
   /** Adds the image of a release, which lies in the folder by now. */
   async add(file: string, release: { readonly id: string; readonly [key: string]: unknown }, image: Partial<CloudImage> = {}): Promise<void> {
-    this.#sums.set(
-      basename(file),
-      createHash('sha256')
-        .update(await readFile(join(this.folder, file)))
-        .digest('hex'),
-    );
+    await this.#list(file);
     this.#releases.push({
       version: '12',
       codename: 'bookworm',
-      images: {
-        amd64: {
-          url: `${this.url}/${file}`,
-          format: 'qcow2',
-          checksum: { url: `${this.url}/SHA256SUMS`, algorithm: 'sha256', style: 'gnu' },
-          signature: { kind: 'detached', url: `${this.url}/SHA256SUMS.gpg`, of: 'checksum', fingerprints: [this.#signer.fingerprint] },
-          seen: 'a test',
-          ...image,
-        },
-      },
+      images: { amd64: { url: `${this.url}/${file}`, format: 'qcow2', ...this.#proof(), ...image } },
       ...release,
     });
+  }
+
+  /** Adds the medium that installs a release. */
+  async addInstaller(file: string, release: { readonly id: string; readonly [key: string]: unknown }, method = 'preseed'): Promise<void> {
+    await this.#list(file);
+    const installer = { method, iso: { amd64: `${this.url}/${file}` }, ...this.#proof() };
+    this.#releases.push({ version: '12', codename: 'bookworm', installer, ...release });
+  }
+
+  async #list(file: string): Promise<void> {
+    const hash = createHash('sha256');
+    for await (const piece of createReadStream(join(this.folder, file))) hash.update(piece);
+    this.#sums.set(basename(file), hash.digest('hex'));
+  }
+
+  #proof(): object {
+    return {
+      checksum: { url: `${this.url}/SHA256SUMS`, algorithm: 'sha256', style: 'gnu' },
+      signature: { kind: 'detached', url: `${this.url}/SHA256SUMS.gpg`, of: 'checksum', fingerprints: [this.#signer.fingerprint] },
+      seen: 'a test',
+    };
   }
 
   /** Writes the releases into a catalog folder, as of a distribution. */

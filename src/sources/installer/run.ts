@@ -122,7 +122,7 @@ async function guestSpec(
   const key = await ensureSshKey(host, home);
   const { words, label } = deliver(delivery, url);
   const seed = hostPath(join(folder, 'answers.img'));
-  if (label !== undefined) await host.files.write(seed, makeFat(label, new Map(answers.map((file) => [file.name, file.content]))), { mode: 0o600 });
+  if (label !== undefined) await host.files.write(seed, makeFat(label.toUpperCase(), new Map(answers.map((file) => [file.name, file.content]))), { mode: 0o600 });
   return {
     name: `install-${name}`.slice(0, 60),
     id: crypto.randomUUID(),

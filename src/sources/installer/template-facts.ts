@@ -1,5 +1,5 @@
 import type { Release } from '../../catalog/schema.ts';
-import { installFactsSchema, type InstallFacts } from './answers/facts.ts';
+import { installFactsSchema, type InstallFacts } from './answers/answers.ts';
 
 /** What of a template an installation is told. */
 export interface InstallWish {
@@ -12,22 +12,15 @@ export interface InstallWish {
   readonly subscription?: { readonly organization?: string | undefined; readonly email?: string | undefined; readonly key: string } | undefined;
 }
 
-/** What every image has, by the names that packages have in each family: so a system whose packages need a subscription has them too. */
-const AGENTS = ['cloud-init', 'qemu-guest-agent', 'sudo'] as const;
-const SSH_SERVER: Readonly<Record<Release['family'], string>> = {
-  debian: 'openssh-server',
-  rhel: 'openssh-server',
-  suse: 'openssh',
-  arch: 'openssh',
-  alpine: 'openssh',
-};
+/** What every image has: a system whose packages need a subscription could not be given them later. SSH and sudo are what every answer file asks for. */
+const AGENTS = ['cloud-init', 'qemu-guest-agent'];
 
 /**
  * The facts of a base system: what many templates have in common. Users, packages, locale and network of a template are layers on top of it, so that a change of
  * them does not install anew. Pure.
  */
 export function baseFacts(release: Release, wish: InstallWish): InstallFacts {
-  const { distribution, version, codename, family } = release;
+  const { distribution, version, codename } = release;
   const { arch, firmware, filesystem, mirror, proxy, subscription } = wish;
   return installFactsSchema.parse({
     release: {
@@ -42,7 +35,7 @@ export function baseFacts(release: Release, wish: InstallWish): InstallFacts {
     timezone: 'UTC',
     disk: { device: 'first', firmware, filesystem },
     users: [],
-    packages: [...AGENTS, SSH_SERVER[family]],
+    packages: AGENTS,
     network: { kind: 'dhcp' },
     ...(mirror === undefined ? {} : { mirror }),
     ...(proxy === undefined ? {} : { proxy }),

@@ -3,7 +3,7 @@ import { argumentLabel, type InstallerKind } from './kind.ts';
 /** Agama, the installer of SUSE Linux 16 and its kin: services, which write little to the console. */
 export const agama: InstallerKind = {
   kind: 'agama',
-  answerName: 'agama-profile.json',
+  answerName: 'profile.json',
   media: {
     amd64: [
       { kernel: 'boot/x86_64/loader/linux', initrd: 'boot/x86_64/loader/initrd' },
