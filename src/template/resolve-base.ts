@@ -93,7 +93,7 @@ export async function resolveFrom(scope: Scope): Promise<FoundBase | undefined> 
     );
     return undefined;
   }
-  if (typeof from === 'string' && isIsoPath(from)) return await installerFrom(scope, { iso: from }, []);
+  if (typeof from === 'string' && isIsoPath(from)) return await scope.attempt(['from'], () => installerFrom(scope, { iso: from }, []));
   if (typeof from === 'string') return await scope.attempt(['from'], () => findBase(context, catalog, from));
   if ('iso' in from || 'kernel' in from) return await scope.attempt(['from'], () => installerFrom(scope, from, ['from']));
   if ('release' in from) return await scope.attempt(['from', 'release'], () => releaseFrom(scope, from));

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeScratch } from '../../src/base/scratch.ts';
 import { biosBootImages } from '../../src/disk/grub.ts';
@@ -91,7 +91,23 @@ poweroff -f
 `;
 
 /** Modules of GRUB that are in its first part. */
-const GRUB = ['biosdisk', 'part_msdos', 'ext2', 'search', 'search_fs_uuid', 'normal', 'configfile', 'linux', 'boot', 'echo', 'test', 'serial', 'terminal', 'gzio', 'zstd'];
+const GRUB = [
+  'biosdisk',
+  'part_msdos',
+  'ext2',
+  'search',
+  'search_fs_uuid',
+  'normal',
+  'configfile',
+  'linux',
+  'boot',
+  'echo',
+  'test',
+  'serial',
+  'terminal',
+  'gzio',
+  'zstd',
+];
 
 export interface InstallerMedium {
   readonly iso: string;
@@ -100,8 +116,21 @@ export interface InstallerMedium {
   readonly initrd: string;
 }
 
-/** Makes the installer out of an image of the store, which has the generic kernel and busybox, in a folder. */
-export async function makeInstallerMedium(context: Context, image: string, folder: string, info?: string): Promise<InstallerMedium> {
+/** Fetches the generic kernel, since the one of images for clouds knows no CD drive, and busybox; unpacks them below a folder ($1). */
+const PACKAGES = String.raw`
+cd "$1"
+kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
+apt-get download "$kernel" busybox-static >&2
+for package in *.deb; do dpkg-deb -x "$package" tree; rm "$package"; done
+mkdir -p modules
+cp tree/boot/vmlinuz-* vmlinuz
+find tree/lib/modules/*/kernel -name '*.ko' -exec cp -t modules {} +
+cp tree/bin/busybox .
+rm -r tree
+`;
+
+/** Makes the installer of an image of the store, and of Debian's packages, in a folder. Throws where the packages cannot be fetched. */
+export async function makeInstallerMedium(context: Context, image: string, folder: string, info: string): Promise<InstallerMedium> {
   const { host, home } = context;
   const found = await openStore(host, home).resolve(image);
   await using scratch = await makeScratch(host, home, 'test');
@@ -109,6 +138,7 @@ export async function makeInstallerMedium(context: Context, image: string, folde
   const size = found.config['dev.ingot.image'].disk.size;
   const at = (name: string): string => join(folder, name);
   await mkdir(at('parts'), { recursive: true });
+  await host.processes.run(['sh', '-ec', PACKAGES, 'sh', at('parts')], { timeout: 600 });
   {
     await using workspace = await openThrowAway(context, place, { chain: layerPaths(home, found), size, scratch: scratch.path });
     await takeOut(workspace, at('parts'), { gid: host.machine.gid, uid: host.machine.uid });
@@ -116,7 +146,7 @@ export async function makeInstallerMedium(context: Context, image: string, folde
   const [kernel, initrd] = [at('parts/vmlinuz'), at('initrd')];
   await writeFile(initrd, await initialRamDisk(at('parts')));
   const medium: Record<string, string | { readonly file: string }> = {
-    ...(info === undefined ? {} : { '.disk/info': info }),
+    '.disk/info': info,
     'install.amd/vmlinuz': { file: kernel },
     'install.amd/initrd.gz': { file: initrd },
     'boot.img': { file: at('parts/boot.img') },
@@ -136,10 +166,7 @@ async function takeOut({ executor, root }: Workspace, folder: string, { uid, gid
   await writeFile(join(folder, 'core.img'), Buffer.from(images.core, 'base64'));
   const script = `
 sed -i -E 's#(root=UUID=|fs-uuid --set=root )[0-9a-f-]+#\\1${UUID}#' "$1/boot/grub/grub.cfg"
-cp "$1"/boot/vmlinuz-* "$2/vmlinuz"
-mkdir -p "$2/modules" "$2/lib" "$2/bin"
-find "$1"/usr/lib/modules/*/kernel -name '*.ko' -exec cp -t "$2/modules" {} +
-cp -L "$1/usr/bin/busybox" "$2/bin/"
+mkdir -p "$2/lib" "$2/bin"
 for program in usr/sbin/sfdisk usr/sbin/mke2fs; do
   cp -L "$1/$program" "$2/bin/"
   chroot "$1" ldd "/$program" | grep -oE '/[^ ]+' | while read -r library; do cp -L "$1/$library" "$2/lib/"; done
@@ -160,11 +187,11 @@ async function initialRamDisk(parts: string): Promise<Buffer> {
   const folder = (path: string): CpioEntry => ({ path, mode: 0o755 });
   const file = async (path: string, from: string, mode: number): Promise<CpioEntry> => ({ path, mode, data: await readFile(from) });
   const libraries = await readdir(join(parts, 'lib'));
-  await chmod(join(parts, 'bin/busybox'), 0o755);
   return cpioArchive([
     ...['bin', 'sbin', 'lib', 'lib64', 'dev', 'proc', 'sys', 'modules'].map(folder),
     { path: 'init', mode: 0o755, data: Buffer.from(INIT) },
-    ...(await Promise.all(['busybox', 'sfdisk', 'mke2fs'].map((name) => file(`bin/${name}`, join(parts, 'bin', name), 0o755)))),
+    await file('bin/busybox', join(parts, 'busybox'), 0o755),
+    ...(await Promise.all(['sfdisk', 'mke2fs'].map((name) => file(`bin/${name}`, join(parts, 'bin', name), 0o755)))),
     // The dynamic loader is looked for where programs name it.
     ...(await Promise.all(libraries.map((name) => file(`${name.startsWith('ld-linux') ? 'lib64' : 'lib'}/${name}`, join(parts, 'lib', name), 0o755)))),
     { path: 'modules/order', mode: 0o644, data: Buffer.from(order.map((path) => `${moduleName(path)}.ko\n`).join('')) },

@@ -53,6 +53,18 @@ describe('the command line', () => {
     await expect(`${words.join('\n')}\n`).toMatchFileSnapshot(join(GOLDEN, `${arch}-${firmware}-${kind}.txt`));
   });
 
+  test.each([
+    ['amd64', 'ide-cd,drive=cdrom'],
+    ['arm64', 'scsi-cd,drive=cdrom'],
+  ] as const)('an installer on %s has its medium in a drive, a disk that stands on nothing, and no second start', (arch, drive) => {
+    const disks = [{ name: 'root', chain: [], file: hostPath('/home/run/disk.qcow2') }];
+    const spec = specOf(arch, arch === 'arm64' ? 'uefi' : 'bios', 'tcg', { cdrom: hostPath('/home/a,b.iso'), endsAtReboot: true, disks, seed: undefined });
+    const words = qemuArguments(spec, { firmware: arch === 'arm64' ? FIRMWARE : undefined, disposable: true, sandbox: true });
+    expect(words).toEqual(expect.arrayContaining([drive, '-no-reboot']));
+    expect(words.find((word) => word.includes('"cdrom"'))).toContain('"filename":"/home/a,b.iso","read-only":true');
+    expect(words.find((word) => word.includes('disk.qcow2'))).toContain('"backing":null');
+  });
+
   test('a kernel of its own, no seed, and a disk that is thrown away', async () => {
     const kernel = { image: hostPath('/boot/vmlinuz'), initrd: hostPath('/boot/initrd'), append: 'root=LABEL=root ro' };
     const words = qemuArguments(specOf('amd64', 'bios', 'tcg', { kernel, seed: undefined }), { firmware: undefined, disposable: true, sandbox: true });

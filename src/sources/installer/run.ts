@@ -102,6 +102,8 @@ export async function runInstallation(context: Context, installation: Installati
     watch.console(shown, seconds(context));
     span.output(shown);
   });
+  // It may end badly before anybody waits for it: interrupted, it is not what failed.
+  read.catch(() => undefined);
   undo.defer(async () => await read.catch(() => undefined));
   undo.defer(() => reading.abort());
   undo.defer(() => keepConsole(context, guest, logs, installation.mask));
@@ -122,7 +124,8 @@ async function guestSpec(
   const key = await ensureSshKey(host, home);
   const { words, label } = deliver(delivery, url);
   const seed = hostPath(join(folder, 'answers.img'));
-  if (label !== undefined) await host.files.write(seed, makeFat(label.toUpperCase(), new Map(answers.map((file) => [file.name, file.content]))), { mode: 0o600 });
+  if (label !== undefined)
+    await host.files.write(seed, makeFat(label.toUpperCase(), new Map(answers.map((file) => [file.name, file.content]))), { mode: 0o600 });
   return {
     name: `install-${name}`.slice(0, 60),
     id: crypto.randomUUID(),

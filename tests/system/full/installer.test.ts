@@ -6,7 +6,7 @@ import { findProgram } from '../../../src/base/programs.ts';
 import { realHost } from '../../../src/base/host.ts';
 import { hostProcesses } from '../../../src/base/process.ts';
 import { CloudMirror } from '../../support/cloud-mirror.ts';
-import { makeInstallerMedium, type InstallerMedium } from '../../support/installer-medium.ts';
+import { makeInstallerMedium } from '../../support/installer-medium.ts';
 import { TestHome, traces, whyNot } from '../support.ts';
 
 /*
@@ -19,6 +19,7 @@ const PRESEED = [
   'd-i passwd/username string deploy',
   'd-i passwd/user-password-crypted password *',
   'd-i partman-auto/disk string /dev/vda',
+  'd-i debian-installer/exit/poweroff boolean true',
   '',
 ].join('\n');
 const INFO = 'Debian GNU/Linux 12.5.0 "Bookworm" - a test amd64';
@@ -33,7 +34,6 @@ const kept = process.env['INGOT_TEST_HOME'];
 describe.skipIf(reason !== undefined)(`unattended installations${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let home: TestHome;
   let mirror: CloudMirror;
-  let medium: InstallerMedium;
   const work = (name: string): string => join(home.root, 'work', name);
 
   const template = async (name: string, text: string): Promise<string> => {
@@ -45,9 +45,9 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     home = kept === undefined ? await TestHome.make() : TestHome.at(kept);
     await mkdir(work('medium'), { recursive: true });
     await writeFile(work('preseed.cfg'), PRESEED);
-    await home.json(['build', await template('tools', 'from: debian-12\nkernel: generic\npackages: [busybox-static]\n'), '--no-gate', '--yes']);
+    await home.json(['build', 'debian-12', '--no-gate', '--yes']);
     mirror = await CloudMirror.open(work('medium'));
-    medium = await makeInstallerMedium(await home.context(), 'tools:latest', work('medium'), INFO);
+    await makeInstallerMedium(await home.context(), 'debian-12:latest', work('medium'), INFO);
     await mirror.addInstaller('installer.iso', { id: 'debian-mini', archive: ARCHIVE });
     await mirror.publish();
     await mirror.catalog(join(home.root, 'catalog'), { distribution: 'debian' });
@@ -125,7 +125,10 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     if (fetched.exitCode !== 0) return context.skip(`the package ${DEBIAN_INSTALLER} cannot be had: ${fetched.stderr.trim().split('\n').at(-1)}`);
     const at = `./debian-installer/tree/${IN_PACKAGE}`;
     // The archive that it is told of does not exist, so that it asks for another as soon as it has been told.
-    await writeFile(work('no-mirror.cfg'), 'd-i mirror/country string manual\nd-i mirror/http/hostname string none.invalid\nd-i mirror/http/directory string /debian\nd-i mirror/http/proxy string\n');
+    await writeFile(
+      work('no-mirror.cfg'),
+      'd-i mirror/country string manual\nd-i mirror/http/hostname string none.invalid\nd-i mirror/http/directory string /debian\nd-i mirror/http/proxy string\nd-i debian-installer/exit/poweroff boolean true\n',
+    );
     const file = await template('netboot', `from: { kernel: ${at}/linux, initrd: ${at}/initrd.gz, release: debian-12, answers: ./no-mirror.cfg }\n`);
     const { exitCode, stderr } = await home.ingot(['build', file, '--no-gate', '--verbose']);
     expect(exitCode).not.toBe(0);
