@@ -257,7 +257,7 @@ async function install(
           answers: packedAnswers(answers),
           delivery: answers.delivery,
           diskSize: template.disk.size,
-          mask: (text) => mask.text(text),
+          mask,
         },
         { disk, scratch: scratch.path, logs: hostPath(join(home.installLogs, release.id)), span },
       ),

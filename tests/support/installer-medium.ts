@@ -23,7 +23,7 @@ const UUID = '77777777-2222-4333-8444-555555555555';
 /** Drivers of the machine that it is run in: disk, card, drive, and the file systems of both. */
 const MODULES = ['virtio_pci', 'virtio_blk', 'virtio_net', 'ahci', 'sr_mod', 'isofs', 'ext4', 'crc32c_generic', 'crc32c_intel'];
 
-const INIT = `#!/bin/busybox sh
+const INIT = String.raw`#!/bin/busybox sh
 b=/bin/busybox
 export PATH=/bin:/sbin LD_LIBRARY_PATH=/lib
 $b --install -s /bin
@@ -34,8 +34,10 @@ while read -r module; do insmod "/modules/$module" || echo "installer: $module w
 n=0
 until [ -b /dev/vda ] && [ -b /dev/sr0 ]; do n=$((n + 1)); [ "$n" -lt 600 ] || break; usleep 100000; done
 
-fail() { echo "An installation step failed: $1"; sleep 100000; }
-url=$(sed -n 's/.*url=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
+# On the serial console, and on the screen.
+say() { for to in /dev/console /dev/tty1; do printf "$@" >"$to"; done; }
+fail() { say 'An installation step failed: %s\n' "$1"; sleep 100000; }
+url=$(sed -n 's/.*url=\([^ ]*\).*/\1/p' /proc/cmdline)
 ip link set eth0 up
 ip address add 10.0.2.15/24 dev eth0
 ip route add default via 10.0.2.2
@@ -45,13 +47,13 @@ until wget -q -O /preseed.cfg "$url"; do
   [ "$n" -lt 20 ] || fail "Failed to retrieve the preconfiguration file"
   sleep 1
 done
-echo "The preconfiguration file was fetched."
+say 'The preconfiguration file was fetched.\n'
 
 # An answer of the file; what it does not say is asked, as the text front end of debconf does.
 answer() {
-  value=$(sed -n "s#^d-i $1 [a-z]* \\(.*\\)#\\1#p" /preseed.cfg)
+  value=$(sed -n "s#^d-i $1 [a-z]* \(.*\)#\1#p" /preseed.cfg)
   if [ -z "$value" ]; then
-    printf '%s: %s\\nPrompt: '"'?'"' for help> ' "!! Configuration" "$2" >/dev/console
+    say "!! Configuration: %s\nPrompt: '?' for help> " "$2"
     read -r value </dev/console
   fi
 }
@@ -64,27 +66,27 @@ password=$value
 answer partman-auto/disk 'Disk to partition'
 disk=$value
 
-echo "Starting up the partitioner"
+say 'Starting up the partitioner\n'
 echo 'label: dos
 start=2048, type=83, bootable' | sfdisk --quiet "$disk" || fail "sfdisk"
 n=0
-until [ -b "\${disk}1" ]; do n=$((n + 1)); [ "$n" -lt 100 ] || fail "no partition"; usleep 100000; done
-mke2fs -q -F -t ext4 -U ${UUID} "\${disk}1" || fail "mke2fs"
+until [ -b "$disk"1 ]; do n=$((n + 1)); [ "$n" -lt 100 ] || fail "no partition"; usleep 100000; done
+mke2fs -q -F -t ext4 -U ${UUID} "$disk"1 || fail "mke2fs"
 mkdir -p /target /cdrom
-mount -t ext4 "\${disk}1" /target || fail "mount"
+mount -t ext4 "$disk"1 /target || fail "mount"
 mount -t iso9660 -o ro /dev/sr0 /cdrom || fail "the medium cannot be mounted"
 
-echo "Installing the base system"
+say 'Installing the base system\n'
 tar -xf /cdrom/rootfs.tar -C /target || fail "tar"
 echo "UUID=${UUID} / ext4 defaults 0 1" >/target/etc/fstab
 echo "$hostname" >/target/etc/hostname
 echo "$disk" >/target/etc/installed-on
 chroot /target /usr/sbin/useradd --create-home --shell /bin/bash --password "$password" "$user" || fail "useradd"
 
-echo "Installing GRUB boot loader"
+say 'Installing GRUB boot loader\n'
 dd if=/cdrom/boot.img of="$disk" bs=440 count=1 conv=notrunc 2>/dev/null || fail "boot.img"
 dd if=/cdrom/core.img of="$disk" bs=512 seek=1 conv=notrunc 2>/dev/null || fail "core.img"
-echo "Finishing the installation"
+say 'Finishing the installation\n'
 umount /target || fail "umount"
 sync
 poweroff -f
@@ -143,6 +145,12 @@ export async function makeInstallerMedium(context: Context, image: string, folde
     await using workspace = await openThrowAway(context, place, { chain: layerPaths(home, found), size, scratch: scratch.path });
     await takeOut(workspace, at('parts'), { gid: host.machine.gid, uid: host.machine.uid });
   }
+  return await packMedium(folder, info);
+}
+
+/** Packs what is in the folder's `parts`. */
+export async function packMedium(folder: string, info: string): Promise<InstallerMedium> {
+  const at = (name: string): string => join(folder, name);
   const [kernel, initrd] = [at('parts/vmlinuz'), at('initrd')];
   await writeFile(initrd, await initialRamDisk(at('parts')));
   const medium: Record<string, string | { readonly file: string }> = {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
 import { randomId } from '../../base/host.ts';
+import type { Masker } from '../../base/secrets.ts';
 import { hostPath, type HostPath } from '../../base/types.ts';
 import type { Architecture } from '../../catalog/cloud-image-schema.ts';
 import { requireTools } from '../../doctor/install.ts';
@@ -41,7 +42,7 @@ export interface Installation {
   /** Bytes of the disk. */
   readonly diskSize: number;
   /** Values that no log and no error may show. */
-  readonly mask: (text: string) => string;
+  readonly mask: Masker;
 }
 
 export interface RunOptions {
@@ -97,10 +98,14 @@ export async function runInstallation(context: Context, installation: Installati
   const monitor = undo.use(await InstallMonitor.open(guest));
   const evidence: Evidence = { installation, logs, watch, picture: (name) => monitor.picture(host, logs, name) };
   const reading = new AbortController();
+  const masked = installation.mask.stream();
+  const show = (text: string): void => {
+    if (text === '') return;
+    watch.console(text, seconds(context));
+    span.output(text);
+  };
   const read = readConsole(context, guest, AbortSignal.any([signal, reading.signal]), (text) => {
-    const shown = installation.mask(text);
-    watch.console(shown, seconds(context));
-    span.output(shown);
+    show(masked.push(text));
   });
   // It may end badly before anybody waits for it: interrupted, it is not what failed.
   read.catch(() => undefined);
@@ -109,6 +114,7 @@ export async function runInstallation(context: Context, installation: Installati
   undo.defer(() => keepConsole(context, guest, logs, installation.mask));
   const end = await follow(context, guest, monitor, watch, span, evidence);
   await read;
+  show(masked.end());
   await checkEnd(end, monitor, watch, evidence);
 }
 
@@ -162,12 +168,12 @@ async function readConsole({ host }: Context, guest: Guest, signal: AbortSignal,
 }
 
 /** The console as it was, for whoever looks later. */
-async function keepConsole({ host }: Context, guest: Guest, logs: HostPath, mask: (text: string) => string): Promise<void> {
+async function keepConsole({ host }: Context, guest: Guest, logs: HostPath, mask: Masker): Promise<void> {
   const { console: file } = guestFiles(guest.spec.folder);
   if ((await host.files.status(file)) === undefined) return;
   let text = '';
   await followLog(host, file, { lines: undefined, signal: new AbortController().signal }, (part) => (text += part));
-  await host.files.write(join(logs, 'console.log'), mask(text), { mode: 0o600 });
+  await host.files.write(join(logs, 'console.log'), mask.text(text), { mode: 0o600 });
 }
 
 /** Looks at the machine until it has ended. */
