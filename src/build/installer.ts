@@ -18,7 +18,7 @@ import type { InstallerKind } from '../sources/installer/kinds/kind.ts';
 import { INSTALLERS } from '../sources/installer/kinds/kinds.ts';
 import { fetchMedium, promisedMedium, type MediumRecord } from '../sources/installer/medium.ts';
 import { ownAnswers } from '../sources/installer/own-answers.ts';
-import { baseFacts, type InstallWish } from '../sources/installer/template-facts.ts';
+import { baseFacts, subscriptionFacts, type InstallWish } from '../sources/installer/template-facts.ts';
 import { runInstallation } from '../sources/installer/run.ts';
 import type { InstallerBase, ResolvedTemplate } from '../template/template.ts';
 import type { ResolvedImage } from './cloud-image.ts';
@@ -125,13 +125,15 @@ async function whatIsTold(
 ): Promise<Told> {
   const kind = INSTALLERS[base.method];
   const wish: InstallWish = { arch, firmware: firmwareOf(template), filesystem: template.disk.filesystem };
-  const { subscription, answers: own } = base;
+  const { answers: own } = base;
+  const { subscription } = template;
   const write = (more: Partial<InstallWish>): AnswerFiles => {
     const files = writeAnswers(base.method, baseFacts(release, { ...wish, ...more }));
     return own === undefined ? files : ownAnswers(files, kind.answerName, own.text);
   };
-  const stand = subscription === undefined ? {} : { subscription: { ...subscription, key: subscription.key.fingerprint } };
-  const { files, overlay } = write(stand);
+  const registered = (secret: string | undefined): Pick<InstallWish, 'subscription'> =>
+    subscription === undefined || secret === undefined || own !== undefined ? {} : { subscription: subscriptionFacts(subscription, secret) };
+  const { files, overlay } = write(registered(subscription?.secret));
   const texts = hashValue([files, overlay]);
   return {
     kind,
@@ -148,11 +150,8 @@ async function whatIsTold(
         size: template.disk.size,
       }),
     files: async () => {
-      const facts = {
-        ...wish,
-        ...(mirror === undefined || release.family !== 'debian' ? {} : { mirror }),
-        ...(subscription === undefined ? {} : { subscription: { ...subscription, key: await (await openSecrets(context)).value(subscription.key.secret) } }),
-      };
+      const value = subscription?.secret === undefined ? undefined : await (await openSecrets(context)).value(subscription.secret);
+      const facts = { ...wish, ...(mirror === undefined || release.family !== 'debian' ? {} : { mirror }), ...registered(value) };
       return { answers: write(facts), secrets: own === undefined ? installSecrets(baseFacts(release, facts)) : [] };
     },
   };

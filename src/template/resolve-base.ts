@@ -107,10 +107,10 @@ type FromRelease = Exclude<Extract<NonNullable<Template['from']>, { readonly rel
 
 /** A release, perhaps with the cloud image that the user has of it. */
 async function releaseFrom(scope: Scope, from: FromRelease): Promise<FoundBase | undefined> {
-  const { release: id, source, file, url, sha256, authorization, answers, subscription } = from;
+  const { release: id, source, file, url, sha256, authorization, answers } = from;
   const found = file === undefined && url === undefined ? releaseBase(scope.catalog, id, source) : undefined;
   if (found?.base.kind === 'installer') return { ...found, base: { ...found.base, ...(await toldInstaller(scope, ['from'], from, found.base.method)) } };
-  for (const [key, value] of Object.entries({ answers, subscription })) if (value !== undefined) scope.problem(['from', key], 'goes with `source: installer`');
+  if (answers !== undefined) scope.problem(['from', 'answers'], 'goes with `source: installer`');
   if (file === undefined && url === undefined) {
     for (const [key, value] of Object.entries({ sha256, authorization })) if (value !== undefined) scope.problem(['from', key], 'goes with `url`');
     return found;

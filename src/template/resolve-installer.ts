@@ -13,7 +13,7 @@ import type { InstallerBase, InstallMedium } from './template.ts';
 
 type From = Exclude<NonNullable<Template['from']>, string>;
 type FromMedium = Extract<From, { readonly iso: string } | { readonly kernel: string }>;
-type Told = Pick<FromMedium, 'answers' | 'subscription'>;
+type Told = Pick<FromMedium, 'answers'>;
 
 /** An answer file is text for a program. */
 const MOST_ANSWERS = 2 ** 20;
@@ -78,23 +78,13 @@ async function releaseOfMedium({ context, catalog }: Scope, medium: InstallMediu
   throw new IngotError('usage', 'iso-unknown', `${medium.path} ${what}`, { hint: 'Say it: `from: { iso: …, release: … }`.' });
 }
 
-/** What the template tells the installer: an answer file of its own, or what one is to register with. */
-export async function toldInstaller(
-  scope: Scope,
-  at: Path,
-  { answers, subscription }: Told,
-  kind: AnswerKind,
-): Promise<Pick<InstallerBase, 'answers' | 'subscription'>> {
+/** An answer file of the template's own, checked. Throws `answers-invalid`. */
+export async function toldInstaller(scope: Scope, at: Path, { answers }: Told, kind: AnswerKind): Promise<Pick<InstallerBase, 'answers'>> {
   const content = answers === undefined ? undefined : await scope.contentAt([...at, 'answers'], answers, MOST_ANSWERS);
-  if (content !== undefined) checkOwnAnswers(scope, content.path, Buffer.from(content.bytes).toString('utf8'), kind);
-  if (answers !== undefined && subscription !== undefined)
-    scope.problem([...at, 'subscription'], 'has no effect beside an answer file of your own', 'Write it into that file.');
-  const key = subscription === undefined ? undefined : await scope.secretAt([...at, 'subscription', 'key', 'secret'], subscription.key.secret);
-  const { organization, email } = subscription ?? {};
-  return {
-    ...(content === undefined ? {} : { answers: { path: content.path, text: Buffer.from(content.bytes).toString('utf8') } }),
-    ...(key === undefined ? {} : { subscription: { key, ...(organization === undefined ? {} : { organization }), ...(email === undefined ? {} : { email }) } }),
-  };
+  if (content === undefined) return {};
+  const text = Buffer.from(content.bytes).toString('utf8');
+  checkOwnAnswers(scope, content.path, text, kind);
+  return { answers: { path: content.path, text } };
 }
 
 /**

@@ -25,21 +25,6 @@ const argumentsText = z
   .optional()
   .describe("Further arguments of the installer's kernel");
 
-const subscriptionSchema = z
-  .strictObject({
-    organization: z
-      .string()
-      .regex(/^[!-~]{1,256}$/, 'must be one word')
-      .optional()
-      .describe('Red Hat: number of the organization'),
-    email: z.email().optional().describe('SUSE: the address that is registered'),
-    key: z
-      .strictObject({ secret: z.string().describe('Name of the secret') })
-      .describe('Secret that holds the activation key, registration code or product key'),
-  })
-  .optional()
-  .describe('What the installer registers with, where ingot writes the answer file');
-
 /** What an image starts from: a release of the catalog or an image of the store by name, a disk by file or address. */
 const fromSchema = z
   .union([
@@ -56,7 +41,6 @@ const fromSchema = z
           'Made of packages, from the cloud image that the distribution publishes, or installed from its medium; default: the first of them that the catalog knows',
         ),
       answers: answersText,
-      subscription: subscriptionSchema,
       file: z.string().min(1).optional().describe("The release's cloud image as a file that you have; relative to the template's folder"),
       url: z
         .url({ protocol: /^https?$/ })
@@ -77,7 +61,6 @@ const fromSchema = z
       release: z.string().min(1).optional().describe('The release of the catalog that it installs, where it does not say so itself'),
       answers: answersText,
       arguments: argumentsText,
-      subscription: subscriptionSchema,
     }),
     z.strictObject({
       kernel: z.string().min(1).describe("The kernel of an installer that is started over the network, relative to the template's folder"),
@@ -85,7 +68,6 @@ const fromSchema = z
       release: z.string().min(1).describe('The release of the catalog that it installs'),
       answers: answersText,
       arguments: argumentsText,
-      subscription: subscriptionSchema,
     }),
     z.strictObject({ image: z.string().min(1).describe('An image of the store: `name[:tag]` or `name@sha256:…`') }),
     z.strictObject({ file: z.string().min(1).describe("A qcow2, raw or VMDK disk, packed or not, relative to the template's folder") }),

@@ -61,8 +61,6 @@ export interface InstallerBase {
   readonly answers?: { readonly path: HostPath; readonly text: string };
   /** Further arguments of the installer's kernel. */
   readonly arguments?: string;
-  /** What the answer file registers with. */
-  readonly subscription?: { readonly organization?: string; readonly email?: string; readonly key: SecretUse };
 }
 
 /** What starts an installer: the medium that the catalog knows, or what the user has. */

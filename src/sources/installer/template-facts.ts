@@ -1,4 +1,5 @@
 import type { Release } from '../../catalog/schema.ts';
+import type { Subscription } from '../../template/template.ts';
 import { installFactsSchema, type InstallFacts } from './answers/answers.ts';
 
 /** What of a template an installation is told. */
@@ -8,8 +9,7 @@ export interface InstallWish {
   readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
   readonly mirror?: string | undefined;
   readonly proxy?: string | undefined;
-  /** With the key itself, or what stands for it. */
-  readonly subscription?: { readonly organization?: string | undefined; readonly email?: string | undefined; readonly key: string } | undefined;
+  readonly subscription?: InstallFacts['subscription'];
 }
 
 /** What every image has: a system whose packages need a subscription could not be given them later. SSH and sudo are what every answer file asks for. */
@@ -39,14 +39,19 @@ export function baseFacts(release: Release, wish: InstallWish): InstallFacts {
     network: { kind: 'dhcp' },
     ...(mirror === undefined ? {} : { mirror }),
     ...(proxy === undefined ? {} : { proxy }),
-    ...(subscription === undefined ? {} : { subscription: subscriptionOf(release, subscription) }),
+    ...(subscription === undefined ? {} : { subscription }),
     lateCommands: [],
     finish: 'poweroff',
   });
 }
 
-function subscriptionOf({ subscription: kind }: Release, { organization, email, key }: NonNullable<InstallWish['subscription']>): InstallFacts['subscription'] {
-  if (kind === 'rhel') return { kind: 'redhat', organization: organization ?? '', activationKey: key };
-  if (kind === 'sles') return { kind: 'suse', registrationCode: key, ...(email === undefined ? {} : { email }) };
-  return { kind: 'product-key', key };
+/**
+ * What an installer registers with, given the secret or what stands for it; undefined where it is to register at a server of the user's own, which only a build can: no
+ * installer takes one. Pure.
+ */
+export function subscriptionFacts(subscription: Subscription, secret: string): InstallFacts['subscription'] {
+  if (subscription.server !== undefined) return undefined;
+  if (subscription.vendor === 'rhel') return { kind: 'redhat', organization: subscription.organization, activationKey: secret };
+  const { email } = subscription;
+  return { kind: 'suse', registrationCode: secret, ...(email === undefined ? {} : { email }) };
 }

@@ -79,8 +79,8 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
         'steps:',
         '  - run: cp /etc/installed-on /etc/said',
         'tests:',
-        '  - run: id deploy',
-        '  - run: grep -q /dev/vda /etc/said',
+        '  - command: id deploy',
+        '  - command: grep -q /dev/vda /etc/said',
         '',
       ].join('\n'),
     );

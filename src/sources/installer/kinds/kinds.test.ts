@@ -11,7 +11,7 @@ import { ANSWER_KINDS, packedAnswers, writeAnswers } from '../answers/answers.ts
 import { extractBootFiles } from '../boot-files.ts';
 import { IsoImage } from '../iso/reader.ts';
 import { ownAnswers } from '../own-answers.ts';
-import { baseFacts } from '../template-facts.ts';
+import { baseFacts, subscriptionFacts } from '../template-facts.ts';
 import { argumentLabel, STAGES } from './kind.ts';
 import { INSTALLERS } from './kinds.ts';
 
@@ -45,20 +45,18 @@ describe.each(ANSWER_KINDS)('%s', (name) => {
   });
 });
 
-test('a subscription is told in the words of its distribution', () => {
-  const wish = { arch: 'amd64', firmware: 'bios', filesystem: 'xfs' } as const;
-  const rhel = sampleRelease({ distribution: 'rhel', version: '9', family: 'rhel', subscription: 'rhel' });
-  expect(baseFacts(rhel, { ...wish, subscription: { organization: '123', key: 'abc' } }).subscription).toEqual({
+test('a subscription is told in the words of its vendor', () => {
+  expect(subscriptionFacts({ vendor: 'rhel', organization: '123', secret: 'a', repositories: [] }, 'abc')).toEqual({
     kind: 'redhat',
     organization: '123',
     activationKey: 'abc',
   });
-  const sles = sampleRelease({ distribution: 'sles', version: '15.6', family: 'suse', subscription: 'sles' });
-  expect(baseFacts(sles, { ...wish, subscription: { key: 'abc', email: 'a@b.example' } }).subscription).toEqual({
+  expect(subscriptionFacts({ vendor: 'sles', email: 'a@b.example', modules: [] }, 'abc')).toEqual({
     kind: 'suse',
     registrationCode: 'abc',
     email: 'a@b.example',
   });
+  expect(subscriptionFacts({ vendor: 'sles', server: 'https://rmt.example', modules: [] }, 'abc')).toBeUndefined();
 });
 
 test('a label is written as the kernel reads it', () => {
