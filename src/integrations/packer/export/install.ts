@@ -1,0 +1,78 @@
+import { IngotError } from '../../../base/errors.ts';
+import { answerKind, packedAnswers, writeAnswers, type AnswerKind, type InstallFacts } from '../../../sources/installer/answers/answers.ts';
+import { rebooting } from './reboot.ts';
+import { bootCommand } from './boot-command.ts';
+import type { BuildAccount, Origin, ProjectFile } from './project.ts';
+
+/** How a release is installed from its medium, by Packer. */
+export interface Installation {
+  readonly kind: AnswerKind;
+  readonly url: string | undefined;
+  /** As Packer takes it: `file:<address>`; undefined where the distribution publishes none that the catalog knows. */
+  readonly checksum: string | undefined;
+  readonly files: readonly ProjectFile[];
+  readonly bootCommand: readonly string[];
+}
+
+/** Stands for the address of Packer's own web server, which only Packer knows. */
+const SERVER = 'http://packer.invalid:1';
+const PACKER_SERVER = 'http://{{ .HTTPIP }}:{{ .HTTPPort }}';
+
+/**
+ * What an installation of the release by Packer consists of. Throws `packer-no-iso` where the catalog knows of no medium, or no way to answer its
+ * questions, and `answers-unsupported`.
+ */
+export function installation(origin: Origin, account: BuildAccount): Installation {
+  const { release, architecture } = origin;
+  const { installer } = release;
+  const kind = answerKind(release);
+  if (installer === undefined || installer.method === 'interactive' || kind === undefined) {
+    throw new IngotError('usage', 'packer-no-iso', `The catalog knows of no unattended installation of ${release.id}, which Packer would need for its medium`, {
+      hint: 'Leave out the builders that install: --builder proxmox-clone --builder cloudstack. Or start from an image of ingot: --from-image.',
+    });
+  }
+  const url = installer.iso[architecture];
+  const answers = rebooting(kind, writeAnswers(kind, installFacts(origin, account)));
+  const words = answers.delivery.http?.(SERVER);
+  if (words === undefined) {
+    throw new IngotError('usage', 'packer-no-iso', `The installer of ${release.id} takes no answers over HTTP, which is how Packer serves them`);
+  }
+  return {
+    kind,
+    url,
+    checksum: installer.checksum === undefined ? undefined : `file:${installer.checksum.url}`,
+    files: packedAnswers(answers).map(({ name, content }) => ({ path: `http/${name}`, content, mode: 0o644 })),
+    bootCommand: bootCommand(
+      { kind, release, firmware: firmwareOf(origin) },
+      words.map((word) => word.replaceAll(SERVER, PACKER_SERVER)),
+    ),
+  };
+}
+
+/** What the machine is started by. */
+export function firmwareOf({ template, architecture }: Pick<Origin, 'template' | 'architecture'>): 'bios' | 'uefi' {
+  return template.disk.firmware === 'uefi' || architecture !== 'amd64' ? 'uefi' : 'bios';
+}
+
+/** The least that an installer has to be told: the rest is done by scripts, which every builder runs alike. */
+function installFacts(origin: Origin, { name, hash }: BuildAccount): InstallFacts {
+  const { template, release, architecture } = origin;
+  const { system, disk } = template;
+  // Media that hold no packages are told where they are.
+  const mirror = /\binst\.repo=(\S+)/.exec(release.installer?.arguments ?? '')?.[1];
+  const { codename, distribution, version } = release;
+  return {
+    release: { distribution, version, architecture, ...(codename === '' ? {} : { codename }) },
+    hostname: system.hostname === undefined || system.hostname === 'platform' ? template.name.replaceAll(/[^a-z0-9-]/g, '-') : system.hostname,
+    locale: system.locale ?? 'en_US.UTF-8',
+    keyboard: system.keymap ?? 'us',
+    timezone: system.timezone ?? 'Etc/UTC',
+    disk: { device: 'first', firmware: firmwareOf(origin), filesystem: disk.filesystem },
+    users: [{ name, passwordHash: hash, sshKeys: [], sudo: true }],
+    packages: [],
+    network: { kind: 'dhcp' },
+    ...(mirror === undefined ? {} : { mirror }),
+    lateCommands: [],
+    finish: 'poweroff',
+  };
+}

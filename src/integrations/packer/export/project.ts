@@ -1,0 +1,41 @@
+import type { Architecture } from '../../../catalog/cloud-image-schema.ts';
+import type { Release } from '../../../catalog/schema.ts';
+import type { HostPath } from '../../../base/types.ts';
+import type { ResolvedTemplate } from '../../../template/template.ts';
+import type { HclBlock, HclItem } from '../hcl/document.ts';
+
+/** A file of a project, by its path in the folder; one that is copied has the hash that the template was read with. */
+export type ProjectFile = { readonly path: string; readonly mode: number } & (
+  | { readonly content: string | Uint8Array }
+  | { readonly source: HostPath; readonly sha256: string }
+);
+
+/** A part of a project in Packer's language: written as HCL2 or as JSON. */
+export interface PackerSource {
+  /** Without extension: `qemu`. */
+  readonly name: string;
+  readonly items: readonly HclItem[];
+}
+
+/** What a project is made of. */
+export interface Origin {
+  readonly template: ResolvedTemplate;
+  readonly release: Release;
+  readonly architecture: Architecture;
+  /** It starts from this disk, which is an image of ingot's; else from the medium that installs the release. */
+  readonly image?: { readonly reference: string; readonly url: string; readonly checksum: string };
+}
+
+/** The machine's account that Packer logs in as; it is gone from the result. */
+export interface BuildAccount {
+  readonly name: string;
+  readonly password: string;
+  /** crypt(5). */
+  readonly hash: string;
+}
+
+/** One step of the build in the machine: what it runs, and the files that it brings. */
+export interface Piece {
+  readonly files: readonly ProjectFile[];
+  readonly provisioners: readonly HclBlock[];
+}

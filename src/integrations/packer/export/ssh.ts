@@ -1,0 +1,11 @@
+import { args, Code, type HclArgument, type HclValue } from '../hcl/document.ts';
+
+/**
+ * How Packer waits for the machine and logs in: long enough for an installation by emulation, and past the many handshakes that an installer's own
+ * SSH server, or a machine that starts twice, answers wrongly.
+ */
+export function ssh(
+  login: Readonly<Record<string, HclValue>> = { ssh_username: new Code('var.ssh_username'), ssh_password: new Code('var.ssh_password') },
+): HclArgument[] {
+  return args({ ...login, ssh_timeout: new Code('var.ssh_timeout'), ssh_handshake_attempts: 100, ssh_pty: true });
+}
