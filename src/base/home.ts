@@ -31,6 +31,7 @@ export const HOME_VERSION = 1;
  *     cache/catalog-seen.json when `catalog check` last found each cloud image good
  *     cache/checksums/        checksum files and signatures of cloud images, as they were last seen
  *     cache/exports/          flat disks of images while they are published, by the image's digest
+ *     cache/packer/           installation media that Packer has fetched
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
  *     keys/id_ed25519         the key that ingot logs in to VMs with
@@ -76,6 +77,7 @@ export interface Home {
   readonly checksums: HostPath;
   readonly catalogSeen: HostPath;
   readonly exports: HostPath;
+  readonly packerCache: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
   readonly keys: HostPath;
@@ -136,6 +138,7 @@ export function homeAt(root: HostPath): Home {
     checksums: at('cache', 'checksums'),
     catalogSeen: at('cache', 'catalog-seen.json'),
     exports: at('cache', 'exports'),
+    packerCache: at('cache', 'packer'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
     keys: at('keys'),

@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { basename } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import { formatSize, hostPath, parseName } from '../base/types.ts';
-import { openStore } from '../store/store.ts';
 import { clientFile } from './client-file.ts';
 import { defineOperation } from './operation.ts';
 
@@ -26,10 +25,6 @@ export default defineOperation({
     { command: 'ingot image import ~/old/web.vhdx && ingot vm create web --image web', does: 'a disk of Hyper-V, run in the lab' },
   ],
   async run(input, context) {
-    const { host, home } = context;
-    const store = openStore(host, home);
-    const { storedDisk } = await import('../build/foreign-disk.ts');
-    const { checkLatest } = await import('../build/import-tag.ts');
     const tree = treeName(input.file);
     if (tree !== undefined || input.release !== undefined) {
       if (input.release === undefined) {
@@ -41,16 +36,8 @@ export default defineOperation({
       const name = parseName(input.name ?? tree ?? 'root', 'an image');
       return await importTree(context, { ...input, name, file: hostPath(input.file), release: input.release });
     }
-    const name = input.name === undefined ? undefined : parseName(input.name, 'an image');
-    const base = { kind: 'file', path: hostPath(input.file) } as const;
-    if (name !== undefined) await checkLatest(store, name, undefined, input.force);
-    const reference = await storedDisk(context, base, { offline: input.offline, ...(name === undefined ? {} : { name }) });
-    const image = await store.resolve(reference);
-    const own = reference.slice(0, reference.lastIndexOf(':'));
-    await checkLatest(store, own, image.digest, input.force);
-    await store.tag(reference, `${own}:latest`);
-    const { release, disk } = image.config['dev.ingot.image'];
-    return { reference, digest: image.digest, release, size: disk.size, stored: image.layers.reduce((sum, layer) => sum + layer.size, 0) };
+    const { importDisk } = await import('../build/import-disk.ts');
+    return await importDisk(context, hostPath(input.file), input);
   },
   render: ({ reference, digest, release, size, stored }) =>
     `${reference}  ${digest}\n${release}, a disk of ${formatSize(size)}, ${formatSize(stored)} in the store`,

@@ -9,6 +9,7 @@ import { makeAccount } from './account.ts';
 import { BUILDER_NAMES, BUILDERS, type BuilderName } from './builders/builders.ts';
 import { checkFolder, writeFolder } from './folder.ts';
 import { makeProject, type ProjectFormat } from './make-project.ts';
+import { secretsOf } from './pieces.ts';
 import type { Origin, ProjectFile } from './project.ts';
 import { readOrigin, type FoundOrigin } from './read-origin.ts';
 
@@ -50,7 +51,7 @@ export async function exportProject(context: Context, request: Request, options:
     host,
     home,
     folder,
-    { manifest: { name: template.name, release: release.id, builders: [...builders] }, force: options.force },
+    { manifest: { name: template.name, release: release.id, builders: [...builders], secrets: secretsOf(found) }, force: options.force },
     async (part) => {
       const disk = found.from === undefined ? undefined : await writeDisk(context, found.from, part);
       made ??= makeProject(disk === undefined ? found : { ...found, image: disk.image }, { ...options, builders, account });

@@ -18,6 +18,8 @@ const manifestSchema = z.object({
   name: z.string(),
   release: z.string(),
   builders: z.array(z.enum(BUILDER_NAMES)),
+  /** Secrets of ingot's whose values it is given, by their names. */
+  secrets: z.array(z.string()),
   /** Paths that ingot has written, and would write again. */
   files: z.array(z.string()),
 });

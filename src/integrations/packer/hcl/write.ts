@@ -23,9 +23,11 @@ function bodyLines(items: readonly HclItem[], indent: string): string[] {
   };
   for (const [i, item] of items.entries()) {
     if (item.kind === 'argument') {
-      run.push(item);
       // Signs of equality stand below each other for as long as each value has one line.
-      if (valueText(item.value, indent, true).includes('\n')) flush();
+      const isLong = valueText(item.value, indent, true).includes('\n');
+      if (isLong) flush();
+      run.push(item);
+      if (isLong) flush();
       continue;
     }
     flush();
