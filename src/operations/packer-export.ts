@@ -5,6 +5,7 @@ import { hostPath } from '../base/types.ts';
 import { isTemplatePath, templatePath } from '../template/find.ts';
 import { shownFile } from '../template/placed.ts';
 import { BUILDER_NAMES } from '../integrations/packer/export/builders/builders.ts';
+import { sourceName } from '../integrations/packer/export/project.ts';
 import { clientFile } from './client-file.ts';
 import { defineOperation } from './operation.ts';
 import { requestOf, templateInput, templatePosition } from './request-input.ts';
@@ -56,7 +57,7 @@ export default defineOperation({
     return { ...made, folder: shownFile(made.folder, context.folder), builders: [...made.builders], files: [...made.files], notCarried: [...made.notCarried] };
   },
   render: ({ folder, files, builders, name }) => {
-    const packer = `cd ${folder} && packer build -only='${builders[0] ?? 'qemu'}.${name}' .`;
+    const packer = `cd ${folder} && packer build -only='${builders[0] ?? 'qemu'}.${sourceName(name)}' .`;
     return `${folder}: ${files.length} files, for ${builders.join(', ')}\nBuild it: ${builders.includes('qemu') ? `ingot packer build ${folder}, or: ` : ''}${packer}`;
   },
 });

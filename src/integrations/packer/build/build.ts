@@ -11,6 +11,7 @@ import { accelerator } from '../../../platforms/local/accelerator.ts';
 import { openStore } from '../../../store/store.ts';
 import { exportProject } from '../export/export.ts';
 import { readManifest } from '../export/folder.ts';
+import { sourceName } from '../export/project.ts';
 import { secretName } from '../export/script.ts';
 import { copyFolder } from './copy-folder.ts';
 import { findPacker } from './find-packer.ts';
@@ -59,7 +60,7 @@ export async function buildWithPacker(context: Context, source: BuildSource, opt
   await checkLatest(openStore(host, home), name, undefined, options.force);
   const given = await secretsFor(context, manifest?.secrets ?? []);
   const { kind } = await accelerator(context);
-  const only = options.only.length > 0 || manifest === undefined ? options.only : [`qemu.${manifest.name}`];
+  const only = options.only.length > 0 || manifest === undefined ? options.only : [`qemu.${sourceName(manifest.name)}`];
   const artifacts = await events.stage('packer build', (span) =>
     runPacker(
       context,

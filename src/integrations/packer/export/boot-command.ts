@@ -1,5 +1,6 @@
+import { IngotError } from '../../../base/errors.ts';
 import type { Release } from '../../../catalog/schema.ts';
-import type { AnswerKind } from '../../../sources/installer/answers/answers.ts';
+import type { AnswerFiles, AnswerKind } from '../../../sources/installer/answers/answers.ts';
 
 /*
  * What Packer types at the start of an installation, since it can hand the kernel its arguments in no other way: keys of each medium's boot menu. They are
@@ -10,6 +11,9 @@ export interface BootMenu {
   readonly kind: AnswerKind;
   readonly release: Pick<Release, 'family' | 'distribution' | 'version'>;
   readonly firmware: 'bios' | 'uefi';
+  /** Where Packer serves the answers. */
+  readonly server: string;
+  readonly overlay: AnswerFiles['overlay'];
 }
 
 /** A key of GRUB's editor that starts what was edited. */
@@ -39,10 +43,20 @@ export function bootCommand(menu: BootMenu, words: readonly string[]): string[] 
     case 'archinstall':
       return menu.firmware === 'bios' ? ['<wait><tab><wait>', ` ${typed}`, '<enter><wait>'] : ['<wait>e<wait><end>', ` ${typed}`, '<enter><wait>'];
     case 'setup-alpine':
-      return menu.firmware === 'bios'
-        ? ['<wait><esc><wait>', `virt ${typed}<enter><wait>`]
-        : ['<wait>e<wait>', '<down><end>', ` ${forGrub(typed)}`, `${START}<wait>`];
+      return liveSystem(menu);
   }
+}
+
+/** Alpine's menu is there for a second only; so its live system is logged in to, and given there what it would have fetched when it started. */
+function liveSystem({ server, overlay }: BootMenu): string[] {
+  const start = overlay?.entries.find(({ path }) => /^etc\/local\.d\/.+\.start$/.test(path));
+  if (overlay === undefined || start === undefined) throw new IngotError('internal', 'internal', 'the answers for Alpine start nothing');
+  return [
+    '<wait30>root<enter><wait5>',
+    'ifconfig eth0 up && udhcpc -i eth0 -q<enter><wait10>',
+    `wget -q -O - ${server}/${overlay.name} | tar -x -z -C /<enter><wait5>`,
+    `sh /${start.path}<enter>`,
+  ];
 }
 
 /** The RHEL family before 10 has isolinux for BIOS; Fedora has GRUB for both. */

@@ -43,15 +43,16 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
     checksum: installer.checksum === undefined ? undefined : `file:${installer.checksum.url}`,
     files: packedAnswers(answers).map(({ name, content }) => ({ path: `http/${name}`, content, mode: 0o644 })),
     bootCommand: bootCommand(
-      { kind, release, firmware: firmwareOf(origin) },
+      { kind, release, firmware: firmwareOf(origin), server: PACKER_SERVER, overlay: answers.overlay },
       words.map((word) => word.replaceAll(SERVER, PACKER_SERVER)),
     ),
   };
 }
 
-/** What the machine is started by. */
-export function firmwareOf({ template, architecture }: Pick<Origin, 'template' | 'architecture'>): 'bios' | 'uefi' {
-  return template.disk.firmware === 'uefi' || architecture !== 'amd64' ? 'uefi' : 'bios';
+/** What the machine is started by. That a release's cloud image knows UEFI alone says nothing of what its medium installs. */
+export function firmwareOf({ template, release, architecture }: Pick<Origin, 'template' | 'release' | 'architecture'>): 'bios' | 'uefi' {
+  const isWanted = template.disk.firmware === 'uefi' && (template.base.kind !== 'cloud-image' || release.firmware.includes('bios'));
+  return isWanted || architecture !== 'amd64' ? 'uefi' : 'bios';
 }
 
 /** The least that an installer has to be told: the rest is done by scripts, which every builder runs alike. */

@@ -8,7 +8,7 @@ import { connectionVariables } from './builders/proxmox.ts';
 import { installation, type Installation } from './install.ts';
 import { notCarried } from './not-carried.ts';
 import { pieces, secretsOf } from './pieces.ts';
-import type { BuildAccount, Origin, PackerSource, Piece, ProjectFile } from './project.ts';
+import { sourceName, type BuildAccount, type Origin, type PackerSource, type Piece, type ProjectFile } from './project.ts';
 import { readme } from './readme.ts';
 import { secretName } from './script.ts';
 import { variable } from './variable.ts';
@@ -109,7 +109,7 @@ function mediumVariables(image: Origin['image'], installed: Installation | undef
 }
 
 function buildItems(input: BuilderInput, builders: readonly BuilderName[], parts: readonly Piece[]): HclItem[] {
-  const { name } = input.template;
+  const name = sourceName(input.template.name);
   const without = builders.filter((each) => !BUILDERS[each].shutdownCommand);
   const last =
     without.length === 0

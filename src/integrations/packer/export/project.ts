@@ -39,3 +39,8 @@ export interface Piece {
   readonly files: readonly ProjectFile[];
   readonly provisioners: readonly HclBlock[];
 }
+
+/** What a template's sources are called: Packer takes a dot in a name for the end of it. */
+export function sourceName(name: string): string {
+  return name.replaceAll('.', '-').replace(/^(?=\d)/, 'image-');
+}

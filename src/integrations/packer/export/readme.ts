@@ -1,6 +1,7 @@
 import { BUILDERS } from './builders/builders.ts';
 import type { BuilderInput } from './builders/builder.ts';
 import type { ProjectOptions } from './make-project.ts';
+import { sourceName } from './project.ts';
 import { secretName } from './script.ts';
 
 export interface ReadmeInput {
@@ -31,7 +32,7 @@ Packer 1.7 and later fetches its plugins first, once: \`packer init plugins/\`. 
 \`plugins/\` is no part of what \`packer build .\` reads, so the project is valid for both.
 
     packer validate .
-${builders.map((each) => `    packer build -only='${each}.${name}' .${' '.repeat(Math.max(1, 16 - each.length))}# ${BUILDERS[each].use}`).join('\n')}
+${builders.map((each) => `    packer build -only='${each}.${sourceName(name)}' .${' '.repeat(Math.max(1, 16 - each.length))}# ${BUILDERS[each].use}`).join('\n')}
 ${builders.includes('qemu') ? `\nWithout KVM: \`-var accelerator=tcg\`. \`ingot packer build .\` finds out by itself, and takes the disk into ingot's store.\n` : ''}
 ## What it is told
 

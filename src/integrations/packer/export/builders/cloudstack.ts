@@ -1,4 +1,5 @@
 import { args, block, Code, Interpolated } from '../../hcl/document.ts';
+import { sourceName } from '../project.ts';
 import { ssh } from '../ssh.ts';
 import { variable } from '../variable.ts';
 import type { PackerBuilder } from './builder.ts';
@@ -32,7 +33,7 @@ export const cloudstack: PackerBuilder = {
   source({ template, release }) {
     return block(
       'source',
-      ['cloudstack', template.name],
+      ['cloudstack', sourceName(template.name)],
       [
         ...args({
           api_url: new Code('var.cloudstack_api_url'),

@@ -1,4 +1,5 @@
 import { args, block, Code } from '../../hcl/document.ts';
+import { sourceName } from '../project.ts';
 import { ssh } from '../ssh.ts';
 import { variable } from '../variable.ts';
 import type { PackerBuilder } from './builder.ts';
@@ -24,7 +25,7 @@ export const proxmoxClone: PackerBuilder = {
   source(input) {
     return block(
       'source',
-      ['proxmox-clone', input.template.name],
+      ['proxmox-clone', sourceName(input.template.name)],
       [
         ...connection(),
         ...args({ clone_vm: new Code('var.clone_vm'), full_clone: true }),

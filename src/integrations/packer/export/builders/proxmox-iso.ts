@@ -1,4 +1,5 @@
 import { args, block, Code, Interpolated } from '../../hcl/document.ts';
+import { sourceName } from '../project.ts';
 import { ssh } from '../ssh.ts';
 import { variable } from '../variable.ts';
 import type { PackerBuilder } from './builder.ts';
@@ -22,7 +23,7 @@ export const proxmoxIso: PackerBuilder = {
   source(input) {
     return block(
       'source',
-      ['proxmox-iso', input.template.name],
+      ['proxmox-iso', sourceName(input.template.name)],
       [
         ...connection(),
         ...args({

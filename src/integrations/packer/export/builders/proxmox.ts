@@ -62,6 +62,7 @@ export function disk(): HclBlock {
   return block('disks', [], args({ ...body, storage_pool_type: new Code('var.proxmox_storage_type'), format: 'raw' }));
 }
 
+/** Packer before 1.7 knows BIOS alone here. */
 export function firmware(input: BuilderInput): HclArgument[] {
   return firmwareOf(input) === 'uefi' ? args({ bios: 'ovmf' }) : [];
 }

@@ -1,5 +1,6 @@
 import { args, block, Code, Interpolated, type HclValue } from '../../hcl/document.ts';
 import { firmwareOf } from '../install.ts';
+import { sourceName } from '../project.ts';
 import { ssh } from '../ssh.ts';
 import { variable } from '../variable.ts';
 import type { PackerBuilder } from './builder.ts';
@@ -45,7 +46,7 @@ export const qemu: PackerBuilder = {
     ];
     return block(
       'source',
-      ['qemu', template.name],
+      ['qemu', sourceName(template.name)],
       [
         ...args({
           iso_url: new Code('var.iso_url'),
