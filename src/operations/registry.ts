@@ -125,6 +125,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'lab snapshot delete': { group: 'labs', load: () => import('./lab-snapshot-delete.ts') },
   'packer export': { group: 'packer', load: () => import('./packer-export.ts') },
   'packer build': { group: 'packer', load: () => import('./packer-build.ts') },
+  'packer import': { group: 'packer', load: () => import('./packer-import.ts') },
   'target add': { group: 'publishing', load: () => import('./target-add.ts') },
   'target list': { group: 'publishing', load: () => import('./target-list.ts') },
   'target check': { group: 'publishing', load: () => import('./target-check.ts') },

@@ -121,7 +121,7 @@ class Reader {
     const parts = (key: string): Part[] => {
       const list = json.entries.find(({ name }) => name === key)?.value;
       if (list?.kind !== 'list') return [];
-      return list.items.flat().flatMap((item) => {
+      return list.items.flatMap((item): Part[] => {
         if (item.kind === 'literal' && typeof item.value === 'string')
           return [{ type: item.value, name: '', file, place: item.place, body: { arguments: new Map(), blocks: [] } }];
         if (item.kind !== 'object') return [];
