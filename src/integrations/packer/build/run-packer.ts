@@ -86,9 +86,8 @@ export async function runPacker(context: Context, run: PackerRun, span: Span): P
     throw new IngotError(
       'command',
       'packer-failed',
-      `Packer ${packer.version} failed${said === undefined ? '' : `: ${said.replace(/^=+>\s*/, '').replace(/[.:]$/, '')}`}`,
+      `Packer ${packer.version} failed${said === undefined ? '' : `: ${withoutMarks(said).replace(/[.:]$/, '')}`}`,
       {
-        cause: error,
         detail: `$ ${quoteCommand(argv)}\n${tail.join('\n')}`,
         hint: hintFor(tail.join('\n')),
       },
@@ -100,14 +99,19 @@ export async function runPacker(context: Context, run: PackerRun, span: Span): P
 /** What a line like `==> qemu.web: Waiting for SSH to become available...` says. */
 function stepOf(text: string): string {
   return (
-    text
-      .trim()
-      .replace(/^=+>\s*/, '')
-      .replace(/^[\w.-]+:\s*/, '')
+    withoutMarks(text)
       .replace(/\.{3}$/, '')
       .split('\n')[0]
       ?.slice(0, 100) ?? ''
   );
+}
+
+/** Without the arrow and the name of the build before it. */
+function withoutMarks(text: string): string {
+  return text
+    .trim()
+    .replace(/^(=+|-+)>\s*/, '')
+    .replace(/^[\w-]+\.[\w-]+:\s*/, '');
 }
 
 function hintFor(said: string): string {

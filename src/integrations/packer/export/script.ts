@@ -28,7 +28,7 @@ const FETCH = `fetch() { # fetch URL SHA256 FILE
 export function script(about: string, parts: readonly string[]): string {
   const text = parts.filter((part) => part !== '').join('\n\n');
   const environment = Object.entries(GUEST_ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
-  const functions = [PUT, FETCH].filter((helper) => new RegExp(`^${helper.slice(0, helper.indexOf('('))} `, 'm').test(text));
+  const functions = [PUT, FETCH].filter((helper) => new RegExp(String.raw`(^|\| )${helper.slice(0, helper.indexOf('('))} `, 'm').test(text));
   return [`#!/bin/sh`, ...about.split('\n').map((line) => `# ${line}`), 'set -eu', `export ${environment.join(' ')}`, 'cd /', '', ...functions, text, ''].join(
     '\n',
   );

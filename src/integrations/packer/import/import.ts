@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { IngotError } from '../../../base/errors.ts';
 import type { Host } from '../../../base/host.ts';
 import type { Release } from '../../../catalog/schema.ts';
+import { escapeReferences } from '../../../template/variables.ts';
 import type { Build, Note, PackerTemplate, Part } from './packer-template.ts';
 import { readProvisioner, type FindFile, type ImportedStep } from './provisioners.ts';
 import { ImportScope } from './scope.ts';
@@ -122,10 +123,10 @@ export function nameFor(text: string): string | undefined {
   return name === '' ? undefined : name;
 }
 
-/** Two brackets begin a variable of ingot's in every text. */
+/** What looks like a variable of ingot's is none. */
 function escaped<T>(value: T): T;
 function escaped(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll(/\\*\{\{/g, (found) => `\\${found}`);
+  if (typeof value === 'string') return escapeReferences(value);
   if (Array.isArray(value)) return value.map((item) => escaped(item));
   if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
   return value;
