@@ -17,11 +17,19 @@ export const PACKER_RELEASES = [
   'alpine-3.22',
 ] as const;
 
-export const PACKER_ACCOUNT: BuildAccount = { name: 'packer', password: 'a password', hash: `$6$salt$${'a'.repeat(86)}` };
+export const PACKER_ACCOUNT: BuildAccount = {
+  name: 'packer',
+  privateKey: 'a private key\n',
+  publicKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJlK0aTCWVZfSmnCrWk6YVFwXlfHcZHx0xXlgK0q9m5N packer',
+};
 
 /** What a project is made of: a release, and a template that says something more. */
 export async function packerOrigin(id: string, more: Partial<ResolvedTemplate> = {}): Promise<Origin> {
   const release = findRelease(await shippedCatalog(), id);
   const base = { kind: 'release', release: id } as const;
-  return { template: { ...SAMPLE_TEMPLATE, name: parseName(id, 'an image'), base, ...more }, release, architecture: 'amd64' };
+  return {
+    template: { ...SAMPLE_TEMPLATE, name: parseName(id, 'an image'), base, ...more },
+    release,
+    architecture: 'amd64',
+  };
 }

@@ -1,24 +1,39 @@
+import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { randomId, type Host } from '../../../base/host.ts';
-import { hashPassword } from '../../../platforms/local/password.ts';
+import type { Home } from '../../../base/home.ts';
+import type { Host } from '../../../base/host.ts';
+import { makeScratch } from '../../../base/scratch.ts';
 import type { BuildAccount, Origin } from './project.ts';
 
 /** The account that a build makes, uses and removes; platforms never know of it. */
 const NAME = 'packer';
 
-/**
- * An account with a password of its own, since a machine that is being built can often be reached from the network. Needs openssl; throws what hashing
- * throws.
- */
-export async function makeAccount(host: Pick<Host, 'processes' | 'random'>): Promise<BuildAccount> {
-  const password = randomId(host.random, 16);
-  return { name: NAME, password, hash: await hashPassword(host, password) };
+/** An account with a key of its own, made for one project. Throws what ssh-keygen fails with. */
+export async function makeAccount(host: Host, home: Home): Promise<BuildAccount> {
+  await using scratch = await makeScratch(host, home, 'a key for Packer');
+  const path = join(scratch.path, 'key');
+  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'packer', '-f', path]);
+  const [privateKey, publicKey] = await Promise.all([host.files.read(path), host.files.read(`${path}.pub`)]);
+  return {
+    name: NAME,
+    privateKey: Buffer.from(privateKey).toString(),
+    publicKey: Buffer.from(publicKey).toString().trim(),
+  };
 }
 
 /** What cloud-init is told so that Packer can log in. */
-export function userData({ name, hash }: BuildAccount): string {
-  const user = { name, lock_passwd: false, passwd: hash, shell: '/bin/sh', sudo: 'ALL=(ALL) NOPASSWD:ALL', doas: [`permit nopass ${name}`] };
-  return `#cloud-config\n${stringify({ users: [user], ssh_pwauth: true })}`;
+export function userData({ name, publicKey }: BuildAccount): string {
+  // `*` lets nobody in by a password; a locked account would keep keys out too, where PAM is not used.
+  const user = {
+    name,
+    lock_passwd: false,
+    passwd: '*',
+    shell: '/bin/sh',
+    sudo: 'ALL=(ALL) NOPASSWD:ALL',
+    doas: [`permit nopass ${name}`],
+    ssh_authorized_keys: [publicKey],
+  };
+  return `#cloud-config\n${stringify({ users: [user] }, { lineWidth: 0 })}`;
 }
 
 export function metaData({ template }: Pick<Origin, 'template'>): string {

@@ -36,7 +36,14 @@ function codeOf(work: () => unknown): string {
   throw new Error('nothing was wrong');
 }
 
-const PROGRAM = { env: {}, secrets: {}, network: true, maxAge: 1, booted: false, timeout: 60 } as const;
+const PROGRAM = {
+  env: {},
+  secrets: {},
+  network: true,
+  maxAge: 1,
+  booted: false,
+  timeout: 60,
+} as const;
 
 describe('a project', () => {
   test.each(PACKER_RELEASES)('of %s has a source for each builder, answers, and scripts in order', async (id) => {
@@ -101,13 +108,19 @@ describe('a project', () => {
     expect(textOf(project, 'build.pkr.hcl')).toContain('environment_vars = ["TOKEN=${var.secret_api_token}"]');
     expect(textOf(project, 'variables.pkr.hcl')).toMatch(/variable "secret_api_token" \{\n {2}type +=.*\n {2}description.*\n {2}sensitive/);
     expect(textOf(project, 'README.md')).toContain('PKR_VAR_secret_api_token');
-    const holders = project.files.filter((file) => 'content' in file && Buffer.from(file.content).includes(PACKER_ACCOUNT.password));
-    expect(holders.map(({ path, mode }) => [path, mode])).toEqual([['build.auto.pkrvars.hcl', 0o600]]);
+    const holders = project.files.filter((file) => 'content' in file && Buffer.from(file.content).includes(PACKER_ACCOUNT.privateKey));
+    expect(holders.map(({ path, mode }) => [path, mode])).toEqual([['build_key', 0o600]]);
   });
 
   test('says what it does not carry over', async () => {
     const { template } = await packerOrigin('debian-12');
-    const project = hcl(await packerOrigin('debian-12', { tests: [{ port: 80, protocol: 'tcp' }], labels: { a: 'b' }, disk: { ...template.disk, lvm: true } }));
+    const project = hcl(
+      await packerOrigin('debian-12', {
+        tests: [{ port: 80, protocol: 'tcp' }],
+        labels: { a: 'b' },
+        disk: { ...template.disk, lvm: true },
+      }),
+    );
     expect(project.notCarried).toEqual([
       expect.stringMatching(/^its test is not run/),
       expect.stringMatching(/^its labels/),
@@ -126,12 +139,16 @@ describe('a project', () => {
   test('from an image starts from its disk, and gives cloud-init the account', async () => {
     const origin: Origin = {
       ...(await packerOrigin('debian-12')),
-      image: { reference: 'debian-12:latest', url: 'disk/debian-12.qcow2', checksum: `sha256:${'0'.repeat(64)}` },
+      image: {
+        reference: 'debian-12:latest',
+        url: 'disk/debian-12.qcow2',
+        checksum: `sha256:${'0'.repeat(64)}`,
+      },
     };
     const project = hcl(origin, ['qemu']);
     expect(textOf(project, 'qemu.pkr.hcl')).toMatch(/disk_image +=\s+true/);
     expect(textOf(project, 'qemu.pkr.hcl')).toContain('ds=nocloud-net;s=http://{{ .HTTPIP }}:{{ .HTTPPort }}/');
-    expect(textOf(project, 'http/user-data')).toContain(PACKER_ACCOUNT.hash);
+    expect(textOf(project, 'http/user-data')).toContain(PACKER_ACCOUNT.publicKey);
   });
 });
 
@@ -150,7 +167,12 @@ describe('scripts', () => {
     try {
       await fc.assert(
         fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (contents) => {
-          const files = contents.map((content, i) => ({ path: join(folder, `a b'${i}`), content, mode: '0640', owner }));
+          const files = contents.map((content, i) => ({
+            path: join(folder, `a b'${i}`),
+            content,
+            mode: '0640',
+            owner,
+          }));
           await run(script('a test', [putFiles(files)]));
           for (const { path, content } of files) expect(await readFile(path, 'utf8')).toBe(content);
           expect((await stat(files[0]?.path ?? '')).mode & 0o777).toBe(0o640);
@@ -190,7 +212,12 @@ describe('scripts', () => {
 });
 
 describe('the folder', () => {
-  const manifest = { name: 'web', release: 'debian-12', builders: ['qemu'], secrets: [] } satisfies Parameters<typeof writeFolder>[3]['manifest'];
+  const manifest = {
+    name: 'web',
+    release: 'debian-12',
+    builders: ['qemu'],
+    secrets: [],
+  } satisfies Parameters<typeof writeFolder>[3]['manifest'];
   const file = (path: string, content: string): ProjectFile => ({ path, content, mode: 0o644 });
 
   test('appears whole, is not replaced without force, and force leaves files of others', async () => {
@@ -202,7 +229,9 @@ describe('the folder', () => {
     expect(await at.host.files.list(folder)).toEqual(['a', 'ingot-packer.json', 'sub']);
     await expect(write([file('a', '2')])).rejects.toMatchObject({ code: 'packer-folder-exists' });
     await writeFile(join(folder, 'mine'), 'mine');
-    await expect(write([file('mine', '2')], true)).rejects.toMatchObject({ code: 'packer-file-foreign' });
+    await expect(write([file('mine', '2')], true)).rejects.toMatchObject({
+      code: 'packer-file-foreign',
+    });
     await write([file('a', '2'), file('c', '2')], true);
     expect(await readFile(join(folder, 'a'), 'utf8')).toBe('2');
     expect(await readFile(join(folder, 'mine'), 'utf8')).toBe('mine');

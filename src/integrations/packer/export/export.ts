@@ -42,7 +42,7 @@ export async function exportProject(context: Context, request: Request, options:
   const builders = chosenBuilders(options.builders, found);
   const folder = folderFor(found.template.name);
   await checkFolder(host, folder, options.force);
-  const account = await makeAccount(host);
+  const account = await makeAccount(host, home);
   const { template, release } = found;
   let made: ReturnType<typeof makeProject> | undefined;
   // What is wrong with the template is told before a disk is written.
@@ -51,15 +51,34 @@ export async function exportProject(context: Context, request: Request, options:
     host,
     home,
     folder,
-    { manifest: { name: template.name, release: release.id, builders: [...builders], secrets: secretsOf(found) }, force: options.force },
+    {
+      manifest: {
+        name: template.name,
+        release: release.id,
+        builders: [...builders],
+        secrets: secretsOf(found),
+      },
+      force: options.force,
+    },
     async (part) => {
       const disk = found.from === undefined ? undefined : await writeDisk(context, found.from, part);
-      made ??= makeProject(disk === undefined ? found : { ...found, image: disk.image }, { ...options, builders, account });
+      made ??= makeProject(disk === undefined ? found : { ...found, image: disk.image }, {
+        ...options,
+        builders,
+        account,
+      });
       return [...made.files, ...(disk === undefined ? [] : [disk.file])];
     },
   );
   if (made === undefined) throw new IngotError('internal', 'internal', 'a project was written without being made');
-  return { folder, name: template.name, release: release.id, builders, files: made.files.map(({ path }) => path), notCarried: made.notCarried };
+  return {
+    folder,
+    name: template.name,
+    release: release.id,
+    builders,
+    files: made.files.map(({ path }) => path),
+    notCarried: made.notCarried,
+  };
 }
 
 /** Throws `packer-builder-unfit` for a builder that cannot start from an image of ingot's. */
@@ -97,5 +116,8 @@ async function writeDisk(
     }),
   );
   const { hex } = await files.sha256(out);
-  return { image: { reference, url: path, checksum: `sha256:${hex}` }, file: { path, mode: 0o644, source: out, sha256: hex } };
+  return {
+    image: { reference, url: path, checksum: `sha256:${hex}` },
+    file: { path, mode: 0o644, source: out, sha256: hex },
+  };
 }

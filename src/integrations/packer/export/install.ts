@@ -41,9 +41,19 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
     kind,
     url,
     checksum: installer.checksum === undefined ? undefined : `file:${installer.checksum.url}`,
-    files: packedAnswers(answers).map(({ name, content }) => ({ path: `http/${name}`, content, mode: 0o644 })),
+    files: packedAnswers(answers).map(({ name, content }) => ({
+      path: `http/${name}`,
+      content,
+      mode: 0o644,
+    })),
     bootCommand: bootCommand(
-      { kind, release, firmware: firmwareOf(origin), server: PACKER_SERVER, overlay: answers.overlay },
+      {
+        kind,
+        release,
+        firmware: firmwareOf(origin),
+        server: PACKER_SERVER,
+        overlay: answers.overlay,
+      },
       words.map((word) => word.replaceAll(SERVER, PACKER_SERVER)),
     ),
   };
@@ -56,7 +66,7 @@ export function firmwareOf({ template, release, architecture }: Pick<Origin, 'te
 }
 
 /** The least that an installer has to be told: the rest is done by scripts, which every builder runs alike. */
-function installFacts(origin: Origin, { name, hash }: BuildAccount): InstallFacts {
+function installFacts(origin: Origin, { name, publicKey }: BuildAccount): InstallFacts {
   const { template, release, architecture } = origin;
   const { system, disk } = template;
   // Media that hold no packages are told where they are.
@@ -69,7 +79,7 @@ function installFacts(origin: Origin, { name, hash }: BuildAccount): InstallFact
     keyboard: system.keymap ?? 'us',
     timezone: system.timezone ?? 'Etc/UTC',
     disk: { device: 'first', firmware: firmwareOf(origin), filesystem: disk.filesystem },
-    users: [{ name, passwordHash: hash, sshKeys: [], sudo: true }],
+    users: [{ name, sshKeys: [publicKey], sudo: true }],
     packages: [],
     network: { kind: 'dhcp' },
     ...(mirror === undefined ? {} : { mirror }),

@@ -11,6 +11,7 @@ import { pieces, secretsOf } from './pieces.ts';
 import { sourceName, type BuildAccount, type Origin, type PackerSource, type Piece, type ProjectFile } from './project.ts';
 import { readme } from './readme.ts';
 import { secretName } from './script.ts';
+import { KEY_FILE } from './ssh.ts';
 import { variable } from './variable.ts';
 
 export type ProjectFormat = 'hcl' | 'json';
@@ -36,7 +37,11 @@ export function makeProject(origin: Origin, options: ProjectOptions): Project {
   const { format, builders, account } = options;
   const installs = origin.image === undefined && builders.some((name) => BUILDERS[name].installs);
   const installed = installs ? installation(origin, account) : undefined;
-  const input: BuilderInput = { ...origin, account, ...(installed === undefined ? {} : { installation: installed }) };
+  const input: BuilderInput = {
+    ...origin,
+    account,
+    ...(installed === undefined ? {} : { installation: installed }),
+  };
   const parts = pieces(origin);
   const left = notCarried(origin);
   const secrets = secretsOf(origin);
@@ -55,12 +60,21 @@ export function makeProject(origin: Origin, options: ProjectOptions): Project {
   ];
   const extension = format === 'hcl' ? 'hcl' : 'json';
   const files: ProjectFile[] = [
-    ...sources.map(({ name, items }) => ({ path: `${name}.pkr.${extension}`, mode: 0o644, content: format === 'hcl' ? writeHcl(items) : writeHclJson(items) })),
-    passwordFile(format, account),
+    ...sources.map(({ name, items }) => ({
+      path: `${name}.pkr.${extension}`,
+      mode: 0o644,
+      content: format === 'hcl' ? writeHcl(items) : writeHclJson(items),
+    })),
+    // Only who builds may read it.
+    { path: KEY_FILE, mode: 0o600, content: account.privateKey },
     ...(installed?.files ?? []),
     ...cloudInitFiles(origin, builders, account),
     ...parts.flatMap((part) => part.files),
-    { path: 'README.md', mode: 0o644, content: readme({ input, options, secrets, notCarried: left }) },
+    {
+      path: 'README.md',
+      mode: 0o644,
+      content: readme({ input, options, secrets, notCarried: left }),
+    },
   ];
   const paths = files.map(({ path }) => path);
   const twice = paths.find((path, i) => paths.indexOf(path) !== i);
@@ -75,19 +89,46 @@ function variables(input: BuilderInput, secrets: readonly string[]): HclBlock[] 
 
   return [
     ...mediumVariables(image, installed),
-    variable('cpus', { type: 'number', value: 2, least: 1, description: 'Processors of the machine while it is built.' }),
-    variable('memory', { type: 'number', value: 2048, least: 512, description: 'MiB of its memory. Most installers need 2048.' }),
+    variable('cpus', {
+      type: 'number',
+      value: 2,
+      least: 1,
+      description: 'Processors of the machine while it is built.',
+    }),
+    variable('memory', {
+      type: 'number',
+      value: 2048,
+      least: 512,
+      description: 'MiB of its memory. Most installers need 2048.',
+    }),
     variable('disk_size', {
       type: 'number',
       value: Math.max(Math.ceil(template.disk.size / 2 ** 20), image === undefined ? DISK_DEFAULT : 0),
       least: 1024,
       description: 'MiB of its disk. The root of a machine that is made of it grows.',
     }),
-    variable('boot_wait', { type: 'string', value: '5s', description: "How long to wait for the medium's menu before typing." }),
-    variable('ssh_username', { type: 'string', value: account.name, description: 'The account that the answers make; it is removed at the end.' }),
-    variable('ssh_password', { type: 'string', sensitive: true, description: 'Its password. The answers hold its hash: change both together.' }),
-    variable('ssh_timeout', { type: 'string', value: '30m', description: 'How long an installation, and a start, may take.' }),
-    ...secrets.map((secret) => variable(secretName(secret), { type: 'string', sensitive: true, description: `What ingot calls the secret ${secret}.` })),
+    variable('boot_wait', {
+      type: 'string',
+      value: '5s',
+      description: "How long to wait for the medium's menu before typing.",
+    }),
+    variable('ssh_username', {
+      type: 'string',
+      value: account.name,
+      description: 'The account that the answers make; it is removed at the end.',
+    }),
+    variable('ssh_timeout', {
+      type: 'string',
+      value: '30m',
+      description: 'How long an installation, and a start, may take.',
+    }),
+    ...secrets.map((secret) =>
+      variable(secretName(secret), {
+        type: 'string',
+        sensitive: true,
+        description: `What ingot calls the secret ${secret}.`,
+      }),
+    ),
   ];
 }
 
@@ -103,7 +144,11 @@ function mediumVariables(image: Origin['image'], installed: Installation | undef
   if (installed === undefined) return [];
   const given = (value: string | undefined): { value?: string } => (value === undefined ? {} : { value });
   return [
-    variable('iso_url', { type: 'string', ...given(installed.url), description: 'Address or path of the medium that installs.' }),
+    variable('iso_url', {
+      type: 'string',
+      ...given(installed.url),
+      description: 'Address or path of the medium that installs.',
+    }),
     variable('iso_checksum', { type: 'string', ...given(installed.checksum), description: sum }),
   ];
 }
@@ -152,14 +197,6 @@ function requiredPlugins(builders: readonly BuilderName[]): HclItem[] {
       [block('required_plugins', [], args(Object.fromEntries([...plugins].map(([name, { source, version }]) => [name, { version, source }]))))],
     ),
   ];
-}
-
-/** Only who builds may read it. */
-function passwordFile(format: ProjectFormat, { password }: BuildAccount): ProjectFile {
-  const items = [comment('For this build alone; its hash is in the answers.'), ...args({ ssh_password: password })];
-  return format === 'hcl'
-    ? { path: 'build.auto.pkrvars.hcl', mode: 0o600, content: writeHcl(items) }
-    : { path: 'build.auto.pkrvars.json', mode: 0o600, content: writeHclJson(args({ ssh_password: password })) };
 }
 
 function cloudInitFiles(origin: Origin, builders: readonly BuilderName[], account: BuildAccount): ProjectFile[] {

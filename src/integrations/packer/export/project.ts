@@ -29,9 +29,10 @@ export interface Origin {
 /** The machine's account that Packer logs in as; it is gone from the result. */
 export interface BuildAccount {
   readonly name: string;
-  readonly password: string;
-  /** crypt(5). */
-  readonly hash: string;
+  /** In OpenSSH's form, for this project alone. */
+  readonly privateKey: string;
+  /** A line of authorized_keys. */
+  readonly publicKey: string;
 }
 
 /** One step of the build in the machine: what it runs, and the files that it brings. */

@@ -2,6 +2,7 @@ import { BUILDERS } from './builders/builders.ts';
 import type { BuilderInput } from './builders/builder.ts';
 import type { ProjectOptions } from './make-project.ts';
 import { sourceName } from './project.ts';
+import { KEY_FILE } from './ssh.ts';
 import { secretName } from './script.ts';
 
 export interface ReadmeInput {
@@ -39,8 +40,8 @@ ${builders.includes('qemu') ? `\nWithout KVM: \`-var accelerator=tcg\`. \`ingot 
 \`variables.pkr.${format}\` has what all builders share, each builder's file its own. Values that stand for yours (\`example.org\`, \`change-me\`) have to be
 replaced: by \`-var\`, by \`PKR_VAR_name\` in the environment, or in a file \`mine.auto.pkrvars.${format}\`.
 ${secrets.length === 0 ? '' : `\nSecrets come from the environment, so that no file holds them: ${secrets.map((secret) => `\`PKR_VAR_${secretName(secret)}\``).join(', ')}.\n`}${installation !== undefined && installation.checksum === undefined ? `\nThe medium has to be given, with its checksum: \`-var iso_url=… -var iso_checksum=sha256:…\`.\n` : ''}
-The account \`${options.account.name}\` is there for the build alone: its password is in \`build.auto.pkrvars.${format}\`, its hash in the answers, and it is removed
-before the machine goes off. \`ssh_timeout\` (30 minutes) and 100 handshakes outlast an installation by emulation.
+The account \`${options.account.name}\` is there for the build alone: its key is \`${KEY_FILE}\`, made for this project, and it is removed before the machine goes off.
+Keep the key out of version control; another one has to be told to the answers as well. \`ssh_timeout\` (30 minutes) and 100 handshakes outlast an installation by emulation.
 
 ## What did not carry over
 
