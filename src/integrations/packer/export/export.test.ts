@@ -166,7 +166,7 @@ describe('scripts', () => {
     const folder = await mkdtemp(join(tmpdir(), 'ingot-'));
     try {
       await fc.assert(
-        fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (contents) => {
+        fc.asyncProperty(fc.array(text, { minLength: 10, maxLength: 20 }), async (contents) => {
           const files = contents.map((content, i) => ({
             path: join(folder, `a b'${i}`),
             content,
@@ -177,7 +177,7 @@ describe('scripts', () => {
           for (const { path, content } of files) expect(await readFile(path, 'utf8')).toBe(content);
           expect((await stat(files[0]?.path ?? '')).mode & 0o777).toBe(0o640);
         }),
-        { numRuns: 25 },
+        { numRuns: 4 },
       );
     } finally {
       await rm(folder, { recursive: true });
