@@ -7,12 +7,15 @@ import type { BuildAccount, Origin } from './project.ts';
 
 /** The account that a build makes, uses and removes; platforms never know of it. */
 const NAME = 'packer';
+/** By this its key is found again: cloud-init also writes it for root, with a word on whom to log in as. */
+const KEY_NAME = 'ingot-packer-build';
+const ROOT_KEYS = '/root/.ssh/authorized_keys';
 
 /** An account with a key of its own, made for one project. Throws what ssh-keygen fails with. */
 export async function makeAccount(host: Host, home: Home): Promise<BuildAccount> {
   await using scratch = await makeScratch(host, home, 'a key for Packer');
   const path = join(scratch.path, 'key');
-  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'packer', '-f', path]);
+  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', KEY_NAME, '-f', path]);
   const [privateKey, publicKey] = await Promise.all([host.files.read(path), host.files.read(`${path}.pub`)]);
   return {
     name: NAME,
@@ -58,5 +61,7 @@ function hasDoas({ release, image }: Pick<Origin, 'release' | 'image'>): boolean
 export function leaving(origin: Pick<Origin, 'release' | 'image'>): string {
   const account = `"$${hasDoas(origin) ? 'DOAS_USER' : 'SUDO_USER'}"`;
   const remove = origin.release.family === 'alpine' ? 'deluser --remove-home' : 'userdel -f -r';
-  return `rm -f /etc/sudoers.d/90-${NAME} /etc/sudoers.d/90-cloud-init-users /etc/doas.d/90-${NAME}.conf /etc/doas.d/cloud-init.conf; ${remove} ${account} || exit 1; sync`;
+  const files = [`/etc/sudoers.d/90-${NAME}`, '/etc/sudoers.d/90-cloud-init-users', `/etc/doas.d/90-${NAME}.conf`, '/etc/doas.d/cloud-init.conf'];
+  const keys = `sed -i /${KEY_NAME}/d ${ROOT_KEYS} 2>/dev/null || true; [ -s ${ROOT_KEYS} ] || rm -f ${ROOT_KEYS}`;
+  return `rm -f ${files.join(' ')}; ${keys}; ${remove} ${account} || exit 1; sync`;
 }
