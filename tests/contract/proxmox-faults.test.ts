@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { publishLab, type PublishLab } from '../support/publish-lab.ts';
-import type { Transport } from '../../src/platforms/proxmox/transport.ts';
+import type { Transport } from '../../src/platforms/transport.ts';
 import { listPublications } from '../../src/publish/journal.ts';
 
 /*

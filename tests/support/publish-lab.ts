@@ -7,7 +7,7 @@ import type { Clock, Host } from '../../src/base/host.ts';
 import { openSecrets } from '../../src/base/secrets.ts';
 import { hostPath, parseName } from '../../src/base/types.ts';
 import type { ExportedDisk, Platform, PlatformContext, PublishedImage } from '../../src/platforms/platform.ts';
-import { httpsTransport, type Transport } from '../../src/platforms/proxmox/transport.ts';
+import { httpsTransport, type Transport } from '../../src/platforms/transport.ts';
 import { openProxmox } from '../../src/platforms/proxmox/platform.ts';
 import type { ProxmoxTarget } from '../../src/platforms/proxmox/target.ts';
 import { publishedImage } from '../../src/publish/image.ts';

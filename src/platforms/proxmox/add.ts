@@ -1,9 +1,10 @@
 import { IngotError } from '../../base/errors.ts';
 import type { PlatformContext } from '../platform.ts';
-import { shownCertificate } from './certificate.ts';
+import { shownCertificate } from '../certificate.ts';
+import { parseFingerprint, type Trust } from '../trust.ts';
 import { clientWith, realTransport, type MakeTransport } from './open.ts';
 import { serverVersion } from './probe.ts';
-import { parseFingerprint, parseServerUrl, parseTokenId, type ProxmoxTarget, type Trust } from './target.ts';
+import { parseServerUrl, parseTokenId, type ProxmoxTarget } from './target.ts';
 
 export interface NewTarget {
   readonly name: string;

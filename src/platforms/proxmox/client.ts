@@ -8,7 +8,7 @@ import { KeyedQueue } from './keyed-queue.ts';
 import { uploadBody, type UploadFile } from './multipart.ts';
 import { encodeRequest, type PveRequest } from './requests.ts';
 import { followTask, settleTasks, type ClientHost, type Matching } from './tasks.ts';
-import type { Answer, Message, Transport } from './transport.ts';
+import type { Answer, Message, Transport } from '../transport.ts';
 
 export interface ClientOptions {
   readonly tokenId: string;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { IngotError, type ErrorClass, type Problem } from '../../base/errors.ts';
 import { describeRequest, type PveRequest } from './requests.ts';
-import type { Answer } from './transport.ts';
+import type { Answer } from '../transport.ts';
 
 const bodySchema = z.looseObject({ message: z.string().nullish(), errors: z.record(z.string(), z.unknown()).nullish() });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { IngotError } from '../../base/errors.ts';
 import type { HostPath } from '../../base/types.ts';
-import type { StreamBody } from './transport.ts';
+import type { StreamBody } from '../transport.ts';
 
 export interface UploadFile {
   readonly path: HostPath;

@@ -1,18 +1,6 @@
 import * as z from 'zod';
 import { IngotError } from '../../base/errors.ts';
-
-const FINGERPRINT = /^[0-9A-F]{2}(?::[0-9A-F]{2}){31}$/;
-
-/**
- * What vouches for the server: the one certificate whose SHA-256 fingerprint was agreed to, certificates that a CA of the user's signed, or those
- * that the system trusts.
- */
-export const trustSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('fingerprint'), sha256: z.string().regex(FINGERPRINT) }),
-  z.strictObject({ kind: z.literal('ca'), pem: z.string().min(1) }),
-  z.strictObject({ kind: z.literal('system') }),
-]);
-export type Trust = z.output<typeof trustSchema>;
+import { trustSchema } from '../trust.ts';
 
 /** What holds for every publication to a target, unless a command says something else. */
 export const proxmoxDefaultsSchema = z.strictObject({
@@ -70,18 +58,5 @@ export function parseTokenId(text: string): string {
     hint: secret
       ? 'Give what stands before the equals sign; you are asked for the rest.'
       : 'It is USER@REALM!NAME, as in ingot@pve!home: the web interface shows it under Datacenter, Permissions, API Tokens.',
-  });
-}
-
-/** A SHA-256 fingerprint as it is kept: upper-case pairs with colons, however it was written. Throws `fingerprint-invalid`. */
-export function parseFingerprint(text: string): string {
-  const digits = text
-    .replace(/^sha256[:\s]/i, '')
-    .replaceAll(/[:\s]/g, '')
-    .toUpperCase();
-  const written = (digits.match(/../g) ?? []).join(':');
-  if (FINGERPRINT.test(written)) return written;
-  throw new IngotError('usage', 'fingerprint-invalid', `"${text}" is not a SHA-256 fingerprint`, {
-    hint: 'It is 32 pairs of hexadecimal digits: the web interface shows it under the node, System, Certificates.',
   });
 }

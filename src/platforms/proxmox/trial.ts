@@ -11,7 +11,7 @@ import { factsOf } from './facts.ts';
 import { destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
 import { isTrialOf, trialNotes } from './notes.ts';
 import { REQUESTS } from './requests.ts';
-import { guestChecks } from './trial-login.ts';
+import { guestChecks } from '../guest-login.ts';
 import { guestOf } from './vm-config.ts';
 import { ensureSshKey } from '../local/ssh.ts';
 

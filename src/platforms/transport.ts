@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { Agent, buildConnector, request, errors } from 'undici';
-import { IngotError } from '../../base/errors.ts';
-import type { Trust } from './target.ts';
+import { IngotError } from '../base/errors.ts';
+import type { Trust } from './trust.ts';
 
 /** A body that is longer than one wants in memory; `length` is exact. */
 export interface StreamBody {
@@ -14,7 +14,7 @@ export interface StreamBody {
 
 export interface Message {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Path and query, with /api2/json. */
+  /** Path and query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | StreamBody;
@@ -23,7 +23,7 @@ export interface Message {
 
 export interface Answer {
   readonly status: number;
-  /** The reason phrase, in which Proxmox VE says what is wrong. */
+  /** The reason phrase, in which Proxmox VE says what is wrong; others say it in the body. */
   readonly reason: string;
   /** The server's clock. */
   readonly date: string | undefined;
@@ -37,6 +37,19 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+/** What helps with this kind of server, for errors. */
+export interface TransportHints {
+  readonly unreachable: string;
+  readonly untrusted: string;
+  readonly changed: string;
+}
+
+const HINTS: TransportHints = {
+  unreachable: 'Check the address and port, a firewall between, and whether the server is up.',
+  untrusted: 'Nothing was sent. `ingot target add` pins its fingerprint, or takes the CA that signed it with --ca.',
+  changed: 'Nothing was sent. If the certificate was renewed, compare the fingerprint on the server, then run `ingot target add` again with --replace.',
+};
+
 /** Seconds for the connection, and for an answer to a request that is not an upload. */
 const [CONNECT_LIMIT, ANSWER_LIMIT] = [15, 120];
 /** Seconds without a byte taken after which an upload counts as lost. */
@@ -46,9 +59,9 @@ const LARGEST_ANSWER = 64 * 2 ** 20;
 
 /**
  * HTTPS to one server. The certificate is looked at on every connection, before a byte of a request, and with it the token, is handed to the
- * connection; nothing is set for the process as a whole.
+ * connection; nothing is set for the process as a whole. Plain HTTP is spoken where the address says so: whether it may is decided before.
  */
-export function httpsTransport(url: string, trust: Trust): Transport {
+export function httpsTransport(url: string, trust: Trust, hints: TransportHints = HINTS): Transport {
   const connector = buildConnector({
     // The one certificate that is pinned is checked below: it is signed by nobody that one knows.
     rejectUnauthorized: trust.kind !== 'fingerprint',
@@ -62,7 +75,7 @@ export function httpsTransport(url: string, trust: Trust): Transport {
   const agent = new Agent({
     connect: (options, callback) =>
       connector(options, (...[error, socket]) => {
-        const refused = error ?? refusal(socket, trust);
+        const refused = error ?? refusal(socket, trust, hints);
         if (refused === undefined && socket !== null) return callback(null, socket);
         socket?.destroy();
         return callback(refused ?? new Error('no connection'), null);
@@ -72,20 +85,20 @@ export function httpsTransport(url: string, trust: Trust): Transport {
     // An answer is waited for before the next request is sent.
     pipelining: 1,
   });
-  return { send: (message) => send(agent, url, message), close: () => agent.destroy() };
+  return { send: (message) => send(agent, url, hints, message), close: () => agent.destroy() };
 }
 
-function refusal(socket: Socket | TLSSocket | null, trust: Trust): Error | undefined {
+function refusal(socket: Socket | TLSSocket | null, trust: Trust, hints: TransportHints): Error | undefined {
   if (trust.kind !== 'fingerprint') return undefined;
   const seen = socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : undefined;
   if (seen === trust.sha256) return undefined;
   return new IngotError('verification', 'certificate-changed', 'The server shows another certificate than the one that was agreed to', {
     detail: `agreed to  ${trust.sha256}\nshown      ${seen ?? '(none)'}`,
-    hint: 'The token was not sent. If the certificate was renewed, compare the fingerprint in the web interface (node, System, Certificates), then run `ingot target add` again with --replace.',
+    hint: hints.changed,
   });
 }
 
-async function send(agent: Agent, url: string, message: Message): Promise<Answer> {
+async function send(agent: Agent, url: string, hints: TransportHints, message: Message): Promise<Answer> {
   const { method, path, body } = message;
   const stalled = new AbortController();
   let sent = false;
@@ -122,7 +135,7 @@ async function send(agent: Agent, url: string, message: Message): Promise<Answer
     return { status: answer.statusCode, reason: answer.statusText, date: typeof date === 'string' ? date : undefined, text: await textOf(answer.body) };
   } catch (error) {
     if (message.signal.aborted) throw new IngotError('interrupted', 'interrupted', 'Stopped before the server had answered', { cause: error });
-    throw failure(error, url, { sent, stalled: stalled.signal.aborted });
+    throw failure(error, url, hints, { sent, stalled: stalled.signal.aborted });
   } finally {
     clearTimeout(timer);
   }
@@ -144,14 +157,14 @@ const NOT_CONNECTED = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'E
 const UNTRUSTED = /^(?:CERT_|ERR_TLS_CERT|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH)/;
 
 /** What a failed exchange means: a request may be sent again without a thought only where the first was never sent. */
-function failure(error: unknown, url: string, about: { readonly sent: boolean; readonly stalled: boolean }): IngotError {
+function failure(error: unknown, url: string, hints: TransportHints, about: { readonly sent: boolean; readonly stalled: boolean }): IngotError {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) if (cause instanceof IngotError) return cause;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const words = error instanceof Error ? error.message : String(error);
   if (UNTRUSTED.test(code)) {
     return new IngotError('verification', 'certificate-untrusted', `Nothing vouches for the certificate of ${url}: ${words}`, {
       cause: error,
-      hint: 'The token was not sent. `ingot target add` pins its fingerprint, or takes the CA of the cluster with --ca (/etc/pve/pve-root-ca.pem).',
+      hint: hints.untrusted,
     });
   }
   if (error instanceof errors.RequestContentLengthMismatchError) {
@@ -160,7 +173,7 @@ function failure(error: unknown, url: string, about: { readonly sent: boolean; r
   if (!about.sent && NOT_CONNECTED.has(code)) {
     return new IngotError('upstream', 'server-unreachable', `${url} cannot be reached: ${words === '' ? code : words}`, {
       cause: error,
-      hint: 'Check the address and port (8006), a firewall between, and whether the node is up.',
+      hint: hints.unreachable,
     });
   }
   const how = about.stalled ? `it took no byte for ${STALL_LIMIT} s` : words;

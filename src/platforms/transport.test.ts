@@ -1,11 +1,11 @@
 import { expect, test, vi } from 'vitest';
-import { publishLab } from '../../../tests/support/publish-lab.ts';
-import { Simulator } from '../../../tests/simulators/proxmox/server.ts';
-import { selfSigned } from '../../../tests/simulators/proxmox/self-signed.ts';
-import { newProxmoxTarget } from './add.ts';
+import { publishLab } from '../../tests/support/publish-lab.ts';
+import { Simulator } from '../../tests/simulators/proxmox/server.ts';
+import { selfSigned } from '../../tests/simulators/proxmox/self-signed.ts';
+import { newProxmoxTarget } from './proxmox/add.ts';
 import { shownCertificate } from './certificate.ts';
-import { clientWith } from './open.ts';
-import { serverVersion } from './probe.ts';
+import { clientWith } from './proxmox/open.ts';
+import { serverVersion } from './proxmox/probe.ts';
 import { httpsTransport } from './transport.ts';
 
 // Each is several publications, with TLS; a busy machine takes its time.

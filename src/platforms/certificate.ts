@@ -1,5 +1,5 @@
 import { connect, type PeerCertificate } from 'node:tls';
-import { IngotError } from '../../base/errors.ts';
+import { IngotError } from '../base/errors.ts';
 
 export interface ShownCertificate {
   /** SHA-256, in upper-case pairs with colons. */
@@ -26,7 +26,7 @@ export async function shownCertificate(url: string, signal: AbortSignal): Promis
   const fail = (why: string): void =>
     shown.reject(
       new IngotError('upstream', 'server-unreachable', `${url} cannot be reached: ${why}`, {
-        hint: 'Check the address and port (8006), a firewall between, and whether the node is up.',
+        hint: 'Check the address and port, a firewall between, and whether the server is up.',
       }),
     );
   const stop = (): void => shown.reject(new IngotError('interrupted', 'interrupted', 'Stopped before the server had shown its certificate'));

@@ -1,8 +1,8 @@
-import type { Span } from '../../base/events.ts';
-import type { Argv } from '../../base/process.ts';
-import type { SshAccess } from '../local/guest-spec.ts';
-import { ANY_EXIT_CODE, sshOptionWords } from '../local/ssh.ts';
-import type { PlatformContext, TargetCheck } from '../platform.ts';
+import type { Span } from '../base/events.ts';
+import type { Argv } from '../base/process.ts';
+import type { SshAccess } from './local/guest-spec.ts';
+import { ANY_EXIT_CODE, sshOptionWords } from './local/ssh.ts';
+import type { PlatformContext, TargetCheck } from './platform.ts';
 
 /** Seconds until a login has to work, and cloud-init has to have ended. */
 const [LOGIN_LIMIT, CLOUD_INIT_LIMIT] = [180, 600];
