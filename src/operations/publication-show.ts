@@ -24,7 +24,7 @@ export default defineOperation({
     return input.vms ? { ...detail, vms: await usersOf(platform, new Journal(context, found)) } : detail;
   },
   render({ id, target, reference, digest, gate, state, made, vms, failure }, options) {
-    const link = { linked: 'linked clone', perhaps: 'perhaps a linked clone', full: 'full clone' } as const;
+    const link = { linked: 'linked clone', perhaps: 'perhaps a linked clone', source: 'made from it', full: 'full clone' } as const;
     return [
       styled(id, 'bold', options),
       `Target   ${target}`,

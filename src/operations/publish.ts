@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { targetCheckSchema } from '../platforms/platform.ts';
 import { requireTools } from '../doctor/install.ts';
 import { openPlatform } from '../publish/adapters.ts';
-import { dropExport, exportDisk, publishedImage } from '../publish/image.ts';
+import { dropExports, exportDisk, imageForGuest, publishedImage } from '../publish/image.ts';
 import { planPublication, publish, type PublishRequest } from '../publish/publish.ts';
 import { findTarget, targetReference } from '../publish/targets.ts';
 import { openStore } from '../store/store.ts';
@@ -65,9 +65,9 @@ export default defineOperation({
       places,
       machine,
       size: { virtual: image.details.disk.size, file },
-      exportDisk: async (format) => {
+      exportDisk: async (wish) => {
         await requireTools(context, ['qemu-img']);
-        return await exportDisk(context, stored, format);
+        return await exportDisk(context, await imageForGuest(stored, wish.guest), wish);
       },
       ssh: input.ssh,
       promote: input.promote,
@@ -79,7 +79,7 @@ export default defineOperation({
     }
     if (input.ssh) await requireTools(context, ['ssh', 'ssh-keygen']);
     const { publication, outcome, removed, kept } = await publish(context, request);
-    await dropExport(context, stored, 'qcow2');
+    await dropExports(context, stored);
     return {
       publication: publication.id,
       outcome,

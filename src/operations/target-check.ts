@@ -14,9 +14,9 @@ const MARKS: Readonly<Record<'passed' | 'failed' | 'warning', Cell>> = {
 
 export default defineOperation({
   name: 'target check',
-  summary: 'Look at a target: version, nodes, storages, and what the token may do',
+  summary: 'Look at a target: version, nodes or zones, storages, and what the key may do',
   description:
-    'Changes nothing. Each lack comes with the line that mends it, to be pasted into the shell of a node. Exits with 5 where something is missing without which nothing can be published.',
+    'Changes nothing. Each lack comes with what mends it: for Proxmox VE a line for the shell of a node, for CloudStack where to look in the web interface. Exits with 5 where something is missing without which nothing can be published.',
   kind: 'job',
   input: z.strictObject({ target: targetInput }),
   output: z.strictObject({ target: z.string(), findings: z.array(targetFindingSchema) }),
@@ -31,7 +31,7 @@ export default defineOperation({
     const rows = findings.map(({ name, result, detail }): Cell[] => [MARKS[result], name, detail]);
     const remedies = findings.flatMap(({ name, remedy }) => (remedy === undefined ? [] : [`# ${name}\n${remedy}`]));
     const table = renderTable([{ title: '' }, { title: 'WHAT' }, { title: 'FOUND', shrink: 'wrap' }], rows, options);
-    return remedies.length === 0 ? table : `${table}\n\nIn the shell of a node:\n\n${remedies.join('\n')}`;
+    return remedies.length === 0 ? table : `${table}\n\nWhat mends it (commands are for the shell of a node):\n\n${remedies.join('\n')}`;
   },
   exitCode: ({ findings }) => (findings.some(({ result }) => result === 'failed') ? 5 : 0),
 });

@@ -8,7 +8,7 @@ export default defineOperation({
   summary: 'List the connections to platforms',
   kind: 'query',
   input: z.strictObject({}),
-  output: z.strictObject({ targets: z.array(z.strictObject({ target: z.string(), url: z.string(), tokenId: z.string(), trust: z.string() })) }),
+  output: z.strictObject({ targets: z.array(z.strictObject({ target: z.string(), url: z.string(), tokenId: z.string().optional(), trust: z.string() })) }),
   examples: [{ command: 'ingot target list', does: 'what one can publish to' }],
   async run(_input, context) {
     const targets = await listTargets(context);
@@ -16,14 +16,14 @@ export default defineOperation({
       targets: targets.map((target) => ({
         target: targetReference(target),
         url: target.url,
-        tokenId: target.tokenId,
+        ...(target.platform === 'proxmox' ? { tokenId: target.tokenId } : {}),
         trust: target.trust.kind === 'fingerprint' ? target.trust.sha256 : target.trust.kind,
       })),
     };
   },
   render({ targets }, options) {
-    if (targets.length === 0) return 'There are no targets. `ingot target add` makes one: docs/proxmox.md tells how.';
-    const rows = targets.map(({ target, url, tokenId, trust }) => [target, url, tokenId, trust.includes(':') ? `${trust.slice(0, 23)}…` : trust]);
+    if (targets.length === 0) return 'There are no targets. `ingot target add` makes one: docs/proxmox.md and docs/cloudstack.md tell how.';
+    const rows = targets.map(({ target, url, tokenId, trust }) => [target, url, tokenId ?? '-', trust.includes(':') ? `${trust.slice(0, 23)}…` : trust]);
     return renderTable([{ title: 'TARGET' }, { title: 'URL' }, { title: 'TOKEN' }, { title: 'KNOWN BY', shrink: true }], rows, options);
   },
 });

@@ -38,6 +38,12 @@ async function tokenOf(input: { readonly target?: string | undefined; readonly t
   if (input.target !== undefined && input.tokenId !== undefined) {
     throw new IngotError('usage', 'token-twice', 'A target and a token are given', { hint: 'Give one of them.' });
   }
-  if (input.target !== undefined) return (await findTarget(context, input.target)).tokenId;
+  if (input.target !== undefined) {
+    const target = await findTarget(context, input.target);
+    if (target.platform === 'proxmox') return target.tokenId;
+    throw new IngotError('usage', 'target-unfit', `${input.target} is no Proxmox VE: CloudStack has keys of users, and roles`, {
+      hint: '`ingot target check` says what the role of its user lacks.',
+    });
+  }
   return parseTokenId(input.tokenId ?? DEFAULT_TOKEN);
 }

@@ -7,6 +7,8 @@ import type { PlatformContext, TargetCheck } from './platform.ts';
 /** Seconds until a login has to work, and cloud-init has to have ended. */
 const [LOGIN_LIMIT, CLOUD_INIT_LIMIT] = [180, 600];
 const PAUSE = 3;
+/** Seconds for a command that looks at something. */
+const COMMAND_LIMIT = 60;
 
 /** What only a login shows: that one is let in, and that cloud-init has ended without an error. */
 export async function guestChecks(context: PlatformContext, name: string, address: string, access: SshAccess, span: Span | undefined): Promise<TargetCheck[]> {
@@ -24,7 +26,8 @@ export async function guestChecks(context: PlatformContext, name: string, addres
   return [login, cloudInit];
 }
 
-async function waitForLogin({ host, signal }: PlatformContext, name: string, address: string, access: SshAccess): Promise<string | undefined> {
+/** Tries until a login works; returns what is wrong when the time is over. */
+export async function waitForLogin({ host, signal }: PlatformContext, name: string, address: string, access: SshAccess): Promise<string | undefined> {
   const start = host.clock.monotonic();
   for (;;) {
     const { exitCode, stderr } = await host.processes.run(sshTo(name, address, access, ['true']), { accept: ANY_EXIT_CODE, signal });
@@ -38,12 +41,24 @@ async function waitForLogin({ host, signal }: PlatformContext, name: string, add
   }
 }
 
+/** Runs a command in a guest; whatever its exit code. */
+export async function inGuest(
+  { host, signal }: Pick<PlatformContext, 'host' | 'signal'>,
+  to: { readonly name: string; readonly address: string; readonly access: SshAccess },
+  command: readonly string[],
+  timeout = COMMAND_LIMIT,
+): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
+  const argv = sshTo(to.name, to.address, to.access, command);
+  return await host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout, signal });
+}
+
 /** The words for ssh to a guest that has an address of its own. */
 export function sshTo(name: string, address: string, access: SshAccess, command: readonly string[]): Argv {
   return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, address, '--', ...command];
 }
 
-async function timed({ host }: PlatformContext, name: string, span: Span | undefined, work: () => Promise<string | undefined>): Promise<TargetCheck> {
+/** A check with its time: the work returns what is wrong, if anything. */
+export async function timed({ host }: PlatformContext, name: string, span: Span | undefined, work: () => Promise<string | undefined>): Promise<TargetCheck> {
   const start = host.clock.monotonic();
   const shown = span?.child('check', name);
   const problem = await work();

@@ -36,10 +36,22 @@ export interface PublishedImage {
   readonly publication: string;
 }
 
+/** The formats in which platforms take disks; every one is of the table of formats. */
+export const DISK_FORMATS = ['qcow2', 'raw', 'vhd', 'ova'] as const;
+
+/** What a place takes: the file's format, and whose drivers and tools the guest needs. */
+export const diskWishSchema = z.strictObject({
+  format: z.enum(DISK_FORMATS),
+  guest: z.enum(['kvm', 'xen', 'vmware']),
+  /** Of the format, as `image export` takes them. */
+  options: z.record(z.string(), z.string()).optional(),
+});
+export type DiskWish = z.output<typeof diskWishSchema>;
+
 /** A flat file that holds an image's disk. */
 export interface ExportedDisk {
   readonly path: HostPath;
-  readonly format: 'qcow2' | 'raw';
+  readonly format: DiskWish['format'];
   readonly size: number;
   /** Hexadecimal digits. */
   readonly sha256: string;
@@ -70,8 +82,33 @@ export const machineWishSchema = z.object({
   tags: z.array(z.string()).optional(),
   pool: z.string().optional(),
   startWithHost: z.boolean().optional(),
+  /** Where machines are of given sizes: that of the trial, by name or identifier. */
+  offering: z.string().optional(),
+  /** Networks of the trial, by name or identifier. */
+  networks: z.array(z.string()).optional(),
+  /** What the platform calls the operating system. */
+  osType: z.string().optional(),
+  /** Settings of the platform's own for VMs made from it. */
+  details: z.record(z.string(), z.string()).optional(),
+  /** Who may use it once it is current. */
+  visibility: z.enum(['private', 'public', 'featured']).optional(),
 });
 export type MachineWish = z.output<typeof machineWishSchema>;
+
+/**
+ * How the file comes there, where there is a choice: `serve` lets the platform fetch it from here, at an address that it reaches; `upload` sends it; `url`
+ * lets it fetch the same file from elsewhere.
+ */
+export type TransferWish =
+  | {
+      readonly kind: 'serve';
+      /** Address, or address:port. */
+      readonly address?: string | undefined;
+      /** Name of the secret that holds a certificate and its key in PEM; without one, plain HTTP. */
+      readonly tls?: string | undefined;
+    }
+  | { readonly kind: 'upload' }
+  | { readonly kind: 'url'; readonly url: string; readonly sha256: string };
 
 /** Where one wants it; what is left out is planned. */
 export interface PlaceWish {
@@ -84,6 +121,9 @@ export interface PlaceWish {
   readonly ids?: readonly [number, number] | undefined;
   /** Of the template: `{name}-{digest}`. */
   readonly namePattern?: string | undefined;
+  /** Where a node can have several: the one to publish for. */
+  readonly hypervisor?: string | undefined;
+  readonly transfer?: TransferWish | undefined;
 }
 
 /** What an adapter remembers of a place in the journal; it alone knows what is inside. */
@@ -94,13 +134,13 @@ export interface PlannedPlace {
   /** What tells it from the other places of a publication: the node's name. */
   readonly id: string;
   readonly facts: Facts;
+  readonly disk: DiskWish;
   /** Each decision in a sentence, with its reason. */
   readonly why: readonly string[];
 }
 
 export interface PublishPlan {
   readonly places: readonly PlannedPlace[];
-  readonly format: ExportedDisk['format'];
   readonly warnings: readonly string[];
   /** The requests that would be made, one in a line. */
   readonly calls: readonly string[];
@@ -122,8 +162,15 @@ export const targetCheckSchema = z.object({
 });
 export type TargetCheck = z.output<typeof targetCheckSchema>;
 
-/** A VM that stands on a template. `linked` would lose its disk with the template, `perhaps` cannot be told from a full clone. */
-export const lineageSchema = z.object({ id: z.string(), name: z.string(), place: z.string(), link: z.enum(['linked', 'perhaps', 'full']) });
+/** Something on a target that is otherwise than it was published. */
+export const driftSchema = z.object({ what: z.string(), published: z.string(), found: z.string() });
+export type Drift = z.output<typeof driftSchema>;
+
+/**
+ * A VM that stands on a template. `linked` would lose its disk with the template, `perhaps` cannot be told from a full clone; `source` keeps its disk, but cannot be
+ * made anew from a template that is gone, so the platform refuses to remove that unless it is forced.
+ */
+export const lineageSchema = z.object({ id: z.string(), name: z.string(), place: z.string(), link: z.enum(['linked', 'perhaps', 'source', 'full']) });
 export type LineageVm = z.output<typeof lineageSchema>;
 
 export interface ValidateOptions {
@@ -139,8 +186,8 @@ export interface ValidateOptions {
 export interface Publisher {
   /** Asks the platform and changes nothing. */
   plan(image: PublishedImage, size: { readonly virtual: number; readonly file: number }, wish: PlaceWish, machine: MachineWish): Promise<PublishPlan>;
-  /** Brings the file there; one that has arrived is not sent again. */
-  upload(place: Place, image: PublishedImage, disk: ExportedDisk, span?: Span): Promise<void>;
+  /** Brings the file there; one that has arrived is not sent again. `disk` makes the file, once for all places, where it is needed. */
+  upload(place: Place, image: PublishedImage, disk: () => Promise<ExportedDisk>, span?: Span): Promise<void>;
   /** Makes what will be the template, from the file that was uploaded. */
   importImage(place: Place, image: PublishedImage, machine: MachineWish, span?: Span): Promise<void>;
   /** Proves it on a throw-away copy, which is gone afterwards. */
@@ -153,6 +200,8 @@ export interface Publisher {
   setCurrent(place: Place, current: boolean): Promise<void>;
   /** Whether the template is there, and as it was left. */
   intact(place: Place): Promise<boolean>;
+  /** What is there otherwise than it was left; `current`: whether it should be the one that is used. Changes nothing. */
+  drift(place: Place, current: boolean): Promise<Drift[]>;
   /** The VMs that stand on it, as the platform knows them now. */
   users(place: Place): Promise<LineageVm[]>;
   /** Removes all that the facts name, however far it came; what is not ours stays. Undoing, so it goes on after Ctrl-C. */

@@ -1,16 +1,17 @@
 import type { Platform, PlatformContext } from '../platforms/platform.ts';
 import { targetSecret, type Target } from './targets.ts';
 
-type Open = (context: PlatformContext, target: Target, secretName: string) => Promise<Platform>;
-
-/** Every platform that one can publish to: a literal map, each loaded when it is used. */
-const ADAPTERS: Readonly<Record<Target['platform'], () => Promise<Open>>> = {
-  proxmox: async () => (await import('../platforms/proxmox/platform.ts')).openProxmox,
-};
-
-/** Opens the connection to a target; nothing is asked of it yet. Throws `secret-unknown`. */
+/** Opens the connection to a target; nothing is asked of it yet. Each platform is loaded when it is used. Throws `secret-unknown`. */
 export async function openPlatform(context: PlatformContext, target: Target): Promise<Platform> {
-  return await (
-    await ADAPTERS[target.platform]()
-  )(context, target, targetSecret(target));
+  const secret = targetSecret(target);
+  switch (target.platform) {
+    case 'proxmox': {
+      const { openProxmox } = await import('../platforms/proxmox/platform.ts');
+      return await openProxmox(context, target, secret);
+    }
+    case 'cloudstack': {
+      const { openCloudStack } = await import('../platforms/cloudstack/platform.ts');
+      return await openCloudStack(context, target, secret);
+    }
+  }
 }

@@ -7,7 +7,7 @@ import { hexOf, hostPath, type HostPath } from '../base/types.ts';
 import { exportImage } from '../disk/export.ts';
 import { chooseFormat } from '../disk/formats/table.ts';
 import type { ExportContext } from '../disk/formats/writers.ts';
-import type { ExportedDisk, PlatformContext, PublishedImage } from '../platforms/platform.ts';
+import type { DiskWish, ExportedDisk, PlatformContext, PublishedImage } from '../platforms/platform.ts';
 import { parseReference } from '../store/reference.ts';
 import type { Image } from '../store/model.ts';
 import { publicationId } from './journal.ts';
@@ -55,9 +55,10 @@ const exportSchema = z.strictObject({ v: z.literal(1), size: z.int(), sha256: z.
  * The image as one flat file in `cache/exports/`, with its digest; made where it is not there. It stays until {@link dropExport}, so that a publication that
  * was cut, and other targets, need not make it again.
  */
-export async function exportDisk(context: ExportContext, image: Image, format: ExportedDisk['format']): Promise<ExportedDisk> {
+export async function exportDisk(context: ExportContext, image: Image, wish: DiskWish): Promise<ExportedDisk> {
   const { host, home, events, signal } = context;
-  const path = exportPath(context, image, format);
+  const { format } = wish;
+  const path = exportPath(context, image, wish);
   await using _lock = await takeLock(host, home, `export-${hexOf(image.digest).slice(0, 16)}`, { what: `exporting ${image.digest}`, signal });
   const known = await knownExport(context, path);
   if (known !== undefined) return { path, format, ...known };
@@ -65,7 +66,7 @@ export async function exportDisk(context: ExportContext, image: Image, format: E
   await host.files.remove(path);
   await events.stage('flat disk', (span) =>
     exportImage(context, image, path, {
-      format: chooseFormat(path, format, {}),
+      format: chooseFormat(path, format, wish.options ?? {}),
       force: true,
       onProgress: (percent) => span.progress(percent, 100, 'items', '%'),
     }),
@@ -77,15 +78,24 @@ export async function exportDisk(context: ExportContext, image: Image, format: E
   return { path, format, size, sha256: hex };
 }
 
-/** Removes the flat file of an image: it is on its targets. */
-export async function dropExport(context: PlatformContext, image: Image, format: ExportedDisk['format']): Promise<void> {
-  const path = exportPath(context, image, format);
-  await context.host.files.remove(`${path}.json`);
-  await context.host.files.remove(path);
+/**
+ * The image that serves a kind of hypervisor: the one that was asked for, on KVM. What others need beyond it (their tools, their drivers at boot) is a child
+ * layer of it, whose image is given here once it can be made; until then what there is goes there, and the plan warns of it.
+ */
+export function imageForGuest(image: Image, _guest: DiskWish['guest']): Promise<Image> {
+  return Promise.resolve(image);
 }
 
-function exportPath({ home }: PlatformContext, image: Image, format: string): HostPath {
-  return hostPath(join(home.exports, `${hexOf(image.digest)}.${format}`));
+/** Removes the flat files of an image, of whatever format: it is on its targets. */
+export async function dropExports({ host, home }: Pick<PlatformContext, 'host' | 'home'>, image: Image): Promise<void> {
+  const own = (await host.files.list(home.exports)).filter((name) => name.startsWith(hexOf(image.digest)));
+  // What says that a file is whole goes first.
+  for (const name of own.toSorted((a, b) => Number(b.endsWith('.json')) - Number(a.endsWith('.json')))) await host.files.remove(join(home.exports, name));
+}
+
+function exportPath({ home }: PlatformContext, image: Image, { format, options = {} }: DiskWish): HostPath {
+  const words = Object.entries(options).map(([key, value]) => `-${key}-${value}`);
+  return hostPath(join(home.exports, `${hexOf(image.digest)}${words.toSorted().join('')}.${format}`));
 }
 
 async function knownExport({ host }: PlatformContext, path: HostPath): Promise<{ size: number; sha256: string } | undefined> {

@@ -5,7 +5,7 @@ import { readTextIfThere, replaceFile } from '../base/files.ts';
 import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import { removeLeftovers } from '../base/leftovers.ts';
-import { factsSchema, machineWishSchema, targetCheckSchema, type Facts, type Place } from '../platforms/platform.ts';
+import { diskWishSchema, factsSchema, machineWishSchema, targetCheckSchema, type Facts, type Place } from '../platforms/platform.ts';
 
 /** How far a publication is, in this order. `current` is the one that is used; one that was current before is `validated` again. */
 export const PUBLICATION_STATES = ['planned', 'uploaded', 'imported', 'validated', 'current'] as const;
@@ -15,6 +15,7 @@ const placeSchema = z.strictObject({
   id: z.string(),
   state: publicationStateSchema.exclude(['current']),
   facts: factsSchema,
+  disk: diskWishSchema.default({ format: 'qcow2', guest: 'kvm' }),
   /** What the trial there found. */
   checks: z.array(targetCheckSchema),
 });

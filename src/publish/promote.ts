@@ -81,7 +81,9 @@ export async function removePublication(platform: Platform, journal: Journal, op
         hint:
           linked.length > 0
             ? 'Delete them, or move them off it by a full clone.'
-            : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
+            : blocking.every(({ link }) => link === 'source')
+              ? 'They keep their disks, but cannot be installed anew without it; --force removes it.'
+              : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
       },
     );
   }

@@ -1,7 +1,7 @@
 import { IngotError, toIngotError } from '../base/errors.ts';
 import type { Span } from '../base/events.ts';
 import { takeLock } from '../base/lock.ts';
-import type { ExportedDisk, MachineWish, PlaceWish, Platform, PlatformContext, PublishedImage, PublishPlan } from '../platforms/platform.ts';
+import type { DiskWish, ExportedDisk, MachineWish, PlaceWish, Platform, PlatformContext, PublishedImage, PublishPlan } from '../platforms/platform.ts';
 import { Journal, publicationId, PUBLICATION_STATES, readPublication, type PlaceRecord, type Publication } from './journal.ts';
 import { keepNewest, promote } from './promote.ts';
 
@@ -14,8 +14,8 @@ export interface PublishRequest {
   readonly machine: MachineWish;
   /** Bytes of the disk as a VM sees it, and about what the file will have. */
   readonly size: { readonly virtual: number; readonly file: number };
-  /** Makes the flat file; called once at most, and only where something has to be uploaded. */
-  readonly exportDisk: (format: ExportedDisk['format']) => Promise<ExportedDisk>;
+  /** Makes the flat file; called once at most for each kind of it, and only where something has to be uploaded. */
+  readonly exportDisk: (wish: DiskWish) => Promise<ExportedDisk>;
   /** Log in to the trial VM. */
   readonly ssh: boolean;
   /** Whether it becomes current once it is validated. */
@@ -95,15 +95,14 @@ async function continued(context: PlatformContext, request: PublishRequest): Pro
   return undefined;
 }
 
-/** Whether the places that are wished for are those that were planned: a wish that names none is met by any. */
-function samePlaces(content: Publication, wish: PlaceWish): boolean {
+/**
+ * Whether the places that are wished for are those that were planned: a wish that names none is met by any. Where a node has several, a place is called by the
+ * node's name and a word after a slash.
+ */
+function samePlaces({ places }: Publication, { nodes }: PlaceWish): boolean {
+  const isOn = (id: string, node: string): boolean => id === node || id.startsWith(`${node}/`);
   return (
-    wish.nodes.length === 0 ||
-    [...wish.nodes].toSorted().join() ===
-      content.places
-        .map(({ id }) => id)
-        .toSorted()
-        .join()
+    nodes.length === 0 || (nodes.every((node) => places.some(({ id }) => isOn(id, node))) && places.every(({ id }) => nodes.some((node) => isOn(id, node))))
   );
 }
 
@@ -121,7 +120,7 @@ async function begin(context: PlatformContext, request: PublishRequest): Promise
     image: { name, reference, digest, id, gate, release: details.release },
     state: 'planned',
     machine,
-    places: plan.places.map((place) => ({ id: place.id, state: 'planned', facts: place.facts, checks: [] })),
+    places: plan.places.map((place) => ({ id: place.id, state: 'planned', facts: place.facts, disk: place.disk, checks: [] })),
     created: now,
     updated: now,
   });
@@ -132,8 +131,13 @@ async function begin(context: PlatformContext, request: PublishRequest): Promise
 /** Takes every place as far as `validated`; those that fail do not keep the others from it. */
 async function bringThere(context: PlatformContext, request: PublishRequest, journal: Journal): Promise<void> {
   await journal.change(({ failure: _failure, ...content }) => content);
-  let disk: Promise<ExportedDisk> | undefined;
-  const exported = (): Promise<ExportedDisk> => (disk ??= request.exportDisk('qcow2'));
+  const disks = new Map<string, Promise<ExportedDisk>>();
+  const exported = (wish: DiskWish): Promise<ExportedDisk> => {
+    const kind = JSON.stringify(wish);
+    const made = disks.get(kind) ?? request.exportDisk(wish);
+    disks.set(kind, made);
+    return made;
+  };
   const ended = await Promise.allSettled(journal.content.places.map(({ id }) => bringTo(context, request, journal, id, exported)));
   const failed = ended.find((one) => one.status === 'rejected');
   if (failed?.status === 'rejected') {
@@ -144,18 +148,24 @@ async function bringThere(context: PlatformContext, request: PublishRequest, jou
   await journal.change((content) => ({ ...content, state: 'validated' }));
 }
 
-async function bringTo(context: PlatformContext, request: PublishRequest, journal: Journal, id: string, exported: () => Promise<ExportedDisk>): Promise<void> {
+async function bringTo(
+  context: PlatformContext,
+  request: PublishRequest,
+  journal: Journal,
+  id: string,
+  exported: (wish: DiskWish) => Promise<ExportedDisk>,
+): Promise<void> {
   const { image, machine, ssh } = request;
   const { publisher } = request.platform;
   const place = journal.place(id);
   const at = (): PlaceRecord['state'] => journal.content.places.find((one) => one.id === id)?.state ?? 'planned';
+  const disk = (): Promise<ExportedDisk> => exported(journal.content.places.find((one) => one.id === id)?.disk ?? { format: 'qcow2', guest: 'kvm' });
   const reached = async (state: PlaceRecord['state']): Promise<void> => {
     await reach(journal, id, state);
   };
   const stage = <T>(what: string, work: (span: Span) => Promise<T>): Promise<T> => context.events.stage(`${id}: ${what}`, work);
 
   if (at() === 'planned') {
-    const disk = await exported();
     await stage('upload', (span) => publisher.upload(place, image, disk, span));
     await reached('uploaded');
   }

@@ -6,14 +6,15 @@ import type { Host } from '../base/host.ts';
 import { removeLeftovers } from '../base/leftovers.ts';
 import { takeLock } from '../base/lock.ts';
 import { openSecrets, type SecretsAccess } from '../base/secrets.ts';
+import { cloudstackTargetSchema } from '../platforms/cloudstack/target.ts';
 import { proxmoxTargetSchema } from '../platforms/proxmox/target.ts';
 
 /** The platforms that one can publish to; `local`, the lab, is a target without being declared. */
-export const TARGET_PLATFORMS = ['proxmox'] as const;
+export const TARGET_PLATFORMS = ['proxmox', 'cloudstack'] as const;
 export const targetPlatformSchema = z.enum(TARGET_PLATFORMS);
 
 /** A named connection to a platform, as it is kept. */
-export const targetSchema = z.discriminatedUnion('platform', [proxmoxTargetSchema]);
+export const targetSchema = z.discriminatedUnion('platform', [proxmoxTargetSchema, cloudstackTargetSchema]);
 export type Target = z.output<typeof targetSchema>;
 
 const fileSchema = z.strictObject({ v: z.literal(1), targets: z.array(targetSchema) });
@@ -77,7 +78,7 @@ export async function findTarget(access: Access, reference: string): Promise<Tar
         ? `Did you mean ${near.join(' or ')}?`
         : names.length > 0
           ? `There are ${names.join(', ')}.`
-          : '`ingot target add` makes one: docs/proxmox.md tells how.',
+          : '`ingot target add` makes one: docs/proxmox.md and docs/cloudstack.md tell how.',
   });
 }
 

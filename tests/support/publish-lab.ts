@@ -137,10 +137,10 @@ export async function publishLab(options: SimulatorOptions = {}): Promise<Publis
 }
 
 /** Stands for the flat disk of an image: bytes that are its own. */
-async function sampleDisk(at: SampleHome, image: Image): Promise<ExportedDisk> {
+export async function sampleDisk(at: SampleHome, image: Image, format: ExportedDisk['format'] = 'qcow2'): Promise<ExportedDisk> {
   const bytes = Buffer.alloc(300_000, image.digest);
   await mkdir(at.home.exports, { recursive: true });
-  const path = hostPath(join(at.home.exports, `${image.digest.slice(7)}.qcow2`));
+  const path = hostPath(join(at.home.exports, `${image.digest.slice(7)}.${format}`));
   await writeFile(path, bytes);
-  return { path, format: 'qcow2', size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { path, format, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }

@@ -4,8 +4,8 @@ import { randomId } from '../../base/host.ts';
 import { retry } from '../../base/retry.ts';
 import { upidOrNothing } from './answers.ts';
 import { failureOf } from './failures.ts';
-import { KeyedQueue } from './keyed-queue.ts';
-import { uploadBody, type UploadFile } from './multipart.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
+import { uploadBody, type UploadFile } from '../multipart.ts';
 import { encodeRequest, type PveRequest } from './requests.ts';
 import { followTask, settleTasks, type ClientHost, type Matching } from './tasks.ts';
 import type { Answer, Message, Transport } from '../transport.ts';
@@ -96,7 +96,18 @@ export class ProxmoxClient {
     const tasks: Matching = (task) => task.type === 'imgcopy';
     await this.#trying({ ...work, what: `the upload of ${to.filename}`, node: to.node, tasks }, async () => {
       const boundary = `ingot-${randomId(this.host.random, 16)}`;
-      const body = uploadBody(file, { ...to, boundary, onProgress: (sent) => span?.progress(sent, file.size, 'bytes') });
+      const body = uploadBody(file, {
+        // The server wants `content` before all else.
+        fields: [
+          ['content', to.content],
+          ['checksum-algorithm', 'sha256'],
+          ['checksum', file.sha256],
+        ],
+        field: 'filename',
+        filename: to.filename,
+        boundary,
+        onProgress: (sent) => span?.progress(sent, file.size, 'bytes'),
+      });
       const { path } = encodeRequest({ ...request, parameters: { ...request.parameters } });
       const answer = await this.#transmit({ method: 'POST', path, headers: this.#headers(), body, signal: this.signal });
       return this.#read({ ...request, repeatable: false, answer: upidOrNothing }, answer);

@@ -35,11 +35,11 @@ export async function planPublication(
   const places = chosen.map(({ node, storage }) => ({
     id: node,
     facts: factsFor(node, storage, image, wish, withDefaults),
+    disk: { format: 'qcow2', guest: 'kvm' } as const,
     why: [`${node}: Proxmox VE ${server.version}`, ...storage.why],
   }));
   return {
     places,
-    format: 'qcow2',
     warnings: warningsOf(views, chosen, planned),
     calls: places.flatMap(({ facts }) => callsOf(facts, image, withDefaults)),
   };

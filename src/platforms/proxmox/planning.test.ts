@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { IngotError } from '../../base/errors.ts';
 import { storageSchema, type PveStorage } from './answers.ts';
 import { grantLine } from './failures.ts';
-import { KeyedQueue } from './keyed-queue.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
 import { lackingPrivileges, neededPrivileges, tokenScript } from './privileges.ts';
 import { parseProperties, propertyString } from './properties.ts';
 import { planStorage } from './storage-planner.ts';

@@ -1,5 +1,5 @@
 import { IngotError } from '../../base/errors.ts';
-import type { ExportedDisk, LineageVm, MachineWish, Place, PlatformContext, PublishedImage, Publisher } from '../platform.ts';
+import type { Drift, ExportedDisk, LineageVm, MachineWish, Place, PlatformContext, PublishedImage, Publisher } from '../platform.ts';
 import type { ProxmoxClient } from './client.ts';
 import { factsOf, storageKey, type PlaceFacts } from './facts.ts';
 import { configOf, destroyOurs, makeMachine, workOn } from './machines.ts';
@@ -19,7 +19,8 @@ export function proxmoxPublisher(context: PlatformContext, client: ProxmoxClient
     upload: async (place, _image, disk, span) => {
       await allowImport(context, client, place);
       const facts = factsOf(place);
-      await client.queue.run([storageKey(facts.node, facts.uploadStorage, facts.uploadShared)], () => bring(client, place, disk, span));
+      const file = await disk();
+      await client.queue.run([storageKey(facts.node, facts.uploadStorage, facts.uploadShared)], () => bring(client, place, file, span));
     },
     importImage: async (place, image, machine, span) => {
       const facts = factsOf(place);
@@ -37,6 +38,7 @@ export function proxmoxPublisher(context: PlatformContext, client: ProxmoxClient
       await client.call(REQUESTS.setConfig({ node, vmid: machine.vmid }, { tags: [...tags, ...(current ? ['current'] : [])].join(';') }));
     },
     intact: (place) => intact(client, place),
+    drift: (place, current) => drift(client, place, current),
     users: (place) => usersOf(client, factsOf(place)),
     remove: (place) => removeAll(client.undoing(), place),
     describe: (place) => {
@@ -200,6 +202,22 @@ async function intact(client: ProxmoxClient, place: Place): Promise<boolean> {
   if (facts.machine === undefined) return false;
   const config = await configOf(client, { node: facts.node, vmid: facts.machine.vmid });
   return config !== undefined && isTemplate(config) && isOf(config['description'], facts.publication) && (!facts.linked || unconverted(config).length === 0);
+}
+
+async function drift(client: ProxmoxClient, place: Place, current: boolean): Promise<Drift[]> {
+  const { node, machine, tags } = factsOf(place);
+  const config = machine === undefined ? undefined : await configOf(client, { node, vmid: machine.vmid });
+  if (config === undefined) return [{ what: 'template', published: 'there', found: 'gone' }];
+  const published = [...tags, ...(current ? ['current'] : [])].toSorted().join(' ');
+  const found = (config['tags'] ?? '')
+    .split(/[;,\s]+/)
+    .filter((tag) => tag !== '')
+    .toSorted()
+    .join(' ');
+  return [
+    ...((await intact(client, place)) ? [] : [{ what: 'template', published: 'a template with its notes', found: 'changed' }]),
+    ...(found === published ? [] : [{ what: 'tags', published, found }]),
+  ];
 }
 
 /** Asks every VM of the cluster: the server's own guard does not see linked clones on LVM-thin. Those are told by the notes, which a clone inherits. */

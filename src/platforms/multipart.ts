@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { IngotError } from '../../base/errors.ts';
-import type { HostPath } from '../../base/types.ts';
-import type { StreamBody } from '../transport.ts';
+import { IngotError } from '../base/errors.ts';
+import type { HostPath } from '../base/types.ts';
+import type { StreamBody } from './transport.ts';
 
 export interface UploadFile {
   readonly path: HostPath;
@@ -14,22 +14,27 @@ export interface UploadFile {
 /** Large enough that reading and hashing cost little, small enough for memory that stays flat. */
 const PIECE = 2 ** 20;
 
+export interface UploadForm {
+  /** What stands before the file, in this order. */
+  readonly fields: readonly (readonly [string, string])[];
+  /** Name of the field that holds the file. */
+  readonly field: string;
+  readonly filename: string;
+  readonly boundary: string;
+  readonly onProgress?: ((sent: number) => void) | undefined;
+}
+
 /**
- * The form of an upload, with its exact length. The server's parser goes through it once: the fields first, `content` before all, then the file,
- * whose first header is its Content-Disposition.
+ * The form of an upload, with its exact length. Servers' parsers go through it once: the fields first, then the file, whose first header is its
+ * Content-Disposition.
  */
-export function uploadBody(
-  file: UploadFile,
-  form: { readonly content: 'import' | 'iso' | 'vztmpl'; readonly filename: string; readonly boundary: string; readonly onProgress?: (sent: number) => void },
-): StreamBody {
+export function uploadBody(file: UploadFile, form: UploadForm): StreamBody {
   const { boundary } = form;
   const field = (name: string, value: string): string => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
   const head = Buffer.from(
     [
-      field('content', form.content),
-      field('checksum-algorithm', 'sha256'),
-      field('checksum', file.sha256),
-      `--${boundary}\r\nContent-Disposition: form-data; name="filename"; filename="${form.filename}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
+      ...form.fields.map(([name, value]) => field(name, value)),
+      `--${boundary}\r\nContent-Disposition: form-data; name="${form.field}"; filename="${form.filename}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
     ].join(''),
   );
   const end = Buffer.from(`\r\n--${boundary}--\r\n`);

@@ -1,0 +1,151 @@
+import * as z from 'zod';
+
+/* Answers of the API, of which only what is used is read. What a user may not see is left out of them, so most is optional. */
+
+const text = z.string();
+const maybe = z.string().optional();
+const flag = z.boolean().default(false);
+const object = z.record(z.string(), z.unknown());
+
+/** `{ count, <key>: […] }`; a list without entries has neither. */
+export function listOf<T>(key: string, entry: z.ZodType<T>): z.ZodType<{ readonly count: number; readonly entries: T[] }> {
+  return object
+    .transform((answer): unknown => ({ count: answer['count'], entries: answer[key] ?? [] }))
+    .pipe(z.object({ count: z.int().optional(), entries: z.array(entry) }))
+    .transform(({ count, entries }) => ({ count: count ?? entries.length, entries }));
+}
+
+/** The one thing below a key. */
+export function oneOf<T>(key: string, entry: z.ZodType<T>): z.ZodType<T> {
+  return object.transform((answer): unknown => answer[key]).pipe(entry);
+}
+
+/** What an asynchronous command answers: the job, and the identifier of what it makes, where that is known. */
+export const jobStartSchema = z.looseObject({ jobid: text, id: maybe });
+
+export const jobSchema = z.looseObject({
+  /** 0: runs; 1: done; 2: failed. */
+  jobstatus: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  jobresultcode: z.number().optional(),
+  jobresult: z.unknown().optional(),
+  cmd: maybe,
+});
+export const jobFailureSchema = z.looseObject({ errorcode: z.number().optional(), errortext: maybe });
+
+export const capabilitiesSchema = z.looseObject({
+  cloudstackversion: text,
+  apilimitmax: z.number().optional(),
+  apilimitinterval: z.number().optional(),
+  userpublictemplateenabled: flag,
+  dynamicrolesenabled: flag,
+  kubernetesserviceenabled: flag,
+  allowuserexpungerecovervm: flag,
+});
+export type CsCapabilities = z.output<typeof capabilitiesSchema>;
+
+export const zoneSchema = z.looseObject({
+  id: text,
+  name: text,
+  /** `Enabled` or `Disabled`; seen by administrators, while others see enabled zones alone. */
+  allocationstate: z.string().default('Enabled'),
+  networktype: maybe,
+  securitygroupsenabled: flag,
+});
+export type CsZone = z.output<typeof zoneSchema>;
+
+export const clusterSchema = z.looseObject({ id: text, name: text, hypervisortype: text, allocationstate: z.string().default('Enabled'), arch: maybe });
+export const hypervisorSchema = z.looseObject({ name: text });
+export const osTypeSchema = z.looseObject({ id: text, description: text });
+export type CsOsType = z.output<typeof osTypeSchema>;
+export const systemVmSchema = z.looseObject({ id: text, name: text, systemvmtype: text, state: text, agentstate: maybe, zonename: maybe });
+export const imageStoreSchema = z.looseObject({
+  id: text,
+  name: text,
+  protocol: maybe,
+  readonly: flag,
+  disksizetotal: z.number().optional(),
+  disksizeused: z.number().optional(),
+});
+export type CsImageStore = z.output<typeof imageStoreSchema>;
+/** Limits and what is left of them: numbers, or `Unlimited`. Some versions write numbers as texts. */
+const left = z.union([z.string(), z.number()]).transform(String).optional();
+export const accountSchema = z.looseObject({
+  name: text,
+  roletype: maybe,
+  rolename: maybe,
+  templatelimit: left,
+  templateavailable: left,
+  vmlimit: left,
+  vmavailable: left,
+  secondarystoragelimit: left,
+  secondarystorageavailable: left,
+});
+export type CsAccount = z.output<typeof accountSchema>;
+export const apiSchema = z.looseObject({ name: text, params: z.array(z.looseObject({ name: text })).default([]) });
+export const offeringSchema = z.looseObject({
+  id: text,
+  name: text,
+  cpunumber: z.number().optional(),
+  memory: z.number().optional(),
+  iscustomized: flag,
+  state: maybe,
+});
+export type CsOffering = z.output<typeof offeringSchema>;
+export const networkSchema = z.looseObject({ id: text, name: text, type: maybe, state: maybe, zoneid: maybe, canusefordeploy: z.boolean().default(true) });
+export type CsNetwork = z.output<typeof networkSchema>;
+
+const tagSchema = z.looseObject({ key: text, value: maybe });
+const downloadSchema = z.looseObject({ datastore: maybe, downloadPercent: z.union([z.string(), z.number()]).optional(), downloadState: maybe });
+
+/** A template in one zone: a list has a row for each. */
+export const templateSchema = z.looseObject({
+  id: text,
+  name: text,
+  displaytext: maybe,
+  zoneid: maybe,
+  zonename: maybe,
+  isready: flag,
+  ispublic: flag,
+  isfeatured: flag,
+  crossZones: flag,
+  /** In words that differ between versions, for owners and administrators alone: shown, never decided by. */
+  status: maybe,
+  hypervisor: maybe,
+  format: maybe,
+  size: z.number().optional(),
+  checksum: maybe,
+  ostypeid: maybe,
+  ostypename: maybe,
+  passwordenabled: flag,
+  sshkeyenabled: flag,
+  details: z.record(z.string(), z.unknown()).optional(),
+  downloaddetails: z.array(downloadSchema).default([]),
+  tags: z.array(tagSchema).default([]),
+  created: maybe,
+});
+export type CsTemplate = z.output<typeof templateSchema>;
+
+export const uploadParametersSchema = z.looseObject({ id: text, postURL: text, metadata: text, expires: text, signature: text });
+export type UploadParameters = z.output<typeof uploadParametersSchema>;
+
+const nicSchema = z.looseObject({ ipaddress: maybe, ip6address: maybe, isdefault: flag });
+export const vmSchema = z.looseObject({
+  id: text,
+  name: text,
+  displayname: maybe,
+  state: text,
+  zoneid: maybe,
+  zonename: maybe,
+  templateid: maybe,
+  hypervisor: maybe,
+  password: maybe,
+  nic: z.array(nicSchema).default([]),
+  tags: z.array(tagSchema).default([]),
+});
+export type CsVm = z.output<typeof vmSchema>;
+
+export const keyPairSchema = z.looseObject({ name: text, fingerprint: maybe });
+export const successSchema = z.looseObject({ success: z.union([z.boolean(), z.string()]).optional() });
+export const extractSchema = z.looseObject({ url: maybe, state: maybe, status: maybe, resultstring: maybe });
+export const kubernetesVersionSchema = z.looseObject({ id: text, semanticversion: text, name: maybe, state: maybe, isostate: maybe, zonename: maybe });
+export const anything = z.unknown();

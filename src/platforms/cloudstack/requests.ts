@@ -1,0 +1,175 @@
+import type * as z from 'zod';
+import {
+  accountSchema,
+  anything,
+  apiSchema,
+  capabilitiesSchema,
+  clusterSchema,
+  hypervisorSchema,
+  imageStoreSchema,
+  jobSchema,
+  jobStartSchema,
+  keyPairSchema,
+  kubernetesVersionSchema,
+  listOf,
+  networkSchema,
+  offeringSchema,
+  oneOf,
+  osTypeSchema,
+  successSchema,
+  systemVmSchema,
+  templateSchema,
+  uploadParametersSchema,
+  vmSchema,
+  zoneSchema,
+} from './answers.ts';
+
+export type Value = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+export type Parameters = Readonly<Record<string, Value | undefined>>;
+
+/** One command of the API, as its own documentation names it. */
+export interface CsRequest<T = unknown> {
+  readonly command: string;
+  readonly parameters: Readonly<Record<string, Value>>;
+  /** It changes something, and so is sent as a form: servers from 4.21 on can insist on that. */
+  readonly change: boolean;
+  /** Sent twice, it does no harm: it may be sent again where the answer was lost. */
+  readonly repeatable: boolean;
+  readonly answer: z.ZodType<T>;
+}
+export type CsList<T> = CsRequest<{ readonly count: number; readonly entries: T[] }>;
+export type CsJob = CsRequest<z.output<typeof jobStartSchema>>;
+
+function make<T>(command: string, answer: z.ZodType<T>, parameters: Parameters, kind: 'read' | 'change' | 'repeatable-change'): CsRequest<T> {
+  const given = Object.entries(parameters).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  return { command, parameters: Object.fromEntries(given), change: kind !== 'read', repeatable: kind !== 'change', answer };
+}
+
+const list = <T>(command: string, key: string, entry: z.ZodType<T>, parameters: Parameters = {}): CsList<T> =>
+  make(command, listOf(key, entry), parameters, 'read');
+const job = (command: string, parameters: Parameters): CsJob => make(command, jobStartSchema, parameters, 'change');
+
+/** What a template is registered with, by either way. */
+export interface NewTemplate {
+  readonly name: string;
+  readonly displaytext: string;
+  readonly format: string;
+  readonly hypervisor: string;
+  readonly checksum: string;
+  readonly ostypeid: string | undefined;
+  readonly passwordenabled: boolean;
+  readonly sshkeyenabled: boolean;
+  readonly isdynamicallyscalable: boolean;
+  readonly isextractable: boolean;
+  readonly details: Readonly<Record<string, string>> | undefined;
+  readonly arch: string | undefined;
+}
+
+export interface NewVm {
+  readonly zoneid: string;
+  readonly templateid: string;
+  readonly serviceofferingid: string;
+  readonly networkids: readonly string[] | undefined;
+  readonly name: string;
+  readonly displayname: string;
+  readonly keypair: string | undefined;
+  readonly rootdisksize: number | undefined;
+  readonly boottype: string | undefined;
+  readonly bootmode: string | undefined;
+}
+
+/** The filter that shows one's own templates, ready or not; `all` is for administrators, and others hide rows that are not ready. */
+const OWN = 'self';
+
+/** Every command that ingot can send. The contract test goes through this list. */
+export const REQUESTS = {
+  capabilities: () => make('listCapabilities', oneOf('capability', capabilitiesSchema), {}, 'read'),
+  apis: () => list('listApis', 'api', apiSchema),
+  zones: () => list('listZones', 'zone', zoneSchema),
+  clusters: (zoneid: string) => list('listClusters', 'cluster', clusterSchema, { zoneid }),
+  hypervisors: (zoneid?: string) => list('listHypervisors', 'hypervisor', hypervisorSchema, { zoneid }),
+  osTypes: () => list('listOsTypes', 'ostype', osTypeSchema),
+  systemVms: (zoneid: string) => list('listSystemVms', 'systemvm', systemVmSchema, { zoneid }),
+  imageStores: (zoneid: string) => list('listImageStores', 'imagestore', imageStoreSchema, { zoneid }),
+  /** The user's own, with its limits. */
+  accounts: () => list('listAccounts', 'account', accountSchema),
+  offerings: (zoneid: string) => list('listServiceOfferings', 'serviceoffering', offeringSchema, { zoneid }),
+  networks: (zoneid: string) => list('listNetworks', 'network', networkSchema, { zoneid, canusefordeploy: true }),
+  templates: (which: { readonly id?: string | undefined; readonly name?: string | undefined; readonly zoneid?: string | undefined } = {}) =>
+    list('listTemplates', 'template', templateSchema, { ...which, templatefilter: OWN }),
+  registerTemplate: (template: NewTemplate & { readonly url: string; readonly zoneids: readonly string[]; readonly requireshvm: boolean }) =>
+    make('registerTemplate', listOf('template', templateSchema), { ...template }, 'change'),
+  uploadParameters: (template: NewTemplate & { readonly zoneid: string; readonly requireshvm: boolean }) =>
+    make('getUploadParamsForTemplate', oneOf('getuploadparams', uploadParametersSchema), { ...template }, 'change'),
+  /** The switches of who sees it: those that are left out stay as they are. */
+  setPermissions: (id: string, ispublic: boolean, isfeatured: boolean) =>
+    make('updateTemplatePermissions', successSchema, { id, ispublic, isfeatured }, 'repeatable-change'),
+  copyTemplate: (id: string, sourcezoneid: string, destzoneids: readonly string[]) => job('copyTemplate', { id, sourcezoneid, destzoneids }),
+  deleteTemplate: (id: string, zoneid: string, forced: boolean) => job('deleteTemplate', { id, zoneid, ...(forced ? { forced } : {}) }),
+  extractTemplate: (id: string, zoneid: string) => job('extractTemplate', { id, zoneid, mode: 'HTTP_DOWNLOAD' }),
+  createTags: (id: string, resourcetype: 'Template' | 'UserVm', tags: Readonly<Record<string, string>>) =>
+    job('createTags', { resourceids: [id], resourcetype, tags: tagMap(tags) }),
+  deleteTags: (id: string, resourcetype: 'Template' | 'UserVm', tags: Readonly<Record<string, string>>) =>
+    job('deleteTags', { resourceids: [id], resourcetype, tags: tagMap(tags) }),
+  job: (jobid: string) => make('queryAsyncJobResult', jobSchema, { jobid }, 'read'),
+  deployVm: (vm: NewVm) => job('deployVirtualMachine', { ...vm }),
+  vms: (which: { readonly id?: string; readonly name?: string; readonly templateid?: string; readonly zoneid?: string }) =>
+    list('listVirtualMachines', 'virtualmachine', vmSchema, { ...which, listall: true }),
+  startVm: (id: string) => job('startVirtualMachine', { id }),
+  stopVm: (id: string) => job('stopVirtualMachine', { id }),
+  rebootVm: (id: string) => job('rebootVirtualMachine', { id }),
+  resetPassword: (id: string) => job('resetPasswordForVirtualMachine', { id }),
+  destroyVm: (id: string) => job('destroyVirtualMachine', { id, expunge: true }),
+  keyPairs: (name: string) => list('listSSHKeyPairs', 'sshkeypair', keyPairSchema, { name }),
+  registerKeyPair: (name: string, publickey: string) => make('registerSSHKeyPair', anything, { name, publickey }, 'change'),
+  deleteKeyPair: (name: string) => make('deleteSSHKeyPair', anything, { name }, 'repeatable-change'),
+  kubernetesVersions: (zoneid?: string) => list('listKubernetesSupportedVersions', 'kubernetessupportedversion', kubernetesVersionSchema, { zoneid }),
+  addKubernetesVersion: (version: {
+    readonly semanticversion: string;
+    readonly name: string | undefined;
+    readonly url: string;
+    readonly checksum: string | undefined;
+    readonly mincpunumber: number;
+    readonly minmemory: number;
+    readonly zoneid: string | undefined;
+  }) => make('addKubernetesSupportedVersion', oneOf('kubernetessupportedversion', kubernetesVersionSchema), { ...version }, 'change'),
+} as const;
+
+/** Tags travel as two fields for each, under an index of their own. */
+function tagMap(tags: Readonly<Record<string, string>>): readonly string[] | Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(tags).flatMap(([key, value], index) => [
+      [`[${index}].key`, key],
+      [`[${index}].value`, value],
+    ]),
+  );
+}
+
+/**
+ * The parameters as they are signed and sent. Lists are joined with commas. Of details, all stand under one index: the server reads only the first. Keys that
+ * begin with a bracket say their place themselves.
+ */
+export function encodeRequest({ command, parameters }: Pick<CsRequest, 'command' | 'parameters'>): Record<string, string> {
+  const fields: [string, string][] = Object.entries(parameters).flatMap(([name, value]): [string, string][] => {
+    if (typeof value !== 'object') return [[name, String(value)]];
+    if (isList(value)) return [[name, value.join(',')]];
+    return Object.entries(value).map(([key, one]) => [key.startsWith('[') ? `${name}${key}` : `${name}[0].${key}`, one]);
+  });
+  return { command, ...Object.fromEntries(fields) };
+}
+
+function isList(value: readonly string[] | Readonly<Record<string, string>>): value is readonly string[] {
+  return Array.isArray(value);
+}
+
+/** A command in a line, for people: `registerTemplate name=web format=QCOW2`. What is long is cut. */
+export function describeRequest(request: Pick<CsRequest, 'command' | 'parameters'>): string {
+  const { command, ...fields } = encodeRequest(request);
+  return [command, ...Object.entries(fields).map(([name, value]) => `${name}=${shown(value)}`)].join(' ');
+}
+
+function shown(value: string): string {
+  const line = value.replaceAll(/\s+/g, ' ');
+  const cut = line.length > 100 ? `${line.slice(0, 99)}…` : line;
+  return cut.includes(' ') ? JSON.stringify(cut) : cut;
+}
