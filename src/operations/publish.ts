@@ -7,13 +7,14 @@ import { planPublication, publish, type PublishRequest } from '../publish/publis
 import { findTarget, targetReference } from '../publish/targets.ts';
 import { openStore } from '../store/store.ts';
 import { defineOperation } from './operation.ts';
+import { cloudInput, cloudMachineWish, cloudPlaceWish, refuseForeignFlags } from './publish-cloud-input.ts';
 import { machineWishOf, placeInput, placeWishOf, publishMachineInput } from './publish-input.ts';
 
 export default defineOperation({
   name: 'publish',
   summary: 'Publish an image to a platform, as a template that was proven there',
   description:
-    'Uploads the disk, makes a VM of it, proves it on a full clone (it boots, its agent answers, one can log in, cloud-init ends without an error), makes it a template, reads it again, and only then marks it as current. What was cut, at any point, goes on when the command is run again; what fails leaves nothing on the target, and the current version as it is. An image that is there already takes no upload.',
+    'Brings the disk there, makes a template of it, proves it on a VM of its own (it boots, one can log in, cloud-init ends without an error, and more where the platform can do more), reads it again, and only then marks it as current. What was cut, at any point, goes on when the command is run again; what fails leaves nothing on the target, and the current version as it is. An image that is there already takes no upload.',
   kind: 'job',
   input: z.strictObject({
     image: z.string().min(1).describe('The image: name, name:tag or name@sha256:…').meta({ positional: true, complete: 'image' }),
@@ -25,12 +26,14 @@ export default defineOperation({
     keep: z.int().min(1).max(1000).default(3).describe('Versions that stay on the target, the current one included; older ones go, unless VMs stand on them'),
     ...placeInput,
     ...publishMachineInput,
+    ...cloudInput,
   }),
   headings: {
     'Where it goes': ['node', 'allNodes', 'storage', 'uploadStorage', 'vmids', 'vmName', 'pool'],
     'The machine': ['cpus', 'memory', 'balloon', 'cpuType', 'numa', 'firmware', 'tpm', 'display', 'startWithHost', 'tag'],
     'Its network': ['bridge', 'vlan', 'mtu', 'firewall', 'ip', 'gateway', 'nameserver', 'searchDomain'],
     'Its user': ['user', 'sshKey'],
+    'On CloudStack': Object.keys(cloudInput),
   },
   output: z.union([
     z.strictObject({
@@ -47,6 +50,11 @@ export default defineOperation({
     { command: 'ingot publish web --to proxmox:home', does: 'makes it a template there, and the current one' },
     { command: 'ingot publish web --to proxmox:home --plan', does: 'says which node and storages, why, and every request' },
     { command: 'ingot publish web --to proxmox:lab --all-nodes --vmids 9000-9099', does: 'one template for each node, numbered from 9000 on' },
+    {
+      command: 'ingot publish almalinux-9 --to cloudstack:prod --all-zones --visibility featured',
+      does: 'in every zone, at the top of the catalogue once proven',
+    },
+    { command: 'ingot publish web --to cloudstack:prod --zone z1 --transfer upload', does: 'sends the file, where zones cannot fetch from this host' },
     { command: 'ingot publish sealed --to proxmox:home --firmware uefi-secure --tpm', does: 'with Secure Boot and a TPM' },
   ],
   async run(input, context) {
@@ -55,7 +63,11 @@ export default defineOperation({
     const reference = targetReference(target);
     const stored = await openStore(host, home).resolve(input.image);
     const image = publishedImage(stored, input.image, reference, input);
-    const [places, machine] = [placeWishOf(input), await machineWishOf(context, input)];
+    refuseForeignFlags(target.platform, input);
+    const { zones, all, ...cloud } = cloudPlaceWish(input);
+    const place = placeWishOf(input);
+    const places = { ...place, ...cloud, nodes: [...place.nodes, ...zones], allNodes: place.allNodes || all };
+    const machine = { ...(await machineWishOf(context, input)), ...cloudMachineWish(input) };
     await using platform = await openPlatform(context, target);
     const file = stored.layers.reduce((sum, { size }) => sum + size, 0);
     const request: PublishRequest = {

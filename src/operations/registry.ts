@@ -134,6 +134,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   publish: { group: 'publishing', load: () => import('./publish.ts') },
   'publication list': { group: 'publishing', load: () => import('./publication-list.ts') },
   'publication show': { group: 'publishing', load: () => import('./publication-show.ts') },
+  'publication diff': { group: 'publishing', load: () => import('./publication-diff.ts') },
   'publication promote': { group: 'publishing', load: () => import('./publication-promote.ts') },
   'publication rollback': { group: 'publishing', load: () => import('./publication-rollback.ts') },
   'publication remove': { group: 'publishing', load: () => import('./publication-remove.ts') },

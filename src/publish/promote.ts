@@ -1,5 +1,5 @@
 import { IngotError } from '../base/errors.ts';
-import type { LineageVm, Platform, PlatformContext } from '../platforms/platform.ts';
+import type { Drift, LineageVm, Platform, PlatformContext } from '../platforms/platform.ts';
 import { Journal, listPublications, type Access, type Publication } from './journal.ts';
 
 /** The other publications of the same name on the same target, the one that was current last first. */
@@ -47,6 +47,15 @@ export async function previousOf(access: Access, current: Publication): Promise<
   throw new IngotError('not-found', 'rollback-nothing', `No earlier version of ${current.image.name} is on ${current.target}`, {
     hint: '`ingot publish` of an older image makes one; `ingot image list` shows those that are here.',
   });
+}
+
+/** What is on the target otherwise than it was published, by place. */
+export async function driftOf({ publisher }: Platform, journal: Journal): Promise<(Drift & { readonly place: string })[]> {
+  const { state, places } = journal.content;
+  const all = await Promise.all(
+    places.map(async ({ id }) => (await publisher.drift(journal.place(id), state === 'current')).map((one) => ({ place: id, ...one }))),
+  );
+  return all.flat();
 }
 
 /** The VMs that stand on a publication, as the target knows them now. */

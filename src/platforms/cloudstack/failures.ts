@@ -27,6 +27,9 @@ const BY_CODE: Readonly<Record<number, readonly [ErrorClass, string, string?]>> 
   537: ['conflict', 'rule-conflict'],
 };
 
+/** Codes that mean one thing, whatever the words. */
+const SAYS_ALL = new Set([405, 429, 432, 503]);
+
 /** Words that have a meaning of their own, whatever the code that they came with. */
 const BY_WORDS: readonly (readonly [RegExp, ErrorClass, string, string?])[] = [
   [
@@ -84,7 +87,7 @@ export function jobFailure(what: string, command: string, failure: Pick<Body, 'e
 }
 
 function saidBy(what: string, code: number, words: string, detail: string): IngotError {
-  const known = BY_WORDS.find(([pattern]) => pattern.test(words));
+  const known = SAYS_ALL.has(code) ? undefined : BY_WORDS.find(([pattern]) => pattern.test(words));
   const coded = BY_CODE[code] ?? (code >= 500 ? (['upstream', 'server-failed', undefined] as const) : (['upstream', 'request-refused', undefined] as const));
   const [kind, name, hint] = known === undefined ? coded : [known[1], known[2], known[3]];
   const message = sentence(words === '' ? `${what}, with the error ${code} and no word` : `${what}: ${words}`);

@@ -1,13 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { isIPv6, type AddressInfo } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import { IngotError, systemErrorCode } from '../../base/errors.ts';
 import { randomId, type Random } from '../../base/host.ts';
 import type { ExportedDisk } from '../platform.ts';
-import { parseRange } from './range.ts';
+import { parseRange, type ByteRange } from './range.ts';
 
 export interface ServeOptions {
   /** The address that stands in the URL; it is listened on everywhere, since it may be that of a router before this host. */
@@ -34,7 +32,7 @@ export interface ImageServer extends AsyncDisposable {
 }
 
 /** Large enough that reading costs little, small enough for memory that stays flat. */
-const PIECE = 512 * 1024;
+const PIECE = 1024 * 1024;
 
 /**
  * Serves one file over HTTP, under a path that nobody can guess and that is used once: with ranges, so that a download that was cut goes on. Nothing else is
@@ -121,8 +119,46 @@ async function answer(request: IncomingMessage, response: ServerResponse, { path
     response.end();
     return;
   }
-  const source = createReadStream('', { fd: file, autoClose: false, start: from, end: until - 1, highWaterMark: PIECE });
-  source.on('data', (piece) => void (seen.bytes += piece.length));
-  // Whoever hangs up comes again with a range, or does not.
-  await pipeline(source, response).catch(() => undefined);
+  try {
+    await send(file, response, { from, until }, (count) => (seen.bytes += count));
+    response.end();
+  } catch {
+    // Whoever hangs up comes again with a range, or does not.
+    response.destroy();
+  }
+}
+
+/**
+ * Streams of Node close the file when they are cut, and others still read it: so it is read here. One buffer is filled while the other is written, and both
+ * are used again: fresh memory costs more than the copying.
+ */
+async function send(file: FileHandle, response: ServerResponse, { from, until }: ByteRange, onSent: (count: number) => void): Promise<void> {
+  const size = Math.min(PIECE, until - from);
+  const buffers = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)] as const;
+  let written = Promise.resolve();
+  for (let [position, turn] = [from, 0]; position < until; turn += 1) {
+    const buffer = buffers[turn % 2 === 0 ? 0 : 1];
+    const { bytesRead } = await file.read(buffer, 0, Math.min(size, until - position), position);
+    if (bytesRead === 0) throw new Error('the file has become shorter');
+    position += bytesRead;
+    await written;
+    written = write(response, buffer.subarray(0, bytesRead));
+    // Waited for in the next turn, or after the last.
+    written.catch(() => undefined);
+    onSent(bytesRead);
+  }
+  await written;
+}
+
+/** Resolves when the connection holds the bytes no more; rejects when it is gone. */
+async function write(response: ServerResponse, piece: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const closed = (): void => reject(new Error('the connection is gone'));
+  response.once('close', closed);
+  response.write(piece, (error) => (error === undefined || error === null ? resolve() : reject(error)));
+  try {
+    await promise;
+  } finally {
+    response.off('close', closed);
+  }
 }

@@ -1,0 +1,59 @@
+import * as z from 'zod';
+import { inPool } from '../base/pool.ts';
+import { driftSchema } from '../platforms/platform.ts';
+import { openPlatform } from '../publish/adapters.ts';
+import { findPublication, Journal, listPublications } from '../publish/journal.ts';
+import { driftOf } from '../publish/promote.ts';
+import { findTarget } from '../publish/targets.ts';
+import { countOf } from './image-text.ts';
+import { defineOperation } from './operation.ts';
+import { publicationInput } from './publication-output.ts';
+import { renderTable } from './table.ts';
+
+/** Publications that are looked at at the same time. */
+const AT_ONCE = 4;
+
+export default defineOperation({
+  name: 'publication diff',
+  summary: 'Compare what a target has with what was published there',
+  description:
+    'Looks at each template as it is now: whether it is there, its name, text, tags, who may use it, and what instances inherit. Without a publication, all that are proven. Changes nothing. Exits with 7 where something differs.',
+  kind: 'job',
+  input: z.strictObject({ publication: publicationInput.optional() }),
+  output: z.strictObject({
+    compared: z.int(),
+    differences: z.array(z.strictObject({ publication: z.string(), place: z.string(), ...driftSchema.shape })),
+  }),
+  examples: [
+    { command: 'ingot publication diff', does: 'everything on every target' },
+    { command: 'ingot publication diff cloudstack:prod/almalinux-9', does: 'the current version of one template, zone by zone' },
+  ],
+  async run(input, context) {
+    const chosen =
+      input.publication === undefined
+        ? (await listPublications(context)).filter(({ state }) => state === 'current' || state === 'validated')
+        : [await findPublication(context, input.publication)];
+    const byTarget = [...Map.groupBy(chosen, ({ target }) => target)];
+    const differences: { publication: string; place: string; what: string; published: string; found: string }[][] = [];
+    for (const [name, publications] of byTarget) {
+      await using platform = await openPlatform(context, await findTarget(context, name));
+      await context.events.stage(`looking at ${name}`, () =>
+        inPool(AT_ONCE, publications, async (one) => {
+          const drift = await driftOf(platform, new Journal(context, one));
+          differences.push(drift.map((each) => ({ publication: one.id, ...each })));
+        }),
+      );
+    }
+    return { compared: chosen.length, differences: differences.flat().toSorted((a, b) => (a.publication < b.publication ? -1 : 1)) };
+  },
+  render({ compared, differences }, options) {
+    if (differences.length === 0) return `${countOf(compared, 'publication')} compared: all is as it was published`;
+    const rows = differences.map(({ publication, place, what, published, found }) => [publication, place, what, published, found]);
+    return renderTable(
+      [{ title: 'PUBLICATION' }, { title: 'PLACE' }, { title: 'WHAT' }, { title: 'PUBLISHED', shrink: 'wrap' }, { title: 'FOUND', shrink: 'wrap' }],
+      rows,
+      options,
+    );
+  },
+  exitCode: ({ differences }) => (differences.length > 0 ? 7 : 0),
+});

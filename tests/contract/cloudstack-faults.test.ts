@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import type { TransferWish } from '../../src/platforms/platform.ts';
+import type { Transport } from '../../src/platforms/transport.ts';
+import { listPublications } from '../../src/publish/journal.ts';
+import { SimCloud } from '../simulators/cloudstack/cloud.ts';
+import { cloudLab, type CloudLab } from '../support/cloud-lab.ts';
+
+/*
+ * A publication to two zones that is disturbed at every one of its requests in turn. However it ends, running it again leads to the same state, and nothing is
+ * left over: no instance, no key, no record without its bytes. On a simulator; nothing of this was seen on a real server.
+ */
+
+/**
+ * `cut`: the connection ends before the server has done anything. `lost`: the server has done it, and the answer does not arrive. `gone`: from then on there is no
+ * network at all. `killed`: ingot is gone before the request; `killed-after`: when it was done, before anybody noted it. `restart`: the management server is
+ * started again at that request, and cancels what runs.
+ */
+const MODES = ['cut', 'lost', 'gone', 'killed', 'killed-after', 'restart'] as const;
+type Mode = (typeof MODES)[number];
+
+class Killed extends Error {}
+
+interface Outcome {
+  /** How often it had to be run. */
+  readonly runs: number;
+  readonly request: string;
+  readonly summary: unknown;
+}
+
+/** What is there, with the digest of the image left out: it is another one in each home. */
+function stateOf(lab: CloudLab, digest: string): unknown {
+  const text = JSON.stringify(lab.simulator.cloud.summary())
+    .replaceAll(digest, 'DIGEST')
+    .replaceAll(digest.slice(7, 19), 'DIGEST')
+    .replaceAll(digest.slice(7, 15), 'DIGEST');
+  return JSON.parse(text);
+}
+
+async function disturbed(transfer: TransferWish, mode: Mode | undefined, at: number): Promise<Outcome> {
+  await using lab = await cloudLab({ contract: false, cloud: new SimCloud(['z1', 'z2']) });
+  const { simulator } = lab;
+  simulator.cloud.polls = 0;
+  const image = await lab.image();
+  const change = { places: { nodes: [], allNodes: false, transfer }, machine: { visibility: 'featured' as const } };
+  const sent: string[] = [];
+  const commandOf = (message: Parameters<Transport['send']>[0]): string => {
+    const query = typeof message.body === 'string' ? message.body : (message.path.split('?')[1] ?? '');
+    return new URLSearchParams(query).get('command') ?? 'the upload';
+  };
+  const around = (real: Transport): Transport => ({
+    ...real,
+    send: async (message) => {
+      sent.push(commandOf(message));
+      const own = sent.length;
+      const struck = (mode === 'killed' || mode === 'killed-after') && own >= at;
+      if (struck && (mode === 'killed' || own > at)) throw new Killed();
+      if (mode === 'restart' && own === at) simulator.cloud.restart(at % 2 === 0);
+      const answer = await real.send(message);
+      if (struck) throw new Killed();
+      return answer;
+    },
+  });
+  // The upload is a request like the others, and is counted with them.
+  const struck = (): 'cut' | 'lost' | undefined => {
+    if (mode === 'cut' || mode === 'lost') return sent.length === at ? mode : undefined;
+    return mode === 'gone' && sent.length >= at ? 'cut' : undefined;
+  };
+  simulator.uploadFault = struck;
+  simulator.fault = () => struck();
+  let runs = 1;
+  {
+    await using platform = await lab.open({ transport: (real) => (origin, trust) => around(real(origin, trust)) });
+    try {
+      await lab.publish(image, change, platform);
+    } catch {
+      runs = 2;
+    }
+  }
+  simulator.fault = () => undefined;
+  simulator.uploadFault = () => undefined;
+  // The server goes on with what it was told, or is still at it when the next run begins.
+  if (at % 2 === 0) await simulator.cloud.settle();
+  if (runs === 2) await lab.publish(image, change);
+  await simulator.cloud.settle();
+  expect((await listPublications(lab.context())).map(({ state }) => state)).toEqual(['current']);
+  return { runs, request: sent[at - 1] ?? '', summary: stateOf(lab, image.digest) };
+}
+
+const SERVE: TransferWish = { kind: 'serve' };
+const UPLOAD: TransferWish = { kind: 'upload' };
+const reference = await disturbed(SERVE, undefined, 0);
+
+test.each(MODES.flatMap((mode) => [[mode, SERVE] as const, [mode, UPLOAD] as const]))(
+  'a publication that is disturbed at each of its requests (%s, %j) ends in the same state when it is run again',
+  { timeout: 3_600_000 },
+  async (mode, transfer) => {
+    const table: string[] = [];
+    for (let at = 1; ; at++) {
+      const { runs, request, summary } = await disturbed(transfer, mode, at);
+      if (request === '') break;
+      expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
+      table.push(`${String(at).padStart(3)}  ${runs === 1 ? 'goes on by itself' : 'ended by the next run'}  ${request}`);
+      // What comes after the end of the publication is not there to be disturbed.
+      if (at > 400) throw new Error('there is no end');
+    }
+    if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode} ${transfer.kind}\n${table.join('\n')}`);
+    expect(table.length).toBeGreaterThan(30);
+  },
+);
