@@ -17,6 +17,7 @@ import { median, type Bench, type Measured, type Row } from './row.ts';
 import { bootRow, vmCreate } from './rows/boot.ts';
 import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
 import { imageDownload } from './rows/download.ts';
+import { cloudListing, cloudServe, cloudServeFour, cloudSigning, cloudZones } from './rows/cloudstack.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
 import { fleetBuild, fleetSize } from './rows/fleet.ts';
 import { formatRows } from './rows/formats.ts';
@@ -59,6 +60,11 @@ const ROWS: readonly Row[] = [
   pushSibling,
   pushBase,
   pullBase,
+  cloudSigning,
+  cloudListing,
+  cloudZones,
+  cloudServe,
+  cloudServeFour,
   ...formatRows,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));

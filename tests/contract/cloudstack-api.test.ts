@@ -141,6 +141,12 @@ describe.skipIf(!hasContract)(`the contract of CloudStack 4.18 and 4.22${CONTRAC
     }
   });
 
+  test.each(Object.entries(MADE))('%s comes page by page where it can', (_name, requests) => {
+    const [request] = fc.sample(requests, 1);
+    if (request === undefined) throw new Error('none was made');
+    for (const version of CONTRACT_VERSIONS) expect('pagesize' in (contractCommand(version, request.command)?.params ?? {})).toBe(request.paged);
+  });
+
   test('has every parameter that is newer than 4.18 under a condition on the version', () => {
     const one = fc.sample(template, 1)[0];
     if (one === undefined) throw new Error('none was made');

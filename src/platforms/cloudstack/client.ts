@@ -89,6 +89,7 @@ export class CloudStackClient {
 
   /** Every entry of a list, page by page: the first says how many there are. */
   async all<T>(request: CsList<T>): Promise<T[]> {
+    if (!request.paged) return (await this.call(request)).entries;
     const page = (number: number): Promise<{ readonly count: number; readonly entries: T[] }> =>
       this.call({ ...request, parameters: { ...request.parameters, page: number, pagesize: PAGE } });
     const first = await page(1);

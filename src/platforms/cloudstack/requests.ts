@@ -35,6 +35,8 @@ export interface CsRequest<T = unknown> {
   readonly change: boolean;
   /** Sent twice, it does no harm: it may be sent again where the answer was lost. */
   readonly repeatable: boolean;
+  /** A list that comes page by page; others come whole, and would come again with every page. */
+  readonly paged: boolean;
   readonly answer: z.ZodType<T>;
 }
 export type CsList<T> = CsRequest<{ readonly count: number; readonly entries: T[] }>;
@@ -42,11 +44,15 @@ export type CsJob = CsRequest<z.output<typeof jobStartSchema>>;
 
 function make<T>(command: string, answer: z.ZodType<T>, parameters: Parameters, kind: 'read' | 'change' | 'repeatable-change'): CsRequest<T> {
   const given = Object.entries(parameters).filter((entry): entry is [string, Value] => entry[1] !== undefined);
-  return { command, parameters: Object.fromEntries(given), change: kind !== 'read', repeatable: kind !== 'change', answer };
+  return { command, parameters: Object.fromEntries(given), change: kind !== 'read', repeatable: kind !== 'change', paged: false, answer };
 }
 
-const list = <T>(command: string, key: string, entry: z.ZodType<T>, parameters: Parameters = {}): CsList<T> =>
+const whole = <T>(command: string, key: string, entry: z.ZodType<T>, parameters: Parameters = {}): CsList<T> =>
   make(command, listOf(key, entry), parameters, 'read');
+const list = <T>(command: string, key: string, entry: z.ZodType<T>, parameters: Parameters = {}): CsList<T> => ({
+  ...whole(command, key, entry, parameters),
+  paged: true,
+});
 const job = (command: string, parameters: Parameters): CsJob => make(command, jobStartSchema, parameters, 'change');
 
 /** What a template is registered with, by either way. */
@@ -84,10 +90,10 @@ const OWN = 'self';
 /** Every command that ingot can send. The contract test goes through this list. */
 export const REQUESTS = {
   capabilities: () => make('listCapabilities', oneOf('capability', capabilitiesSchema), {}, 'read'),
-  apis: () => list('listApis', 'api', apiSchema),
+  apis: () => whole('listApis', 'api', apiSchema),
   zones: () => list('listZones', 'zone', zoneSchema),
   clusters: (zoneid: string) => list('listClusters', 'cluster', clusterSchema, { zoneid }),
-  hypervisors: (zoneid?: string) => list('listHypervisors', 'hypervisor', hypervisorSchema, { zoneid }),
+  hypervisors: (zoneid?: string) => whole('listHypervisors', 'hypervisor', hypervisorSchema, { zoneid }),
   osTypes: () => list('listOsTypes', 'ostype', osTypeSchema),
   systemVms: (zoneid: string) => list('listSystemVms', 'systemvm', systemVmSchema, { zoneid }),
   imageStores: (zoneid: string) => list('listImageStores', 'imagestore', imageStoreSchema, { zoneid }),
