@@ -219,8 +219,9 @@ export class SimCloud {
     row.status = 'Download Complete';
   }
 
-  /** A list is asked for: what runs goes on, and its end is waited for when it was asked for often enough. */
+  /** A list is asked for: what runs goes on, whether or not somebody asks for it, and its end is waited for when it was asked for often enough. */
   async advance(): Promise<void> {
+    for (const job of this.jobs.values()) await this.poll(job);
     for (const template of this.templates.values()) {
       for (const row of template.rows.values()) {
         if (row.work === undefined) continue;

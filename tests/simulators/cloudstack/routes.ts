@@ -141,7 +141,8 @@ export const ROUTES: Readonly<Record<string, Handler>> = {
     };
   },
   deployVirtualMachine: deploy,
-  listVirtualMachines: (cloud, values) => {
+  listVirtualMachines: async (cloud, values) => {
+    await cloud.advance();
     const { id, name, templateid } = values;
     const found = [...cloud.vms.values()].filter(
       (vm) =>
