@@ -41,8 +41,14 @@ export interface CloudLab extends AsyncDisposable {
   publish(image: Image, change?: Partial<PublishRequest>, platform?: Platform): Promise<PublishResult>;
 }
 
+/** `waits`: the client really waits between its questions, as it does for users; tests pass over that. */
+interface CloudLabOptions extends SimulatorOptions {
+  readonly defaults?: CloudStackTarget['defaults'];
+  readonly waits?: boolean;
+}
+
 /** A home with a target that is a simulator, whose programs are pretended. */
-export async function cloudLab(options: SimulatorOptions & { readonly defaults?: CloudStackTarget['defaults'] } = {}): Promise<CloudLab> {
+export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab> {
   await using stack = new AsyncDisposableStack();
   const at = stack.use(await sampleHome());
   const simulator = stack.use(await CloudSimulator.start(options));
@@ -51,7 +57,7 @@ export async function cloudLab(options: SimulatorOptions & { readonly defaults?:
   const answers = pretend(simulator, guest);
   const host: Host = {
     ...at.host,
-    clock: instantClock(at.host.clock),
+    clock: options.waits === true ? at.host.clock : instantClock(at.host.clock),
     processes: {
       ...at.host.processes,
       async run(argv) {

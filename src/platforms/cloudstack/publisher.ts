@@ -4,7 +4,7 @@ import type { LineageVm, Place, PlatformContext, Publisher } from '../platform.t
 import type { CloudStackClient } from './client.ts';
 import { driftOf } from './drift.ts';
 import { factsOf, groupKey } from './facts.ts';
-import { CURRENT_TAG } from './marks.ts';
+import { CURRENT_TAG, tagsOf } from './marks.ts';
 import type { MakeTransport } from './open.ts';
 import { planPublication } from './plan.ts';
 import { REQUESTS } from './requests.ts';
@@ -33,6 +33,8 @@ export function cloudStackPublisher(context: PlatformContext, client: CloudStack
     dropUpload: () => Promise.resolve(),
     async setCurrent(place, current) {
       const facts = factsOf(place);
+      // Zones share the template: all but the first find it done.
+      if (await isAsCurrent(client, place, current)) return;
       await ensureTags(client, facts, current ? { [CURRENT_TAG]: 'true' } : {}, current ? [] : [CURRENT_TAG]);
       await ensureVisibility(client, facts, current ? facts.visibility : 'private');
     },
@@ -45,6 +47,15 @@ export function cloudStackPublisher(context: PlatformContext, client: CloudStack
       return template?.id === undefined ? `nothing yet in ${zone.name}` : `template ${name} (${template.id}) for ${hypervisor} in ${zone.name}`;
     },
   };
+}
+
+async function isAsCurrent(client: CloudStackClient, place: Place, current: boolean): Promise<boolean> {
+  const facts = factsOf(place);
+  const row = await rowOf(client, facts);
+  if (row === undefined) return false;
+  const visibility = current ? facts.visibility : 'private';
+  const [open, featured] = [visibility !== 'private', visibility === 'featured'];
+  return row.ispublic === open && row.isfeatured === featured && (tagsOf(row)[CURRENT_TAG] === 'true') === current;
 }
 
 async function needReady(client: CloudStackClient, place: Place): Promise<void> {

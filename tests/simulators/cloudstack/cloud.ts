@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { download, urlFault } from './download.ts';
 import { GIB, SimRefusal, standInBoot, type Boot, type SimJob, type SimRow, type SimTemplate, type SimVm, type SimZone } from './model.ts';
+
+/** Milliseconds that an answer waits for what is quick. */
+const PATIENCE = 50;
 
 export type Values = Readonly<Record<string, string>>;
 
@@ -98,19 +102,29 @@ export class SimCloud {
   async poll(job: SimJob): Promise<void> {
     if (job.status !== 0) return;
     if (job.polls > 0) job.polls -= 1;
-    else await this.finish(job);
+    // What takes long goes on, and the question is answered meanwhile.
+    else await Promise.race([this.finish(job), sleep(PATIENCE, undefined, { ref: false })]);
   }
 
   async finish(job: SimJob): Promise<void> {
     if (job.status !== 0) return;
+    job.work ??= this.#work(job);
+    await job.work;
+  }
+
+  async #work(job: SimJob): Promise<void> {
     const at = this.failures.findIndex(({ command }) => command === job.command);
     const [failure] = at === -1 ? [] : this.failures.splice(at, 1);
     try {
       if (failure !== undefined) throw new SimRefusal(failure.code ?? 530, failure.text);
-      job.result = await job.run();
+      const result = await job.run();
+      // It may have been cancelled meanwhile.
+      if (job.status !== 0) return;
+      job.result = result;
       job.status = 1;
     } catch (error) {
       job.undo?.();
+      if (job.status !== 0) return;
       job.status = 2;
       job.result = { errorcode: error instanceof SimRefusal ? error.code : 530, errortext: error instanceof Error ? error.message : String(error) };
     }

@@ -107,6 +107,8 @@ export interface SimJob {
   result: unknown;
   readonly run: () => Promise<unknown>;
   readonly undo: (() => void) | undefined;
+  /** It is at work: done once, however often it is asked for. */
+  work?: Promise<void> | undefined;
 }
 
 /** What a command is refused with. */
