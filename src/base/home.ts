@@ -50,6 +50,7 @@ export const HOME_VERSION = 1;
  *     frozen/<id>.ram         the memory of a machine: of a snapshot, or of a suspended VM
  *     frozen/<id>.fd          UEFI variables of a snapshot
  *     labs/<name>.json        a lab: what was applied last, its network and the addresses on it
+ *     known-hosts/<identity>  the SSH host keys of a VM on a target
  *     publications/<id>.json  an image on a target: the journal of its publication, and what was made there
  *     registrations/<id>.json a machine that a build registers at who serves its packages: the journal until it is unregistered
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
@@ -107,6 +108,7 @@ export interface Home {
   lab(name: Name): HostPath;
   publication(id: string): HostPath;
   registration(id: string): HostPath;
+  knownHosts(identity: string): HostPath;
   warmState(key: string): HostPath;
   frozenDisk(id: string): HostPath;
   frozenRam(id: string): HostPath;
@@ -166,6 +168,7 @@ export function homeAt(root: HostPath): Home {
     vm: (name) => at('vms', name),
     publication: (id) => at('publications', `${id}.json`),
     registration: (id) => at('registrations', `${id}.json`),
+    knownHosts: (identity) => at('known-hosts', identity.replaceAll(/[^A-Za-z0-9.-]/g, '-')),
     lab: (name) => at('labs', `${name}.json`),
     warmState: (key) => at('cache', 'warm', key),
     frozenDisk: (id) => at('frozen', `${id}.qcow2`),

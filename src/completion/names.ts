@@ -31,7 +31,7 @@ export async function namesOf(kind: string): Promise<string[]> {
     return (await listProfiles({ host, home })).map(({ name }) => name);
   }
   if (kind === 'target') {
-    const { listTargets, targetReference } = await import('../publish/targets.ts');
+    const [{ listTargets }, { targetReference }] = await Promise.all([import('../publish/targets.ts'), import('../platforms/platform.ts')]);
     return (await listTargets({ host, home })).map(targetReference);
   }
   if (kind === 'publication') return (await host.files.list(home.publications)).map((file) => file.replace(/\.json$/, ''));

@@ -97,6 +97,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm inventory': { group: 'vms', load: () => import('./vm-inventory.ts') },
   'vm export': { group: 'vms', load: () => import('./vm-export.ts') },
   'vm resize': { group: 'vms', load: () => import('./vm-resize.ts') },
+  'vm migrate': { group: 'vms', load: () => import('./vm-migrate.ts') },
   'vm rename': { group: 'vms', load: () => import('./vm-rename.ts') },
   'vm clone': { group: 'vms', load: () => import('./vm-clone.ts') },
   'vm snapshot create': { group: 'vms', load: () => import('./vm-snapshot-create.ts') },

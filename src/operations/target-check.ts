@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { targetFindingSchema } from '../platforms/platform.ts';
 import { openPlatform } from '../publish/adapters.ts';
-import { findTarget, targetReference } from '../publish/targets.ts';
+import { targetReference } from '../platforms/platform.ts';
+import { findTarget } from '../publish/targets.ts';
 import { defineOperation } from './operation.ts';
 import { renderTable, type Cell } from './table.ts';
 import { targetInput } from './target-input.ts';

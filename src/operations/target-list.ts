@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { listTargets, targetReference } from '../publish/targets.ts';
+import { targetReference } from '../platforms/platform.ts';
+import { listTargets } from '../publish/targets.ts';
 import { defineOperation } from './operation.ts';
 import { renderTable } from './table.ts';
 

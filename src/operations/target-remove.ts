@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { IngotError } from '../base/errors.ts';
 import { listPublications } from '../publish/journal.ts';
-import { findTarget, removeTarget, targetReference } from '../publish/targets.ts';
+import { targetReference } from '../platforms/platform.ts';
+import { findTarget, removeTarget } from '../publish/targets.ts';
 import { countOf } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 import { targetInput } from './target-input.ts';

@@ -7,7 +7,7 @@ import { followLog } from '../platforms/local/follow.ts';
 import { guestFiles } from '../platforms/local/guest-spec.ts';
 import { requireRunning } from '../platforms/local/power.ts';
 import { defineOperation } from './operation.ts';
-import { vmNameInput } from './vm-input.ts';
+import { isRemote, onInput, vmNameInput } from './vm-input.ts';
 
 /** Of a terminal that does not tell. */
 const ROWS = 24;
@@ -19,14 +19,22 @@ export default defineOperation({
   kind: 'terminal',
   input: z.object({
     name: vmNameInput,
+    on: onInput.describe('The target that it is on; then the address is printed at which a browser shows its console'),
     lines: z.int().min(0).optional().describe('How many of the last lines to begin with; default: a screen of them').meta({ short: 'n', placeholder: 'COUNT' }),
   }),
-  output: z.object({ result: z.enum(['detached', 'ended']) }),
+  output: z.union([z.object({ result: z.enum(['detached', 'ended']) }), z.object({ url: z.string().describe('With --on') })]),
   examples: [
     { command: 'ingot vm console web', does: 'attaches to the console of the VM web; Ctrl-] detaches' },
     { command: 'ingot vm console web --lines 500', does: 'the same, with more of what was written before' },
   ],
   async run(input, context) {
+    const { on } = input;
+    if (isRemote(on)) {
+      const { onVm } = await import('./vm-on.ts');
+      const { console: url } = await onVm(context, { on, name: input.name }, 'Looking at', (vms, vm) => vms.details(vm));
+      if (url !== undefined) return { url };
+      throw new IngotError('not-found', 'console-missing', `${on} has no console for ${input.name} that a browser shows`);
+    }
     const name = parseName(input.name, 'a VM');
     await requireRunning(context, name);
     if (!process.stdin.isTTY)
@@ -46,5 +54,5 @@ export default defineOperation({
     context.events.message('info', result === 'detached' ? `Detached; ${name} runs on.` : `${name} has ended.`);
     return { result };
   },
-  render: () => '',
+  render: (output) => ('url' in output ? output.url : ''),
 });

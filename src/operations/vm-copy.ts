@@ -4,7 +4,7 @@ import { hostPath, parseName } from '../base/types.ts';
 import { copyFiles, type Copy } from '../platforms/local/copy.ts';
 import { clientFileOrGuestPath, splitGuestPath } from './client-file.ts';
 import { defineOperation } from './operation.ts';
-import { waitSecondsInput } from './vm-input.ts';
+import { isRemote, onInput, waitSecondsInput } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm copy',
@@ -15,6 +15,7 @@ export default defineOperation({
   input: z.object({
     source: clientFileOrGuestPath.describe('What to copy: a path here, or VM:PATH').meta({ positional: true }),
     target: clientFileOrGuestPath.describe('Where to: a path here, or VM:PATH').meta({ positional: true }),
+    on: onInput,
     timeout: waitSecondsInput,
   }),
   output: z.object({ vm: z.string(), direction: z.enum(['in', 'out']), source: z.string(), target: z.string() }),
@@ -25,7 +26,9 @@ export default defineOperation({
   ],
   async run(input, context) {
     const copy = copyOf(input.source, input.target);
-    await copyFiles(context, copy, input.timeout === undefined ? {} : { limit: input.timeout });
+    const { on, timeout } = input;
+    const reach = isRemote(on) ? async () => (await (await import('./vm-on.ts')).reach(context, on, copy.vm, timeout)).spec.ssh : undefined;
+    await copyFiles(context, copy, { ...(timeout === undefined ? {} : { limit: timeout }), ...(reach === undefined ? {} : { reach }) });
     return { vm: copy.vm, direction: copy.direction, source: input.source, target: input.target };
   },
   render: ({ source, target }) => `${source} is copied to ${target}.`,

@@ -5,10 +5,13 @@ import { createVms, refuseTaken } from '../platforms/local/create-many.ts';
 import { describeForward } from '../platforms/local/forwards.ts';
 import { firmwareSchema } from '../platforms/local/guest-spec.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
+import { remoteVmSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
 import { deviceInput, devicesOf } from './vm-create-devices.ts';
 import { choiceSchema, explainImage, imageFor, renderChoice } from './vm-create-image.ts';
 import { machineInput, machineOf } from './vm-create-input.ts';
+import { placeInput } from './vm-create-place.ts';
+import { isRemote } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm create',
@@ -28,6 +31,7 @@ export default defineOperation({
       .describe('Port of 127.0.0.1 that leads to its SSH server; default: one that is free')
       .meta({ placeholder: 'PORT' }),
     ...deviceInput,
+    ...placeInput,
     start: z.boolean().default(true).describe('Start it at once'),
     warm: z
       .boolean()
@@ -44,10 +48,12 @@ export default defineOperation({
     'Its machine': ['cpus', 'memory', 'disk', 'firmware', 'extraDisk', 'share', 'tpm'],
     'Reaching it': ['sshPort', 'sshKey', 'passwordLogin', 'passwordSecret', 'forward'],
     'Its first boot': ['userData', 'networkConfig', 'vendorData'],
+    'On a target': ['on', 'place', 'full', 'bridge', 'vlan', 'ip', 'gateway', 'nameserver'],
   },
   output: z.union([
     vmViewSchema,
-    z.object({ vms: z.array(vmViewSchema).describe('With --count') }),
+    remoteVmSchema,
+    z.object({ vms: z.array(vmViewSchema.or(remoteVmSchema)).describe('With --count') }),
     z.object({ explained: choiceSchema.describe('With --explain') }),
   ]),
   examples: [
@@ -64,6 +70,7 @@ export default defineOperation({
       command: 'ingot vm create dev --image debian-12 --forward 8080:80 --extra-disk data=20GiB --share ./src:/srv/src',
       does: 'makes one that is reached at port 8080, has a second disk, and sees a folder of this host',
     },
+    { command: 'ingot vm create web --image web --on proxmox:home', does: 'makes one on a target, from the template that was published there' },
     { command: 'ingot vm create sealed --image debian-12 --firmware uefi-secure --tpm', does: 'makes one with Secure Boot and a TPM' },
   ],
   async run(input, context) {
@@ -72,6 +79,20 @@ export default defineOperation({
     const name = parseName(input.name, 'a VM');
     const machine = await machineOf(context, input);
     if (input.explain) return { explained: await explainImage(context, machine) };
+    const { on } = input;
+    if (isRemote(on)) {
+      const [{ createOn }, { refuseLocalFlags }] = await Promise.all([import('./vm-create-on.ts'), import('./vm-on.ts')]);
+      const { firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward, userData, networkConfig, vendorData } =
+        input;
+      refuseLocalFlags(on, {
+        ...{ firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward, userData, networkConfig, vendorData },
+      });
+      const { count, cpus, memory, disk } = input;
+      const names = count === undefined ? [name] : Array.from({ length: count }, (_, index) => parseName(`${name}-${index + 1}`, 'a VM'));
+      const vms = await createOn(context, names, { ...input, on, machine, asked: { cpus, memory, disk } });
+      const [only] = vms;
+      return count === undefined && only !== undefined ? only : { vms };
+    }
     const howMany = { count: input.count, unique: input.unique };
     // Before an image is built for minutes.
     await refuseTaken(context, name, howMany);
@@ -95,12 +116,15 @@ export default defineOperation({
   render: (result, options) => {
     if ('explained' in result) return renderChoice(result.explained, options);
     return ('vms' in result ? result.vms : [result])
-      .flatMap(({ name, state, forwards }) => [
-        state === 'running'
-          ? `${name} is starting. \`ingot vm ssh ${name}\` logs in as soon as it can.`
-          : `${name} is made. \`ingot vm start ${name}\` starts it.`,
-        ...forwards.map((forward) => `Port ${describeForward(forward)}`),
-      ])
+      .flatMap((vm) => {
+        const where = `${vm.name}${'on' in vm ? ` --on ${vm.on}` : ''}`;
+        return [
+          vm.state === 'running'
+            ? `${vm.name} is starting. \`ingot vm ssh ${where}\` logs in as soon as it can.`
+            : `${vm.name} is made. \`ingot vm start ${where}\` starts it.`,
+          ...('forwards' in vm ? vm.forwards.map((forward) => `Port ${describeForward(forward)}`) : []),
+        ];
+      })
       .join('\n');
   },
 });

@@ -5,6 +5,19 @@ import { parseSize } from '../base/types.ts';
 /** The name of a VM that is there, given by position. */
 export const vmNameInput = z.string().min(1).describe("The VM's name").meta({ positional: true, complete: 'vm' });
 
+/** Where the VM is. */
+export const onInput = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('The target that it is on, PLATFORM:NAME; default: this host')
+  .meta({ placeholder: 'TARGET', complete: 'target' });
+
+/** Whether a target is another one than this host, which is called `local`. */
+export function isRemote(on: string | undefined): on is string {
+  return on !== undefined && on !== 'local';
+}
+
 /** Names of VMs, given by position; none for all. */
 export const vmNamesInput = z.array(z.string().min(1)).default([]).describe("The VMs' names; default all").meta({ positional: true, complete: 'vm' });
 

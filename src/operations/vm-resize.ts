@@ -6,8 +6,9 @@ import { holdVm } from '../platforms/local/power.ts';
 import { resizeLocked } from '../platforms/local/resize.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { countOf } from './image-text.ts';
+import { remoteVmSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
-import { sizeInput, vmNameInput } from './vm-input.ts';
+import { isRemote, onInput, sizeInput, vmNameInput } from './vm-input.ts';
 
 const GROWTH = {
   none: '',
@@ -23,11 +24,12 @@ export default defineOperation({
   kind: 'job',
   input: z.object({
     name: vmNameInput,
+    on: onInput,
     cpus: z.int().min(1).max(255).optional().describe('Processors'),
     memory: sizeInput('Memory', LEAST_MEMORY).optional(),
     disk: sizeInput('Size of the disk that it boots from').optional(),
   }),
-  output: vmViewSchema.extend({ growth: z.enum(['none', 'at-boot', 'at-once']) }),
+  output: z.union([vmViewSchema.extend({ growth: z.enum(['none', 'at-boot', 'at-once']) }), remoteVmSchema]),
   examples: [
     { command: 'ingot vm resize web --cpus 4 --memory 4GiB', does: 'gives the VM web more, while it is off' },
     { command: 'ingot vm resize web --disk 40GiB', does: 'lets its disk grow' },
@@ -37,10 +39,20 @@ export default defineOperation({
     if (input.cpus === undefined && input.memory === undefined && input.disk === undefined) {
       throw new IngotError('usage', 'nothing-to-do', 'Nothing is to be changed', { hint: 'Use --cpus, --memory or --disk.' });
     }
+    if (isRemote(input.on)) {
+      const { onVm } = await import('./vm-on.ts');
+      return await onVm(context, { on: input.on, name: input.name }, 'Changing', async (vms, vm, span) => {
+        await vms.resize(vm, { cpus: input.cpus, memory: input.memory, disk: input.disk }, span);
+        return await vms.find(vm.id);
+      });
+    }
     await using held = await holdVm(context, name, `vm resize ${name}`);
     const { vm, growth } = await resizeLocked(context, held.vm, { cpus: input.cpus, memory: input.memory, disk: input.disk });
     return { ...(await viewVm(context, vm)), growth };
   },
-  render: (vm) =>
-    `${vm.name} has ${countOf(vm.cpus, 'processor')}, ${formatSize(vm.memory)} of memory and a disk of ${formatSize(vm.disk)}.${GROWTH[vm.growth]}`,
+  render(vm) {
+    const size = (bytes: number | undefined): string => (bytes === undefined ? 'an unknown size' : formatSize(bytes));
+    const growth = 'growth' in vm ? GROWTH[vm.growth] : '';
+    return `${vm.name} has ${countOf(vm.cpus ?? 0, 'processor')}, ${size(vm.memory)} of memory and a disk of ${size(vm.disk)}.${growth}`;
+  },
 });

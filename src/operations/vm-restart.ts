@@ -3,8 +3,9 @@ import { parseName } from '../base/types.ts';
 import { restartLocked, holdVm } from '../platforms/local/power.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
 import { loadVm } from '../platforms/local/vms.ts';
+import { remoteVmSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
-import { vmNameInput } from './vm-input.ts';
+import { isRemote, onInput, vmNameInput } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm restart',
@@ -13,15 +14,24 @@ export default defineOperation({
   kind: 'job',
   input: z.object({
     name: vmNameInput,
+    on: onInput,
     timeout: z.number().positive().max(86_400).default(90).describe('Seconds until it is ended by force').meta({ placeholder: 'SECONDS' }),
     force: z.boolean().default(false).describe('End it by force at once'),
   }),
-  output: vmViewSchema,
+  output: z.union([vmViewSchema, remoteVmSchema]),
   examples: [
     { command: 'ingot vm restart web', does: 'shuts the VM web down and starts it' },
     { command: 'ingot vm restart web --force', does: 'pulls the plug and starts it' },
   ],
   async run(input, context) {
+    if (isRemote(input.on)) {
+      const { onVm } = await import('./vm-on.ts');
+      return await onVm(context, { on: input.on, name: input.name }, 'Restarting', async (vms, vm, span) => {
+        await vms.stop(vm, input, span);
+        await vms.start(vm, span);
+        return await vms.find(vm.id);
+      });
+    }
     const name = parseName(input.name, 'a VM');
     await using held = await holdVm(context, name, `vm restart ${name}`);
     await restartLocked(context, held.vm, input);

@@ -7,26 +7,37 @@ import { describeShare } from '../platforms/local/shares.ts';
 import { viewOf, vmViewSchema } from '../platforms/local/view.ts';
 import { diskUsed, loadVm } from '../platforms/local/vms.ts';
 import { countOf } from './image-text.ts';
+import { remoteVmDetailsSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
-import { vmNameInput } from './vm-input.ts';
+import { isRemote, onInput, vmNameInput } from './vm-input.ts';
+import { remoteVmText } from './vm-on-text.ts';
+
+const localSchema = vmViewSchema.extend({
+  /** QEMU's own word: `running`, `paused`, `io-error` where the host's disk is full. */
+  guest: z.string().optional(),
+  disks: z.array(z.object({ name: z.string(), size: z.int().describe('Bytes'), standsOn: z.int().describe('Frozen files above the image') })),
+  snapshot: z.string().optional().describe('The snapshot that its disks stand on'),
+  suspended: z.object({ bytes: z.int() }).optional().describe('Of the file that holds its memory'),
+  diskUsed: z.number().describe('Bytes that its own disks take on the host, without its image and what it shares with others'),
+  folder: z.string(),
+  consoleLog: z.string(),
+});
 
 export default defineOperation({
   name: 'vm show',
   summary: 'Show everything about a virtual machine',
   kind: 'query',
-  input: z.object({ name: vmNameInput }),
-  output: vmViewSchema.extend({
-    /** QEMU's own word: `running`, `paused`, `io-error` where the host's disk is full. */
-    guest: z.string().optional(),
-    disks: z.array(z.object({ name: z.string(), size: z.int().describe('Bytes'), standsOn: z.int().describe('Frozen files above the image') })),
-    snapshot: z.string().optional().describe('The snapshot that its disks stand on'),
-    suspended: z.object({ bytes: z.int() }).optional().describe('Of the file that holds its memory'),
-    diskUsed: z.number().describe('Bytes that its own disks take on the host, without its image and what it shares with others'),
-    folder: z.string(),
-    consoleLog: z.string(),
-  }),
-  examples: [{ command: 'ingot vm show web', does: 'shows the VM web: state, image, size, how to reach it' }],
+  input: z.object({ name: vmNameInput, on: onInput }),
+  output: localSchema.or(remoteVmDetailsSchema),
+  examples: [
+    { command: 'ingot vm show web', does: 'shows the VM web: state, image, size, how to reach it' },
+    { command: 'ingot vm show web --on proxmox:home', does: 'the same of one on a target' },
+  ],
   async run(input, context) {
+    if (isRemote(input.on)) {
+      const { onVm } = await import('./vm-on.ts');
+      return await onVm(context, { on: input.on, name: input.name }, 'Looking at', (vms, vm) => vms.details(vm));
+    }
     const name = parseName(input.name, 'a VM');
     const { host, home } = context;
     const vm = await loadVm(host, home, name);
@@ -44,6 +55,7 @@ export default defineOperation({
     };
   },
   render(vm) {
+    if ('on' in vm) return remoteVmText(vm);
     const state = vm.pid === undefined ? vm.state : `${vm.state} (process ${vm.pid})`;
     const hints: Partial<Record<typeof vm.state, string>> = {
       'disk-full': `, paused since the host's disk is full: free some space, then \`ingot vm resume ${vm.name}\``,

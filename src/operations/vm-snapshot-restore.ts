@@ -2,8 +2,9 @@ import * as z from 'zod';
 import { parseName } from '../base/types.ts';
 import { restoreSnapshot } from '../platforms/local/snapshot-restore.ts';
 import { viewVm, vmViewSchema } from '../platforms/local/view.ts';
+import { remoteVmSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
-import { snapshotNameInput, vmNameInput } from './vm-input.ts';
+import { isRemote, onInput, snapshotNameInput, vmNameInput } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm snapshot restore',
@@ -13,16 +14,26 @@ export default defineOperation({
   kind: 'job',
   input: z.object({
     name: vmNameInput,
+    on: onInput,
     snapshot: snapshotNameInput,
     start: z.boolean().optional().describe('Start it afterwards; default: where the snapshot has a memory'),
     force: z.boolean().default(false).describe('Also where it is running or suspended: that is ended first'),
   }),
-  output: vmViewSchema,
+  output: z.union([vmViewSchema, remoteVmSchema]),
   examples: [
     { command: 'ingot vm snapshot restore web before-update', does: 'puts the VM web back' },
     { command: 'ingot vm snapshot restore web before-update --force --start', does: 'ends it first, and starts it afterwards' },
   ],
   async run(input, context) {
+    if (isRemote(input.on)) {
+      const { onVm } = await import('./vm-on.ts');
+      return await onVm(context, { on: input.on, name: input.name }, 'Restoring', async (vms, vm, span) => {
+        if (input.force) await vms.stop(vm, { timeout: 0, force: true }, span);
+        await vms.restore(vm, input.snapshot, span);
+        if (input.start === true) await vms.start(vm, span);
+        return await vms.find(vm.id);
+      });
+    }
     const name = parseName(input.name, 'a VM');
     return viewVm(context, await restoreSnapshot(context, name, { snapshot: input.snapshot, force: input.force, start: input.start }));
   },

@@ -3,7 +3,7 @@ import { parseName } from '../base/types.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
 import { sshArguments } from '../platforms/local/ssh.ts';
 import { defineOperation } from './operation.ts';
-import { vmNameInput, waitSecondsInput } from './vm-input.ts';
+import { isRemote, onInput, vmNameInput, waitSecondsInput } from './vm-input.ts';
 
 export default defineOperation({
   name: 'vm ssh',
@@ -13,6 +13,7 @@ export default defineOperation({
   kind: 'terminal',
   input: z.object({
     name: vmNameInput,
+    on: onInput,
     arguments: z.array(z.string()).default([]).describe('More words for ssh, after --').meta({ positional: true }),
     timeout: waitSecondsInput,
   }),
@@ -22,8 +23,10 @@ export default defineOperation({
     { command: 'ingot vm ssh web -- -L 8080:localhost:80', does: "and makes the guest's port 80 the host's port 8080" },
   ],
   async run(input, context) {
-    const name = parseName(input.name, 'a VM');
-    const guest = await readyForSsh(context, name, input.timeout);
+    const name = input.name;
+    const guest = isRemote(input.on)
+      ? await (await import('./vm-on.ts')).reach(context, input.on, name, input.timeout)
+      : await readyForSsh(context, parseName(name, 'a VM'), input.timeout);
     return { exitCode: await context.attach([...sshArguments(name, guest.spec.ssh), ...input.arguments]) };
   },
   render: () => '',

@@ -4,7 +4,7 @@ import { stopFlagged } from '../platforms/local/autostart.ts';
 import { holdVm, stopLocked, type StopResult } from '../platforms/local/power.ts';
 import { discardSuspended } from '../platforms/local/suspend.ts';
 import { defineOperation } from './operation.ts';
-import { eachOutput, eachText, oneName, vmNameInput } from './vm-input.ts';
+import { eachOutput, eachText, isRemote, oneName, onInput, vmNameInput } from './vm-input.ts';
 
 const SENTENCES = {
   'shut-down': 'has shut down',
@@ -21,6 +21,7 @@ export default defineOperation({
   kind: 'job',
   input: z.object({
     name: vmNameInput.optional(),
+    on: onInput,
     autostart: z.boolean().default(false).describe('All VMs that start with the host (vm autostart), instead of one'),
     timeout: z.number().positive().max(86_400).default(90).describe('Seconds until it is ended by force').meta({ placeholder: 'SECONDS' }),
     force: z.boolean().default(false).describe('End it by force at once'),
@@ -33,6 +34,15 @@ export default defineOperation({
     { command: 'ingot vm stop web --force', does: 'pulls the plug' },
   ],
   async run(input, context) {
+    if (isRemote(input.on)) {
+      const { onVm, refuseLocalFlags } = await import('./vm-on.ts');
+      refuseLocalFlags(input.on, { autostart: input.autostart, discard: input.discard });
+      const { monotonic } = context.host.clock;
+      const begin = monotonic();
+      const request = { on: input.on, name: oneName(input.name) };
+      const result = await onVm(context, request, 'Stopping', (vms, vm, span) => vms.stop(vm, input, span));
+      return { name: request.name, result, seconds: (monotonic() - begin) / 1000 };
+    }
     if (input.autostart) return { vms: await stopFlagged(context, input) };
     const name = parseName(oneName(input.name), 'a VM');
     const { clock } = context.host;

@@ -39,10 +39,10 @@ function contextOf(lab: SampleLab): Context & { readonly written: string[]; read
 test('create, list and show agree', async () => {
   await using lab = await sampleLab();
   const context = contextOf(lab);
-  expect(vmList.render?.(await vmList.run({}, context), PLAIN)).toContain('There is no VM yet');
+  expect(vmList.render?.(await vmList.run({ all: false }, context), PLAIN)).toContain('There is no VM yet');
   const made = vmViewSchema.parse(await vmCreate.run(vmCreate.input.parse({ name: 'web', image: 'debian-12', memory: '512MiB', start: false }), context));
   expect(vmCreate.output.parse(made)).toMatchObject({ name: 'web', state: 'stopped', memory: 2 ** 29, disk: 10 * 2 ** 30, cpus: 2, firmware: 'bios' });
-  expect(await vmList.run({}, context)).toEqual([made]);
+  expect(await vmList.run({ all: false }, context)).toEqual([made]);
   expect(await vmShow.run({ name: 'web' }, context)).toMatchObject({ ...made, folder: lab.home.home.vm(newVm('web').name) });
   const [header, row] = (vmList.render?.([made], PLAIN) ?? '').split('\n');
   expect(header?.indexOf('IMAGE')).toBe(row?.indexOf('debian-12'));

@@ -1,7 +1,6 @@
 import type { Span } from '../base/events.ts';
-import type { Argv } from '../base/process.ts';
 import type { SshAccess } from './local/guest-spec.ts';
-import { ANY_EXIT_CODE, sshOptionWords } from './local/ssh.ts';
+import { addressOf, ANY_EXIT_CODE, sshCommand } from './local/ssh.ts';
 import type { PlatformContext, TargetCheck } from './platform.ts';
 
 /** Seconds until a login has to work, and cloud-init has to have ended. */
@@ -11,12 +10,12 @@ const PAUSE = 3;
 const COMMAND_LIMIT = 60;
 
 /** What only a login shows: that one is let in, and that cloud-init has ended without an error. */
-export async function guestChecks(context: PlatformContext, name: string, address: string, access: SshAccess, span: Span | undefined): Promise<TargetCheck[]> {
-  const login = await timed(context, 'login', span, () => waitForLogin(context, name, address, access));
+export async function guestChecks(context: PlatformContext, name: string, access: SshAccess, span: Span | undefined): Promise<TargetCheck[]> {
+  const login = await timed(context, 'login', span, () => waitForLogin(context, name, access));
   if (login.result !== 'passed') return [login, { name: 'cloud-init', result: 'not-run', detail: 'one could not log in' }];
   const cloudInit = await timed(context, 'cloud-init', span, async () => {
     // Its exit codes: 1 for an error, 2 for one that it recovered from.
-    const argv = sshTo(name, address, access, ['cloud-init', 'status', '--wait', '--long']);
+    const argv = sshCommand(name, access, ['cloud-init', 'status', '--wait', '--long']);
     const { exitCode, stdout, stderr } = await context.host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout: CLOUD_INIT_LIMIT, signal: context.signal });
     if (exitCode === 0) return undefined;
     // An image without it, as Alpine's tiny ones are.
@@ -27,15 +26,15 @@ export async function guestChecks(context: PlatformContext, name: string, addres
 }
 
 /** Tries until a login works; returns what is wrong when the time is over. */
-export async function waitForLogin({ host, signal }: PlatformContext, name: string, address: string, access: SshAccess): Promise<string | undefined> {
+export async function waitForLogin({ host, signal }: PlatformContext, name: string, access: SshAccess): Promise<string | undefined> {
   const start = host.clock.monotonic();
   for (;;) {
-    const { exitCode, stderr } = await host.processes.run(sshTo(name, address, access, ['true']), { accept: ANY_EXIT_CODE, signal });
+    const { exitCode, stderr } = await host.processes.run(sshCommand(name, access, ['true']), { accept: ANY_EXIT_CODE, signal });
     if (exitCode === 0) return undefined;
     const waited = (host.clock.monotonic() - start) / 1000;
     if (waited > LOGIN_LIMIT) {
       const last = stderr.trim().split('\n').at(-1) ?? '';
-      return `no login as ${access.user} at ${address} within ${Math.round(waited)} s: ${last}. If this host cannot reach that network, run ingot where it can, or give --no-ssh`;
+      return `no login as ${access.user} at ${addressOf(access)} within ${Math.round(waited)} s: ${last}. If this host cannot reach that network, run ingot where it can, or give --no-ssh`;
     }
     await host.clock.sleep(PAUSE, signal);
   }
@@ -44,17 +43,12 @@ export async function waitForLogin({ host, signal }: PlatformContext, name: stri
 /** Runs a command in a guest; whatever its exit code. */
 export async function inGuest(
   { host, signal }: Pick<PlatformContext, 'host' | 'signal'>,
-  to: { readonly name: string; readonly address: string; readonly access: SshAccess },
+  to: { readonly name: string; readonly access: SshAccess },
   command: readonly string[],
   timeout = COMMAND_LIMIT,
 ): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
-  const argv = sshTo(to.name, to.address, to.access, command);
+  const argv = sshCommand(to.name, to.access, command);
   return await host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout, signal });
-}
-
-/** The words for ssh to a guest that has an address of its own. */
-export function sshTo(name: string, address: string, access: SshAccess, command: readonly string[]): Argv {
-  return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, address, '--', ...command];
 }
 
 /** A check with its time: the work returns what is wrong, if anything. */

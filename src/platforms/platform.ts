@@ -4,11 +4,17 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { HostPath } from '../base/types.ts';
 import type { ImageDetails } from '../store/model.ts';
+import type { RemoteVms } from './remote-vms.ts';
 
 /*
  * The words that every platform answers to, besides the lab. A platform is a folder beside this file and a line in publish/adapters.ts; what it cannot do
  * stands in its capabilities, so that nobody asks for its name.
  */
+
+/** What people write for a target: `proxmox:home`. */
+export function targetReference({ platform, name }: { readonly platform: string; readonly name: string }): string {
+  return `${platform}:${name}`;
+}
 
 /** What an adapter works with; a `Context` of an operation has it all. */
 export interface PlatformContext {
@@ -232,5 +238,6 @@ export type TargetFinding = z.output<typeof targetFindingSchema>;
 export interface Platform extends AsyncDisposable {
   readonly capabilities: Capabilities;
   readonly publisher: Publisher;
+  readonly vms: RemoteVms;
   check(): Promise<TargetFinding[]>;
 }

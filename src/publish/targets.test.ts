@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { sampleHome } from '../../tests/support/sample-images.ts';
 import { openSecrets } from '../base/secrets.ts';
 import type { ProxmoxTarget } from '../platforms/proxmox/target.ts';
-import { addTarget, findTarget, listTargets, parseTargetName, removeTarget, targetReference } from './targets.ts';
+import { targetReference } from '../platforms/platform.ts';
+import { addTarget, findTarget, listTargets, parseTargetName, removeTarget } from './targets.ts';
 
 const target = (name: string): ProxmoxTarget => ({
   platform: 'proxmox',

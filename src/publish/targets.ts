@@ -7,6 +7,7 @@ import { removeLeftovers } from '../base/leftovers.ts';
 import { takeLock } from '../base/lock.ts';
 import { openSecrets, type SecretsAccess } from '../base/secrets.ts';
 import { cloudstackTargetSchema } from '../platforms/cloudstack/target.ts';
+import { targetReference } from '../platforms/platform.ts';
 import { proxmoxTargetSchema } from '../platforms/proxmox/target.ts';
 
 /** The platforms that one can publish to; `local`, the lab, is a target without being declared. */
@@ -24,11 +25,6 @@ const versionSchema = z.looseObject({ v: z.number() });
 const NAME = /^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
 type Access = { readonly host: Host; readonly home: Home };
-
-/** What people write: `proxmox:home`. */
-export function targetReference({ platform, name }: Pick<Target, 'platform' | 'name'>): string {
-  return `${platform}:${name}`;
-}
 
 /** Checks the name of a target. Throws `target-name-invalid`. */
 export function parseTargetName(text: string): string {

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { IngotError } from '../../base/errors.ts';
 import { writeOutFile } from '../../base/out-file.ts';
@@ -5,7 +6,7 @@ import type { Argv } from '../../base/process.ts';
 import { hostPath, type HostPath, type Name } from '../../base/types.ts';
 import type { SshAccess } from './guest-spec.ts';
 import { readyForSsh } from './ready.ts';
-import { ANY_EXIT_CODE, sshOptionWords } from './ssh.ts';
+import { addressOf, ANY_EXIT_CODE, sshOptionWords } from './ssh.ts';
 import type { LabContext } from './view.ts';
 
 /** What is copied, and which way. */
@@ -21,6 +22,8 @@ export interface Copy {
 export interface CopyOptions {
   /** Seconds to wait until one can log in. */
   readonly limit?: number;
+  /** Waits for a VM that is on a target, and tells how it is reached. */
+  readonly reach?: () => Promise<SshAccess>;
 }
 
 /**
@@ -33,9 +36,9 @@ export async function copyFiles(context: LabContext, copy: Copy, options: CopyOp
   if (direction === 'in' && (await kindOf(context, path)) === undefined) throw new IngotError('not-found', 'file-missing', `There is no file ${path}`);
   if (direction === 'out' && (await kindOf(context, dirname(path))) !== 'directory')
     throw new IngotError('not-found', 'folder-missing', `There is no folder ${dirname(path)}`, { hint: 'Make it first.' });
-  const guest = await readyForSsh(context, vm, options.limit);
-  if (direction === 'in') await scp(context, copy, scpCommand(vm, guest.spec.ssh, path, remote(guestPath)));
-  else await fetchFiles(context, copy, guest.spec.ssh);
+  const access = options.reach === undefined ? (await readyForSsh(context, vm, options.limit)).spec.ssh : await options.reach();
+  if (direction === 'in') await scp(context, copy, scpCommand(vm, access, path, remote(access, guestPath)));
+  else await fetchFiles(context, copy, access);
 }
 
 /** What is there, links followed. */
@@ -47,7 +50,7 @@ async function kindOf({ host }: LabContext, path: string): Promise<string | unde
 async function fetchFiles(context: LabContext, copy: Copy, access: SshAccess): Promise<void> {
   const { host, home } = context;
   const { vm, path } = copy;
-  const source = remote(escapeGlob(copy.guestPath));
+  const source = remote(access, escapeGlob(copy.guestPath));
   const name = basename(copy.guestPath);
   const into = (await kindOf(context, path)) === 'directory';
   const target = into ? hostPath(join(path, name)) : path;
@@ -62,8 +65,9 @@ async function fetchFiles(context: LabContext, copy: Copy, access: SshAccess): P
 }
 
 /** The path as scp takes it; without one it is the home of the user. */
-function remote(path: string): string {
-  return `127.0.0.1:${path === '' ? '.' : path}`;
+function remote(access: SshAccess, path: string): string {
+  const address = addressOf(access);
+  return `${isIPv6(address) ? `[${address}]` : address}:${path === '' ? '.' : path}`;
 }
 
 /** scp reads a path to copy from as a pattern: here it is the name of one file. */

@@ -21,7 +21,9 @@ export interface Accelerator {
 
 /** How one logs in to a guest. */
 export interface SshAccess {
-  /** Port on 127.0.0.1 that leads to the guest's. */
+  /** Where it answers; default 127.0.0.1, where the host forwards a port to a guest of its own. */
+  readonly address?: string;
+  /** Port there that leads to the guest's. */
   readonly port: number;
   /** Where the guest's sshd listens; default 22. */
   readonly guestPort?: number;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { quoteCommand } from '../../base/process.ts';
 import type { SshAccess } from './guest-spec.ts';
-import { sshOptionWords } from './ssh.ts';
+import { addressOf, sshOptionWords } from './ssh.ts';
 import type { VmView } from './view.ts';
 
 const hostVarsSchema = z.object({
@@ -52,7 +52,7 @@ function imageName(reference: string): string {
 
 function varsOf(name: string, access: SshAccess): z.output<typeof hostVarsSchema> {
   return {
-    ansible_host: '127.0.0.1',
+    ansible_host: addressOf(access),
     ansible_port: access.port,
     ansible_user: access.user,
     ansible_ssh_private_key_file: access.key,

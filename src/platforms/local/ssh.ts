@@ -69,9 +69,14 @@ export function sshOptionWords(name: string, access: SshAccess): string[] {
   return ['-F', 'none', ...Object.entries(sshOptions(name, access)).flatMap(([key, value]) => ['-o', `${key}=${value}`])];
 }
 
+/** Where the guest's SSH server is reached. */
+export function addressOf({ address }: Pick<SshAccess, 'address'>): string {
+  return address ?? '127.0.0.1';
+}
+
 /** The ssh command for a guest, without what is to be run there. */
 export function sshArguments(name: string, access: SshAccess): Argv {
-  return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, '127.0.0.1'];
+  return ['ssh', ...sshOptionWords(name, access), '-p', String(access.port), '-l', access.user, addressOf(access)];
 }
 
 /** The ssh command that runs a command in the guest: the words arrive there as they are, whatever is in them. */
@@ -104,8 +109,10 @@ export interface WaitOptions {
   readonly stillBusy?: () => Promise<boolean>;
   /** Throws where waiting has become pointless: the guest has ended. */
   readonly checkAlive: () => Promise<void>;
-  /** The end of the guest's console, for the error. */
-  readonly consoleTail: () => Promise<string>;
+  /** The end of the guest's console, for the error; where there is one that can be read. */
+  readonly consoleTail?: () => Promise<string>;
+  /** What one can look at. */
+  readonly hint?: string;
 }
 
 /** Pauses grow: a machine that goes on from its memory lets one in at once, one that boots takes long. */
@@ -123,7 +130,7 @@ export function silenceLimit(silent: number): number {
 }
 
 /**
- * Waits until one can log in: first for the server's banner (the forwarded port accepts connections long before a server is there), then for
+ * Waits until one can log in: first for the server's banner (a forwarded port accepts connections long before a server is there), then for
  * a login (keys and accounts come after the server). Throws `ssh-timeout` with what was waited for and the console's tail.
  */
 export async function waitForLogin(host: Host, name: string, access: SshAccess, options: WaitOptions): Promise<void> {
@@ -133,7 +140,7 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
   let silent = 0;
   const banner = async (): Promise<true | string> => {
     const left = Math.max(FIRST_SILENCE, limit - waited());
-    const answer = await hasBanner(access.port, Math.min(silenceLimit(silent), left), options.signal);
+    const answer = await hasBanner(access, Math.min(silenceLimit(silent), left), options.signal);
     silent = answer === SILENT ? silent + 1 : 0;
     return answer;
   };
@@ -149,10 +156,10 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
       await options.checkAlive();
       if (waited() > limit && limit < options.limit * PATIENCE && (await options.stillBusy?.()) === true) limit += options.limit / 4;
       if (waited() > limit) {
-        const tail = await options.consoleTail();
+        const tail = await options.consoleTail?.();
         throw new IngotError('timeout', 'ssh-timeout', `Waited ${Math.round(limit)} s in vain for ${stage.what}: ${answer}`, {
-          hint: `Look at \`ingot vm logs ${name}\`, or attach with \`ingot vm console ${name}\`.`,
-          detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}`,
+          hint: options.hint ?? `Look at \`ingot vm logs ${name}\`, or attach with \`ingot vm console ${name}\`.`,
+          ...(tail === undefined ? {} : { detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}` }),
         });
       }
       await host.clock.sleep(pause, options.signal);
@@ -164,9 +171,9 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
 const SILENT = 'the port accepts connections, but nothing is said';
 
 /** True when an SSH server introduces itself on the port within so many seconds; else what happened, in words. */
-async function hasBanner(port: number, seconds: number, signal: AbortSignal | undefined): Promise<true | string> {
+async function hasBanner(access: SshAccess, seconds: number, signal: AbortSignal | undefined): Promise<true | string> {
   const answer = Promise.withResolvers<true | string>();
-  const socket = connect({ host: '127.0.0.1', port, ...(signal === undefined ? {} : { signal }) });
+  const socket = connect({ host: addressOf(access), port: access.port, ...(signal === undefined ? {} : { signal }) });
   socket.setTimeout(seconds * 1000, () => answer.resolve(SILENT));
   socket.once('data', (data) => answer.resolve(String(data).startsWith('SSH-') ? true : 'something else than an SSH server answers'));
   socket.once('error', (error) => answer.resolve(error.message));

@@ -40,7 +40,11 @@ export const resourceSchema = z.looseObject({
   template: flag.default(false),
   tags: list,
   lock: z.string().optional(),
+  maxcpu: number.optional(),
+  maxmem: number.optional(),
+  maxdisk: number.optional(),
 });
+export type PveResource = z.output<typeof resourceSchema>;
 
 /** Path of the access tree -> privilege -> whether it is passed on to what is below. */
 export const permissionsSchema = z.record(z.string(), z.record(z.string(), z.unknown()));

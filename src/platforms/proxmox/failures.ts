@@ -53,6 +53,8 @@ export function failureOf(request: Pick<PveRequest, 'method' | 'path' | 'paramet
 /** Failures that have a sentence of their own; all come with status 500. */
 const KNOWN: readonly (readonly [RegExp, ErrorClass, string, string?])[] = [
   [/already exists|VMID \d+ (?:is )?already/i, 'conflict', 'vmid-taken'],
+  // Also a timeout, of the guest's and of no lock: trying again would only wait as long again.
+  [/(?:powerdown|shutdown) failed/i, 'timeout', 'guest-stays'],
   [/can't lock file|got (?:lock request )?timeout|is locked/i, 'conflict', 'locked', 'Something else is at work there. Run it again when it is done.'],
   [
     /no space left|not enough (?:free )?space|out of space|disk full/i,

@@ -37,6 +37,8 @@ export async function makeMachine(
   client: ProxmoxClient,
   options: {
     readonly node: string;
+    /** Where it ends up, where a clone goes to another node. */
+    readonly to?: string | undefined;
     readonly ids: readonly [number, number] | undefined;
     readonly what: (vmid: number) => string;
     readonly request: (vmid: number) => PveRequest<string | null | undefined>;
@@ -51,7 +53,7 @@ export async function makeMachine(
   for (let attempt = 1; ; attempt++) {
     const vmid = await freeId(client, options.ids, taken);
     await options.record(vmid);
-    const machine = { node: options.node, vmid };
+    const machine = { node: options.to ?? options.node, vmid };
     const done = async (): Promise<boolean> => {
       const config = await configOf(client, machine);
       return config !== undefined && config['lock'] === undefined && options.isOurs(config['description']);

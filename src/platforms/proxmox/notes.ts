@@ -6,6 +6,8 @@ import type { PublishedImage } from '../platform.ts';
 
 const PUBLICATION = 'ingot-publication';
 const TRIAL = 'ingot-trial';
+const VM = 'ingot-vm';
+const UNFINISHED = 'ingot-unfinished';
 
 /** The notes of a template. */
 export function templateNotes(image: PublishedImage, publication: string): string {
@@ -26,6 +28,32 @@ export function templateNotes(image: PublishedImage, publication: string): strin
 /** The notes of the throw-away copy that a template is proven on. */
 export function trialNotes(publication: string): string {
   return `A trial of ingot's, removed when it is over.\n\n${TRIAL}: ${publication}`;
+}
+
+/** The notes of a VM that people use; until it is whole, they say so too. */
+export function vmNotes(name: string, template: { readonly reference: string; readonly publication: string }, state: 'unfinished' | 'whole'): string {
+  return [
+    `Made by ingot from **${template.reference}**`,
+    '',
+    `${VM}: ${name}`,
+    ...(state === 'unfinished' ? [`${UNFINISHED}: ${name}`] : []),
+    `${PUBLICATION}: ${template.publication}`,
+  ].join('\n');
+}
+
+/** Whether notes say that ingot made the VM of that name, for somebody's use. */
+export function isVmOf(notes: string | undefined, name: string): boolean {
+  return marks(notes, VM).includes(name);
+}
+
+/** Whether it was being made when that was cut. */
+export function isUnfinished(notes: string | undefined): boolean {
+  return marks(notes, UNFINISHED).length > 0;
+}
+
+/** The publication that a VM was made from. */
+export function publicationOf(notes: string | undefined): string | undefined {
+  return marks(notes, PUBLICATION)[0];
 }
 
 /** Whether notes say that a VM is the template of a publication, or a copy of it. The server may hand them back with a line end. */

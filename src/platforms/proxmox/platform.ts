@@ -3,6 +3,7 @@ import { checkTarget } from './check.ts';
 import { openClient, realTransport, type MakeTransport } from './open.ts';
 import { proxmoxPublisher } from './publisher.ts';
 import type { ProxmoxTarget } from './target.ts';
+import { proxmoxVms } from './vms.ts';
 
 /** Opens a target that is Proxmox VE. Throws `secret-unknown`. */
 export async function openProxmox(
@@ -15,6 +16,7 @@ export async function openProxmox(
   return {
     capabilities: { linkedClones: true, snapshots: true, migrate: true, resize: true, console: true },
     publisher: proxmoxPublisher(context, client, target),
+    vms: proxmoxVms(context, client, target),
     check: () => checkTarget(client),
     [Symbol.asyncDispose]: () => client.close(),
   };

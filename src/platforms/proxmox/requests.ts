@@ -39,6 +39,18 @@ function make<T>(method: PveRequest['method'], path: string, answer: z.ZodType<T
   return { method, path, parameters: Object.fromEntries(given), repeatable, answer };
 }
 
+/** What a clone is to be. */
+export interface Clone {
+  readonly newid: number;
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly full: boolean;
+  readonly storage?: string | undefined;
+  readonly pool?: string | undefined;
+  /** The node that it goes to. */
+  readonly target?: string | undefined;
+}
+
 interface Machine {
   readonly node: string;
   readonly vmid: number;
@@ -67,18 +79,7 @@ export const REQUESTS = {
   start: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/start', upidOrNothing, { node, vmid }),
   stop: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/stop', upidOrNothing, { node, vmid }),
   shutdown: ({ node, vmid }: Machine, timeout?: number) => make('POST', '/nodes/{node}/qemu/{vmid}/status/shutdown', upidOrNothing, { node, vmid, timeout }),
-  cloneVm: (
-    { node, vmid }: Machine,
-    clone: {
-      readonly newid: number;
-      readonly name: string;
-      readonly description?: string | undefined;
-      readonly full: boolean;
-      readonly storage?: string | undefined;
-      readonly pool?: string | undefined;
-      readonly target?: string | undefined;
-    },
-  ) => make('POST', '/nodes/{node}/qemu/{vmid}/clone', upidOrNothing, { ...clone, node, vmid }),
+  cloneVm: ({ node, vmid }: Machine, clone: Clone) => make('POST', '/nodes/{node}/qemu/{vmid}/clone', upidOrNothing, { ...clone, node, vmid }),
   toTemplate: ({ node, vmid }: Machine, disk?: string) => make('POST', '/nodes/{node}/qemu/{vmid}/template', upidOrNothing, { node, vmid, disk }),
   resize: ({ node, vmid }: Machine, disk: string, size: string) =>
     make('PUT', '/nodes/{node}/qemu/{vmid}/resize', upidOrNothing, { node, vmid, disk, size }, true),
@@ -87,14 +88,15 @@ export const REQUESTS = {
   agentPing: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/agent/ping', anything, { node, vmid }, true),
   interfaces: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces', interfacesSchema, { node, vmid }),
   snapshots: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/snapshot', z.array(snapshotSchema), { node, vmid }),
-  snapshot: ({ node, vmid }: Machine, snapname: string, vmstate: boolean) =>
-    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot', upidOrNothing, { node, vmid, snapname, vmstate }),
+  snapshot: ({ node, vmid }: Machine, snapname: string, vmstate: boolean, description?: string) =>
+    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot', upidOrNothing, { node, vmid, snapname, vmstate, description }),
   rollback: ({ node, vmid }: Machine, snapname: string) =>
     make('POST', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback', upidOrNothing, { node, vmid, snapname }),
   deleteSnapshot: ({ node, vmid }: Machine, snapname: string) =>
     make('DELETE', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}', upidOrNothing, { node, vmid, snapname }),
+  /** A running VM takes disks that the other node does not see along only where that is said; one that is off always does. */
   migrate: ({ node, vmid }: Machine, target: string, online: boolean) =>
-    make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online }),
+    make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online, 'with-local-disks': online ? true : undefined }),
   taskStatus: (node: string, upid: string) => make('GET', '/nodes/{node}/tasks/{upid}/status', taskStatusSchema, { node, upid }),
   taskLog: (node: string, upid: string, start: number) => make('GET', '/nodes/{node}/tasks/{upid}/log', taskLogSchema, { node, upid, start, limit: 500 }),
   /** Ends it where it runs. */

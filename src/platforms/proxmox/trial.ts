@@ -78,8 +78,8 @@ export async function tryOut(
     (await check('address', async () => (address = await waitForAddress(client, machine))));
   if (booted && address !== undefined && key !== undefined) {
     await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
-    const access = { port: 22, user, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
-    checks.push(...(await guestChecks(context, `trial-${vmid}`, address, access, span)));
+    const access = { address, port: 22, user, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
+    checks.push(...(await guestChecks(context, `trial-${vmid}`, access, span)));
   } else {
     const why = booted ? 'without a login (--no-ssh), nothing inside was looked at' : 'the guest did not come so far';
     checks.push({ name: 'login', result: 'not-run', detail: why }, { name: 'cloud-init', result: 'not-run', detail: why });
@@ -110,14 +110,16 @@ async function checked(client: ProxmoxClient, name: string, span: Span | undefin
   }
 }
 
-async function waitForAgent(client: ProxmoxClient, machine: MachineId): Promise<undefined> {
+/** Waits for a guest's agent. Throws `guest-silent`. */
+export async function waitForAgent(client: ProxmoxClient, machine: MachineId): Promise<undefined> {
   return await waitFor(client, machine, 'its guest agent', AGENT_LIMIT, async () => {
     await client.call({ ...REQUESTS.agentPing(machine), repeatable: true });
     return { value: undefined };
   });
 }
 
-async function waitForAddress(client: ProxmoxClient, machine: MachineId): Promise<string> {
+/** The address of a guest, by its agent; waits until there is one. Throws `guest-silent`. */
+export async function waitForAddress(client: ProxmoxClient, machine: MachineId): Promise<string> {
   return await waitFor(client, machine, 'an address', ADDRESS_LIMIT, async () => {
     const address = addressIn(await client.call(REQUESTS.interfaces(machine)));
     return address === undefined ? undefined : { value: address };

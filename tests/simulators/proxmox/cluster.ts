@@ -14,6 +14,8 @@ export class SimCluster {
   readonly failures: { readonly type: string; readonly exit: string; readonly log?: string }[] = [];
   /** How often a task is asked for before it ends. */
   taskPolls = 1;
+  /** VMs whose guests do not listen to the power button. */
+  readonly deaf = new Set<number>();
   skewSeconds = 0;
   #count = 0;
 

@@ -30,7 +30,16 @@ export interface SimVm {
   config: Record<string, string>;
   running: boolean;
   guest?: SimGuest;
-  snapshots: string[];
+  snapshots: SimSnapshot[];
+}
+
+export interface SimSnapshot {
+  readonly name: string;
+  readonly description: string;
+  readonly parent: string | undefined;
+  readonly config: Readonly<Record<string, string>>;
+  /** Seconds since 1970. */
+  readonly time: number;
 }
 
 /** The machine that a start asks for: the bytes that came, on the hardware that the requests named. */

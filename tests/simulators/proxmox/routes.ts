@@ -1,6 +1,7 @@
 import type { SimCluster } from './cluster.ts';
 import { cloneVm, createVm, deleteVm, fail, startVm, stopVm, toTemplate, type SimAnswer, type Values } from './machine-routes.ts';
 import type { SimVm } from './model.ts';
+import { deleteSnapshot, listSnapshots, migrateVm, resizeVm, rollbackVm, shutDownVm, snapshotVm } from './use-routes.ts';
 
 type Handler = (cluster: SimCluster, values: Values) => SimAnswer | Promise<SimAnswer>;
 
@@ -70,6 +71,9 @@ export const ROUTES: readonly Route[] = [
         status: running ? 'running' : 'stopped',
         template: config['template'] === '1' ? 1 : 0,
         tags: config['tags'] ?? '',
+        maxcpu: Number(config['cores'] ?? 1),
+        maxmem: Number(config['memory'] ?? 512) * 2 ** 20,
+        ...(config['lock'] === undefined ? {} : { lock: config['lock'] }),
       })),
     }),
   },
@@ -136,6 +140,13 @@ export const ROUTES: readonly Route[] = [
   ),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/status/start', startVm, 'VM.PowerMgmt', true),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/status/stop', stopVm, 'VM.PowerMgmt'),
+  vmRoute('POST /nodes/{node}/qemu/{vmid}/status/shutdown', shutDownVm, 'VM.PowerMgmt'),
+  vmRoute('PUT /nodes/{node}/qemu/{vmid}/resize', resizeVm, 'VM.Config.Disk', true),
+  vmRoute('GET /nodes/{node}/qemu/{vmid}/snapshot', (_cluster, vm) => listSnapshots(vm), 'VM.Audit'),
+  vmRoute('POST /nodes/{node}/qemu/{vmid}/snapshot', snapshotVm, 'VM.Snapshot', true),
+  vmRoute('POST /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback', rollbackVm, 'VM.Snapshot.Rollback', true),
+  vmRoute('DELETE /nodes/{node}/qemu/{vmid}/snapshot/{snapname}', deleteSnapshot, 'VM.Snapshot', true),
+  vmRoute('POST /nodes/{node}/qemu/{vmid}/migrate', migrateVm, 'VM.Migrate', true),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/clone', cloneVm, 'VM.Clone', true),
   vmRoute('POST /nodes/{node}/qemu/{vmid}/template', toTemplate, 'VM.Allocate', true),
   vmRoute('DELETE /nodes/{node}/qemu/{vmid}', deleteVm, 'VM.Allocate'),

@@ -1,0 +1,139 @@
+import { IngotError, nearest } from '../../base/errors.ts';
+import { targetReference } from '../platform.ts';
+import type { RemoteSnapshot, RemoteVm, RemoteVmDetails } from '../remote-vms.ts';
+import type { PveConfig, PveResource } from './answers.ts';
+import type { ProxmoxClient } from './client.ts';
+import { configOf, type MachineId } from './machines.ts';
+import { isUnfinished, isVmOf, publicationOf } from './notes.ts';
+import { parseProperties } from './properties.ts';
+import { REQUESTS } from './requests.ts';
+import type { ProxmoxTarget } from './target.ts';
+import { addressIn } from './trial.ts';
+
+/** The tag by which ingot's own VMs are found without asking each for its notes. */
+export const VM_TAG = 'ingot-vm';
+
+/** What the server's list says of VMs that are no templates. */
+export async function vmResources(client: ProxmoxClient): Promise<readonly PveResource[]> {
+  return (await client.call(REQUESTS.resources())).filter(
+    ({ type, template, vmid, node }) => type === 'qemu' && !template && vmid !== undefined && node !== undefined,
+  );
+}
+
+/** VMs as they are shown, by name. */
+export async function listVms(client: ProxmoxClient, target: ProxmoxTarget, all: boolean): Promise<RemoteVm[]> {
+  const found = (await vmResources(client)).map((resource) => viewResource(resource, target));
+  return found.filter(({ ours }) => all || ours).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : Number(a.id) - Number(b.id)));
+}
+
+/** The one VM of a name, or of a number. Throws `vm-unknown`, `vm-ambiguous`. */
+export async function findVm(client: ProxmoxClient, target: ProxmoxTarget, name: string): Promise<RemoteVm> {
+  const all = await listVms(client, target, true);
+  const found = all.filter((vm) => vm.name === name || vm.id === name);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  const on = targetReference(target);
+  if (found.length > 1) {
+    throw new IngotError('conflict', 'vm-ambiguous', `${on} has ${found.length} VMs named ${name}`, {
+      hint: `Name it by its number: ${found.map(({ id, place }) => `${id} (on ${place})`).join(', ')}.`,
+    });
+  }
+  const near = nearest(
+    name,
+    all.map((vm) => vm.name),
+  );
+  throw new IngotError('not-found', 'vm-unknown', `${on} has no VM named ${name}`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `\`ingot vm list --on ${on} --all\` shows what there is.`,
+  });
+}
+
+/** What a VM's number and node are. */
+export function machineOf(vm: Pick<RemoteVm, 'id' | 'place'>): MachineId {
+  return { node: vm.place, vmid: Number(vm.id) };
+}
+
+/** A VM with what is asked for it alone: notes, snapshots, and its address where its agent answers. */
+export async function vmDetails(client: ProxmoxClient, target: ProxmoxTarget, vm: RemoteVm): Promise<RemoteVmDetails> {
+  const machine = machineOf(vm);
+  const [config, snapshots, address] = await Promise.all([
+    existingConfig(client, vm),
+    listSnapshots(client, vm),
+    vm.state === 'running' ? addressNow(client, machine) : undefined,
+  ]);
+  const notes = config['description'];
+  const image = publicationOf(notes);
+  const user = config['ciuser'];
+  return {
+    ...vm,
+    state: isUnfinished(notes) ? 'unfinished' : vm.state,
+    ours: isVmOf(notes, vm.name),
+    ...(image === undefined ? {} : { image }),
+    ...(address === undefined ? {} : { address }),
+    ...(user === undefined ? {} : { user }),
+    snapshots: snapshots.length,
+    console: consoleUrl(target, vm),
+  };
+}
+
+/** The configuration of a VM that was there when it was looked for. Throws `vm-unknown`. */
+export async function existingConfig(client: ProxmoxClient, vm: RemoteVm): Promise<PveConfig> {
+  const config = await configOf(client, machineOf(vm));
+  if (config !== undefined) return config;
+  throw new IngotError('not-found', 'vm-unknown', `${vm.name} is gone from ${vm.on}`);
+}
+
+/** The snapshots of a VM, oldest first; the server's entry for the present is none. */
+export async function listSnapshots(client: ProxmoxClient, vm: RemoteVm): Promise<RemoteSnapshot[]> {
+  const found = await client.call(REQUESTS.snapshots(machineOf(vm)));
+  return found
+    .filter(({ name }) => name !== 'current')
+    .toSorted((a, b) => (a.snaptime ?? 0) - (b.snaptime ?? 0))
+    .map(({ name, description, parent, snaptime }) => ({
+      name,
+      ...(snaptime === undefined ? {} : { created: new Date(snaptime * 1000).toISOString() }),
+      ...(description === undefined || description.trim() === '' ? {} : { description: description.trim() }),
+      ...(parent === undefined ? {} : { parent }),
+    }));
+}
+
+/** Bytes of the disk that a VM boots from; undefined where its configuration does not say. */
+export function bootDiskSize(config: PveConfig): number | undefined {
+  const size = /^(\d+)([KMGT]?)$/.exec(parseProperties(config['scsi0'] ?? '')['size'] ?? '');
+  return size === null ? undefined : Number(size[1]) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(size[2] ?? '');
+}
+
+function viewResource({ vmid = 0, node = '', name, status, lock, tags, maxcpu, maxmem, maxdisk }: PveResource, target: ProxmoxTarget): RemoteVm {
+  return {
+    name: name ?? `VM ${vmid}`,
+    on: targetReference(target),
+    id: String(vmid),
+    place: node,
+    state: stateOf(status, lock),
+    ...(maxcpu === undefined ? {} : { cpus: maxcpu }),
+    ...(maxmem === undefined ? {} : { memory: maxmem }),
+    ...(maxdisk === undefined ? {} : { disk: maxdisk }),
+    ours: tags.includes(VM_TAG),
+  };
+}
+
+function stateOf(status: string | undefined, lock: string | undefined): RemoteVm['state'] {
+  if (lock === 'suspended') return 'suspended';
+  if (lock !== undefined && lock !== 'suspending') return 'busy';
+  return status === 'running' ? 'running' : status === 'paused' ? 'paused' : 'stopped';
+}
+
+async function addressNow(client: ProxmoxClient, machine: MachineId): Promise<string | undefined> {
+  try {
+    return addressIn(await client.call({ ...REQUESTS.interfaces(machine), repeatable: false }));
+  } catch (error) {
+    // An agent that does not answer says nothing about the VM.
+    if (error instanceof IngotError && (error.code === 'agent-silent' || error.code === 'server-failed')) return undefined;
+    throw error;
+  }
+}
+
+/** The page of the web interface that shows the console of a VM; it asks for a login. */
+function consoleUrl(target: ProxmoxTarget, vm: RemoteVm): string {
+  const query = new URLSearchParams({ console: 'kvm', novnc: '1', vmid: vm.id, vmname: vm.name, node: vm.place });
+  return `${target.url}/?${query.toString()}`;
+}
