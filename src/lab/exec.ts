@@ -1,6 +1,7 @@
 import { IngotError, nearest, toIngotError } from '../base/errors.ts';
 import { parseName, type Name } from '../base/types.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
+import type { ReachedVm } from '../platforms/remote-login.ts';
 import type { LabContext } from '../platforms/local/view.ts';
 import { findMembers } from './found.ts';
 import type { FoundMember } from './plan.ts';
@@ -9,9 +10,13 @@ import { loadLab } from './state.ts';
 /** The members of a lab with these names, or of these groups (`web` for `web-1`, `web-2`), or all. Throws `lab-unknown`, `lab-member-unknown`. */
 export async function chosenMembers(context: Pick<LabContext, 'host' | 'home'>, lab: Name, names: readonly string[]): Promise<FoundMember[]> {
   await loadLab(context.host, context.home, lab);
-  const members = await findMembers(context, lab);
-  if (names.length === 0) return members;
-  const matches = (member: FoundMember, name: string): boolean =>
+  return chooseMembers(lab, await findMembers(context, lab), names);
+}
+
+/** Of members those with these names, or of these groups, or all. Throws `lab-member-unknown`. Pure. */
+export function chooseMembers<T extends { readonly name: string }>(lab: string, members: readonly T[], names: readonly string[]): T[] {
+  if (names.length === 0) return [...members];
+  const matches = (member: T, name: string): boolean =>
     member.name === name || (member.name.startsWith(`${name}-`) && /^\d+$/.test(member.name.slice(name.length + 1)));
   for (const name of names) {
     if (members.some((member) => matches(member, name))) continue;
@@ -48,23 +53,38 @@ export interface ExecResult {
  * `lab-not-running`, `vm-not-running`, and what choosing members throws.
  */
 export async function execInLab(context: LabContext, request: ExecRequest): Promise<ExecResult[]> {
-  const { lab, on, command, timeout, onLine } = request;
+  const { lab, on, timeout } = request;
   const chosen = await chosenMembers(context, lab, on);
   const members = on.length > 0 ? chosen : chosen.filter(({ running }) => running);
+  return await execAll(
+    context,
+    members.map(({ name, vm }) => ({
+      name,
+      reach: async () => await readyForSsh({ ...context, events: context.events.branch(name) }, parseName(vm, 'a VM'), timeout),
+    })),
+    request,
+  );
+}
+
+/** Runs a command in members at the same time, each when one can log in. Throws `lab-not-running` where there is none. */
+export async function execAll(
+  { signal }: Pick<LabContext, 'signal'>,
+  members: readonly { readonly name: string; readonly reach: () => Promise<ReachedVm> }[],
+  { lab, command, onLine }: Pick<ExecRequest, 'lab' | 'command' | 'onLine'>,
+): Promise<ExecResult[]> {
   if (members.length === 0) {
     throw new IngotError('conflict', 'lab-not-running', `No VM of the lab ${lab} runs`, { hint: 'Start it with `ingot lab up`.' });
   }
   const width = Math.max(...members.map(({ name }) => name.length));
   return await Promise.all(
-    members.map(async ({ name, vm }): Promise<ExecResult> => {
+    members.map(async ({ name, reach }): Promise<ExecResult> => {
       const label = name.padEnd(width);
       try {
-        const own = { ...context, events: context.events.branch(name) };
-        const guest = await readyForSsh(own, parseName(vm, 'a VM'), timeout);
-        const { exitCode } = await guest.ssh(command, { signal: context.signal, onLine: (line) => onLine(label, line) });
+        const guest = await reach();
+        const { exitCode } = await guest.ssh(command, { signal, onLine: (line) => onLine(label, line) });
         return { member: name, exitCode };
       } catch (error) {
-        context.signal.throwIfAborted();
+        signal.throwIfAborted();
         onLine(label, `ingot: ${toIngotError(error).message}`);
         return { member: name, exitCode: 255 };
       }

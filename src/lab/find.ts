@@ -5,12 +5,12 @@ import { hostPath, parseName, type HostPath, type Name } from '../base/types.ts'
 import { isTemplatePath, templatePath } from '../template/find.ts';
 import type { ReadContext } from './read.ts';
 import { nameInFile } from './read.ts';
-import { loadLab } from './state.ts';
+import { loadAnyLab } from './state.ts';
 
 /** The lab file that is meant by a path, or by the name of a lab that is there. Throws `lab-unknown`, `path-relative`. */
 export async function labFile(context: ReadContext, text: string): Promise<HostPath> {
   if (isTemplatePath(text)) return templatePath(context, text);
-  return hostPath((await loadLab(context.host, context.home, parseName(text, 'a lab'))).file);
+  return hostPath((await loadAnyLab(context.host, context.home, parseName(text, 'a lab'))).file);
 }
 
 /** The lab that is meant by a name, or by the path of a lab file. Throws `name-invalid`, `lab-file-missing`, `lab-nameless`. */

@@ -62,6 +62,8 @@ export interface Member {
 export interface Lab {
   readonly name: Name;
   readonly file: HostPath;
+  /** `local`, or a target. */
+  readonly platform: string;
   /** In the order of the file; those that start first are first where `after` says so. */
   readonly members: readonly Member[];
   /** The network that the file asks for. */

@@ -5,26 +5,28 @@ import type { Span } from '../base/events.ts';
 import type { Argv, CommandResult } from '../base/process.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { hostPath } from '../base/types.ts';
-import type { Guest } from '../platforms/local/guest.ts';
 import { ANY_EXIT_CODE, sshCommand } from '../platforms/local/ssh.ts';
-import type { LabContext } from '../platforms/local/view.ts';
+import type { ReachedVm } from '../platforms/remote-login.ts';
+import type { PlatformContext } from '../platforms/platform.ts';
 import { UPDATE_HOSTS } from './hosts.ts';
 import type { MemberFile, MemberScript } from './model.ts';
+
+type PlaceContext = Pick<PlatformContext, 'host' | 'home' | 'signal'>;
 
 /** What ssh itself ends with where there is no connection. */
 const SSH_FAILED = 255;
 const OUTPUT_LINES = 25;
 
 /** A command of the guest as root, whoever logs in. */
-function asRoot(guest: Guest, argv: readonly string[]): readonly string[] {
+function asRoot(guest: ReachedVm, argv: readonly string[]): readonly string[] {
   return guest.spec.ssh.user === 'root' ? argv : ['sudo', '-n', '--', ...argv];
 }
 
 /** Lets a guest know the names of its lab. Throws `lab-hosts-failed`. */
-export async function writeHosts({ signal }: LabContext, guest: Guest, text: string): Promise<void> {
+export async function writeHosts({ signal }: Pick<PlatformContext, 'signal'>, guest: ReachedVm, text: string): Promise<void> {
   const result = await guest.ssh(asRoot(guest, ['sh', '-c', UPDATE_HOSTS]), { stdin: text, signal });
   if (result.exitCode === 0) return;
-  throw guestFailed('lab-hosts-failed', `The names of the lab could not be written to /etc/hosts of ${guest.spec.name}`, guest, result);
+  throw guestFailed('lab-hosts-failed', `The names of the lab could not be written to /etc/hosts of ${guest.spec.name}`, result);
 }
 
 /**
@@ -56,7 +58,7 @@ fi`;
 const SEND = 'tar -C "$1" -c -f - . | { shift; exec "$@"; }';
 
 /** Gives a guest a file or folder. Throws `input-changed` where it is no longer what was read, and `lab-file-failed`. */
-export async function putFile(context: LabContext, guest: Guest, file: MemberFile): Promise<void> {
+export async function putFile(context: PlaceContext, guest: ReachedVm, file: MemberFile): Promise<void> {
   const { host, home, signal } = context;
   const { tree, to, owner } = file;
   await using scratch = await makeScratch(host, home, `files for ${guest.spec.name}`);
@@ -69,7 +71,7 @@ export async function putFile(context: LabContext, guest: Guest, file: MemberFil
   const argv: Argv = ['bash', '-o', 'pipefail', '-c', SEND, 'bash', folder, ...command];
   const result = await host.processes.run(argv, { accept: ANY_EXIT_CODE, signal });
   if (result.exitCode === 0) return;
-  throw guestFailed('lab-file-failed', `${file.copy} could not be copied to ${guest.spec.name}:${to}`, guest, result);
+  throw guestFailed('lab-file-failed', `${file.copy} could not be copied to ${guest.spec.name}:${to}`, result);
 }
 
 /**
@@ -94,18 +96,24 @@ if [ "$(head -c 2 "$script")" = '#!' ]; then "$script" < /dev/null; else sh "$sc
 sync`;
 
 /** Runs a script in a guest, once for its content unless it says otherwise. Throws `lab-script-failed` with what it wrote last. */
-export async function runScript(context: LabContext, guest: Guest, script: MemberScript, member: { lab: string; name: string }, span: Span): Promise<void> {
+export async function runScript(
+  context: PlaceContext,
+  guest: ReachedVm,
+  script: MemberScript,
+  member: { lab: string; name: string },
+  span: Span,
+): Promise<void> {
   const { label, content, always, hash } = script;
   const words = ['sh', '-c', RUN_SCRIPT, 'sh', hash, always ? 'always' : 'once', member.lab, member.name];
   const result = await guest.ssh(asRoot(guest, words), { stdin: content, signal: context.signal, onLine: (line, stream) => span.output(`${line}\n`, stream) });
   if (result.exitCode === 0) return;
-  throw guestFailed('lab-script-failed', `The script "${label}" failed in ${guest.spec.name} with exit code ${result.exitCode}`, guest, result);
+  throw guestFailed('lab-script-failed', `The script "${label}" failed in ${guest.spec.name} with exit code ${result.exitCode}`, result);
 }
 
-function guestFailed(code: string, message: string, guest: Guest, { exitCode, stdout, stderr }: CommandResult): IngotError {
+function guestFailed(code: string, message: string, { exitCode, stdout, stderr }: CommandResult): IngotError {
   const output = `${stdout}\n${stderr}`.trim().split('\n').slice(-OUTPUT_LINES).join('\n');
   return new IngotError('command', code, exitCode === SSH_FAILED ? `${message}: the connection broke` : message, {
-    hint: `Look around with \`ingot vm ssh ${guest.spec.name}\`, then run \`ingot lab up\` again: it goes on where it was.`,
+    hint: `Look around with \`ingot lab ssh\`, then run \`ingot lab up\` again: it goes on where it was.`,
     ...(output === '' ? {} : { detail: output }),
   });
 }

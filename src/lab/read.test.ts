@@ -134,7 +134,8 @@ describe('mistakes', () => {
     ['lab: shop\nvms: { web-1: { image: x }, web: { image: x, count: 1 } }', 'makes a VM called web-1, and so does web-1'],
     ['lab: shop\nvms: { localhost: { image: x } }', 'cannot be called localhost'],
     [`lab: ${'s'.repeat(32)}\nvms: { ${'w'.repeat(32)}: { image: x } }`, 'which is longer than 63 characters'],
-    ['lab: shop\nplatform: proxmox\nvms: { a: { image: x } }', 'must be local'],
+    ['lab: shop\nplatform: proxmox\nvms: { a: { image: x } }', 'must be local or a target such as proxmox:home'],
+    ['lab: shop\nplatform: proxmox:home\nvms: { a: { image: x, shares: [.:/src] } }', 'is for VMs of this host, not of proxmox:home'],
     ['lab: shop\nnetwork: 192.168.9.0/28\nvms: { a: { image: x, count: 20 } }', 'has room for 14 VMs, and there are 20'],
     ['', 'is empty'],
   ])('%j', async (text, message) => {

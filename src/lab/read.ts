@@ -78,6 +78,7 @@ async function expand(context: ReadContext, file: HostPath, data: LabFile, probl
     groups.map(([group, { after }]) => ({ group, after: typeof after === 'string' ? [after] : after })),
     (group, message, hint) => problem(['vms', group, 'after'], message, hint),
   );
+  if (data.platform !== 'local') refuseLocalKeys(data, problem);
   const reading = new Reading(context);
   const content = new ContentReader(context.host, reading, file);
   const members: Member[] = [];
@@ -93,7 +94,19 @@ async function expand(context: ReadContext, file: HostPath, data: LabFile, probl
     }
   }
   await (await reading.digests()).save();
-  return { name: parseName(data.lab, 'a lab'), file, members, network: data.network };
+  return { name: parseName(data.lab, 'a lab'), file, platform: data.platform, members, network: data.network };
+}
+
+/** What only VMs of this host can have. */
+function refuseLocalKeys(data: LabFile, problem: Problem): void {
+  const why = `is for VMs of this host, not of ${data.platform}`;
+  if (data.network !== undefined) problem(['network'], why);
+  for (const [group, vm] of Object.entries(data.vms)) {
+    for (const key of ['forwards', 'shares', 'user-data', 'firmware'] as const) {
+      const value = vm[key];
+      if (value !== undefined && value.length > 0) problem(['vms', group, key], why);
+    }
+  }
 }
 
 /** What all of a count have in common. */

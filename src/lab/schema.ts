@@ -75,7 +75,11 @@ const network = z
 /** A group of VMs on a network of their own. */
 export const labSchema = z.strictObject({
   lab: label.describe("The lab's name; its VMs are called <lab>-<name> among all VMs"),
-  platform: z.enum(['local']).default('local').describe('Where the VMs run: on this host'),
+  platform: z
+    .string()
+    .regex(/^(?:local|[a-z]+:[a-z](?:[a-z0-9-]*[a-z0-9])?)$/, 'must be local or a target such as proxmox:home')
+    .default('local')
+    .describe('Where the VMs run: on this host (local), or on a target, from templates that were published there'),
   network: network.optional().describe('The private network of its VMs, in IPv4; default: one that no other lab has'),
   vms: z.record(label, vmSchema).describe('The VMs by name, which is their host name too'),
 });

@@ -30,13 +30,13 @@ export async function snapshotLab(context: LabContext, lab: Name, request: NewSn
     request,
   );
   const name = made[0]?.snapshot.name ?? '';
-  return find(await memberRecords(context, lab), lab, name);
+  return findSnapshot(snapshotsOf((await memberRecords(context, lab)).map(ofRecord)), lab, name);
 }
 
 /** The snapshots of a lab, oldest first. Throws `lab-unknown`. */
 export async function labSnapshots(context: LabContext, lab: Name): Promise<LabSnapshot[]> {
   await loadLab(context.host, context.home, lab);
-  return snapshotsOf(await memberRecords(context, lab));
+  return snapshotsOf((await memberRecords(context, lab)).map(ofRecord));
 }
 
 export interface RestoreLabRequest {
@@ -54,7 +54,7 @@ export interface RestoreLabRequest {
 export async function restoreLab(context: LabContext, lab: Name, request: RestoreLabRequest): Promise<LabSnapshot> {
   await using _lock = await lockLab(context, lab, `lab snapshot restore ${lab}`);
   const members = await membersOf(context, lab);
-  const snapshot = find(await memberRecords(context, lab), lab, request.snapshot);
+  const snapshot = findSnapshot(snapshotsOf((await memberRecords(context, lab)).map(ofRecord)), lab, request.snapshot);
   const running = members.filter((member) => member.running && snapshot.members.includes(member.name));
   if (running.length > 0 && !request.force) {
     throw new IngotError(
@@ -81,7 +81,7 @@ export async function deleteLabSnapshot(context: LabContext, lab: Name, name: st
   await using _lock = await lockLab(context, lab, `lab snapshot delete ${lab}`);
   await loadLab(context.host, context.home, lab);
   const records = await memberRecords(context, lab);
-  const { members } = find(records, lab, name);
+  const { members } = findSnapshot(snapshotsOf(records.map(ofRecord)), lab, name);
   let freed = 0;
   for (const vm of records) if (members.includes(vm.lab.member)) freed += await deleteSnapshot(context, parseName(vm.name, 'a VM'), name);
   return freed;
@@ -94,27 +94,35 @@ async function membersOf(context: LabContext, lab: Name) {
   throw new IngotError('conflict', 'lab-empty', `The lab ${lab} has no VMs`, { hint: 'Make them with `ingot lab up`.' });
 }
 
-function snapshotsOf(records: readonly MemberRecord[]): LabSnapshot[] {
-  const names = [...new Set(records.flatMap(({ snapshots }) => snapshots.map(({ name }) => name)))];
+interface MemberSnapshots {
+  readonly member: string;
+  readonly snapshots: readonly { readonly name: string; readonly created: string; readonly ram?: unknown }[];
+}
+
+const ofRecord = ({ lab, snapshots }: MemberRecord): MemberSnapshots => ({ member: lab.member, snapshots });
+
+/** The snapshots that members have, oldest first. Pure. */
+export function snapshotsOf(members: readonly MemberSnapshots[]): LabSnapshot[] {
+  const names = [...new Set(members.flatMap(({ snapshots }) => snapshots.map(({ name }) => name)))];
   return names
     .map((name): LabSnapshot => {
-      const having = records.flatMap((vm) => {
-        const snapshot = vm.snapshots.find((one) => one.name === name);
-        return snapshot === undefined ? [] : [{ member: vm.lab.member, snapshot }];
+      const having = members.flatMap(({ member, snapshots }) => {
+        const snapshot = snapshots.find((one) => one.name === name);
+        return snapshot === undefined ? [] : [{ member, snapshot }];
       });
       return {
         name,
         created: having.map(({ snapshot }) => snapshot.created).toSorted()[0] ?? '',
         members: having.map(({ member }) => member),
-        without: records.map((vm) => vm.lab.member).filter((member) => !having.some((one) => one.member === member)),
+        without: members.map(({ member }) => member).filter((member) => !having.some((one) => one.member === member)),
         ram: having.every(({ snapshot }) => snapshot.ram !== undefined),
       };
     })
     .toSorted((a, b) => a.created.localeCompare(b.created));
 }
 
-function find(records: readonly MemberRecord[], lab: Name, name: string): LabSnapshot {
-  const all = snapshotsOf(records);
+/** The one of a name. Throws `snapshot-unknown` with the nearest names. */
+export function findSnapshot(all: readonly LabSnapshot[], lab: string, name: string): LabSnapshot {
   const found = all.find((snapshot) => snapshot.name === name);
   if (found !== undefined) return found;
   const near = nearest(

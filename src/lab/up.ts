@@ -73,7 +73,8 @@ export async function labUp(context: UpContext, lab: Lab, options: UpOptions): P
       await makeMember(context, lab, one, { prepared, image: images.get(one.member.name) ?? '', force: options.force });
     },
   );
-  const outcomes = await startAll(context, lab, prepared, options);
+  const { hosts } = prepared;
+  const outcomes = await startInOrder(plan.members, context, (own, one) => bringUp(own, one, { lab: lab.name, hosts, force: options.force }));
   signal.throwIfAborted();
   throwFailures(lab, outcomes);
   return {
@@ -145,31 +146,37 @@ async function makeMember(
   });
 }
 
-interface Outcome {
-  readonly plan: MemberPlan;
+interface Outcome<P> {
+  readonly plan: P;
   readonly result: MemberOutcome['result'];
   readonly error?: unknown;
 }
 
+type Planned = { readonly member: Pick<Member, 'name' | 'after'> };
+
 /** Brings every member up as soon as those are ready that it waits for; one that fails stops only those that wait for it. */
-async function startAll(context: LabContext, lab: Lab, { plan, hosts }: Prepared, options: UpOptions): Promise<Outcome[]> {
-  const tasks = new Map<string, Promise<Outcome>>();
-  const run = async (one: MemberPlan): Promise<Outcome> => {
+export async function startInOrder<C extends LabContext, P extends Planned>(
+  plans: readonly P[],
+  context: C,
+  work: (context: C, plan: P) => Promise<MemberOutcome['result']>,
+): Promise<Outcome<P>[]> {
+  const tasks = new Map<string, Promise<Outcome<P>>>();
+  const run = async (one: P): Promise<Outcome<P>> => {
     const before = await Promise.all(one.member.after.flatMap((name) => tasks.get(name) ?? []));
     if (before.some(({ result }) => result === 'failed' || result === 'not-started') || context.signal.aborted) return { plan: one, result: 'not-started' };
     try {
       const own = { ...context, events: context.events.branch(one.member.name) };
-      return { plan: one, result: await bringUp(own, one, { lab: lab.name, hosts, force: options.force }) };
+      return { plan: one, result: await work(own, one) };
     } catch (error) {
       return { plan: one, result: 'failed', error };
     }
   };
-  for (const one of plan.members) tasks.set(one.member.name, run(one));
+  for (const one of plans) tasks.set(one.member.name, run(one));
   return await Promise.all(tasks.values());
 }
 
 /** What failed, as one error; of a single failure that one, with who was not started. */
-function throwFailures(lab: Lab, outcomes: readonly Outcome[]): void {
+export function throwFailures(lab: Pick<Lab, 'name'>, outcomes: readonly Outcome<Planned>[]): void {
   const failed = outcomes.filter(({ result }) => result === 'failed').map(({ plan, error }) => ({ name: plan.member.name, error: toIngotError(error) }));
   const [first] = failed;
   if (first === undefined) return;

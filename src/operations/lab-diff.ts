@@ -3,7 +3,7 @@ import { labFile } from '../lab/find.ts';
 import { prepareLab } from '../lab/prepare.ts';
 import { readLab } from '../lab/read.ts';
 import { labFilePosition } from './lab-input.ts';
-import { diffLines, diffText } from './lab-text.ts';
+import { diffLines, diffText, remoteDiffLines } from './lab-text.ts';
 import { defineOperation } from './operation.ts';
 
 export default defineOperation({
@@ -22,6 +22,10 @@ export default defineOperation({
   examples: [{ command: 'ingot lab diff', does: 'shows what bringing up lab.yaml would change' }],
   async run(input, context) {
     const lab = await readLab(context, await labFile(context, input.file));
+    if (lab.platform !== 'local') {
+      const { planOnTarget } = await import('./lab-on.ts');
+      return { name: lab.name, changes: remoteDiffLines(await planOnTarget(context, lab, input.replace)) };
+    }
     const { plan } = await prepareLab(context, lab, { start: true, replace: input.replace });
     return { name: lab.name, changes: diffLines(plan) };
   },

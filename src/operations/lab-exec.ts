@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { execInLab } from '../lab/exec.ts';
 import { labName } from '../lab/find.ts';
+import { loadAnyLab } from '../lab/state.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { waitSecondsInput } from './vm-input.ts';
@@ -29,7 +30,13 @@ export default defineOperation({
   async run(input, context) {
     const lab = await labName(context, input.lab);
     const onLine = (member: string, line: string): void => context.write(`${member} | ${line}\n`);
-    return { members: await execInLab(context, { lab, on: input.on, command: input.command, timeout: input.timeout, onLine }) };
+    const request = { lab, on: input.on, command: input.command, timeout: input.timeout, onLine };
+    const state = await loadAnyLab(context.host, context.home, lab);
+    if ('platform' in state) {
+      const [{ onLab }, { execInRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
+      return { members: await onLab(context, state, (vms) => execInRemoteLab(context, state, vms, request)) };
+    }
+    return { members: await execInLab(context, request) };
   },
   render: () => '',
   exitCode: ({ members }) => Math.max(0, ...members.map(({ exitCode }) => exitCode)),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { parseName } from '../base/types.ts';
 import { labName } from '../lab/find.ts';
 import { snapshotLab } from '../lab/snapshot.ts';
+import { loadAnyLab } from '../lab/state.ts';
 import { labPosition } from './lab-input.ts';
 import { labSnapshotOutput } from './lab-snapshot-text.ts';
 import { defineOperation } from './operation.ts';
@@ -21,7 +22,15 @@ export default defineOperation({
   examples: [{ command: 'ingot lab snapshot create shop before-update', does: 'makes a snapshot of every VM of the lab shop' }],
   async run(input, context) {
     const name = input.snapshot === undefined ? undefined : parseName(input.snapshot, 'a snapshot');
-    return await snapshotLab(context, await labName(context, input.lab), { name, ram: input.ram, description: input.description });
+    const lab = await labName(context, input.lab);
+    const { ram, description } = input;
+    const state = await loadAnyLab(context.host, context.home, lab);
+    if ('platform' in state) {
+      const [{ onLab }, { snapshotRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
+      const request = { name: parseName(input.snapshot ?? '', 'a snapshot'), ram, description };
+      return await onLab(context, state, (vms) => snapshotRemoteLab(context, lab, state, vms, request));
+    }
+    return await snapshotLab(context, lab, { name, ram, description });
   },
   render: ({ name, members }) => `${members.join(', ')} have the snapshot ${name}.`,
 });

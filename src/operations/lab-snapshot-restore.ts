@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { labName } from '../lab/find.ts';
 import { restoreLab } from '../lab/snapshot.ts';
+import { loadAnyLab } from '../lab/state.ts';
 import { labPosition } from './lab-input.ts';
 import { labSnapshotOutput } from './lab-snapshot-text.ts';
 import { defineOperation } from './operation.ts';
@@ -20,7 +21,13 @@ export default defineOperation({
   }),
   output: labSnapshotOutput,
   examples: [{ command: 'ingot lab snapshot restore shop before-update --force', does: 'puts every VM of the lab shop back' }],
-  run: async (input, context) =>
-    await restoreLab(context, await labName(context, input.lab), { snapshot: input.snapshot, force: input.force, start: input.start }),
+  async run(input, context) {
+    const lab = await labName(context, input.lab);
+    const { snapshot, force, start } = input;
+    const state = await loadAnyLab(context.host, context.home, lab);
+    if (!('platform' in state)) return await restoreLab(context, lab, { snapshot, force, start });
+    const [{ onLab }, { restoreRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
+    return await onLab(context, state, (vms) => restoreRemoteLab(context, lab, state, vms, { snapshot, force, start }));
+  },
   render: ({ name, members }) => `${members.join(', ')} are back at ${name}.`,
 });

@@ -4,6 +4,7 @@ import { chosenMembers } from '../lab/exec.ts';
 import { labName } from '../lab/find.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
 import { sshArguments } from '../platforms/local/ssh.ts';
+import { loadAnyLab } from '../lab/state.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { waitSecondsInput } from './vm-input.ts';
@@ -23,6 +24,12 @@ export default defineOperation({
   examples: [{ command: 'ingot lab ssh shop web-1', does: 'opens a shell in the VM web-1 of the lab shop' }],
   async run(input, context) {
     const lab = await labName(context, input.lab);
+    const state = await loadAnyLab(context.host, context.home, lab);
+    if ('platform' in state) {
+      const [{ onLab }, { reachMember }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
+      const guest = await onLab(context, state, (vms) => reachMember(context, state, vms, input.member, input.timeout));
+      return { exitCode: await context.attach([...sshArguments(guest.spec.name, guest.spec.ssh), ...input.arguments]) };
+    }
     const [member, ...others] = await chosenMembers(context, lab, [input.member]);
     if (member === undefined || others.length > 0) {
       throw new IngotError('usage', 'lab-member-unknown', `${input.member} is several VMs`, {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { labName } from '../lab/find.ts';
-import { labNames } from '../lab/state.ts';
+import { labNames, loadAnyLab } from '../lab/state.ts';
 import { labViewSchema, viewLab, type LabView } from '../lab/status.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
@@ -18,7 +18,14 @@ export default defineOperation({
   ],
   async run(input, context) {
     const names = input.lab === undefined ? await labNames(context.host, context.home) : [await labName(context, input.lab)];
-    return await Promise.all(names.map((name) => viewLab(context, name)));
+    return await Promise.all(
+      names.map(async (name) => {
+        const state = await loadAnyLab(context.host, context.home, name);
+        if (!('platform' in state)) return await viewLab(context, name);
+        const [{ onLab }, { viewRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
+        return await onLab(context, state, (vms) => viewRemoteLab(state, vms));
+      }),
+    );
   },
   render(labs, options) {
     if (labs.length === 0) return 'There is no lab yet. `ingot lab up lab.yaml` makes one.';

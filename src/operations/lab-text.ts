@@ -1,5 +1,6 @@
 import { formatSize } from '../base/types.ts';
 import type { LabPlan, MemberPlan, Resize } from '../lab/plan.ts';
+import type { RemoteLabPlan } from '../lab/remote/plan.ts';
 import { formatForward } from '../platforms/local/forwards.ts';
 import { styled } from './table.ts';
 import type { RenderOptions } from './operation.ts';
@@ -41,6 +42,23 @@ export function diffLines({ gone, members }: LabPlan): DiffLine[] {
     const changes = changeWords(plan);
     const only = !plan.create && plan.renew.length > 0 && changes.length === 1;
     return changes.length === 0 ? [] : [{ mark: plan.create && plan.remove === undefined ? '+' : only ? '!' : '~', member: plan.member.name, changes }];
+  });
+  return [...lines, ...gone.map(({ name }): DiffLine => ({ mark: '-', member: name, changes: ['deleted with its disk: the file does not have it'] }))];
+}
+
+/** {@link diffLines} of a lab on a target. Pure. */
+export function remoteDiffLines({ gone, members }: RemoteLabPlan): DiffLine[] {
+  const lines = members.flatMap(({ member, create, remove, renew, resize, restart, start, files, scripts }): DiffLine[] => {
+    const changes = [
+      ...(remove ? [`made anew: ${renew.join('; ')}`] : create ? ['created'] : []),
+      ...(!create && renew.length > 0 ? [`needs a new VM (${renew.join('; ')}): only with --replace`] : []),
+      ...(resize === undefined ? [] : [resizeWords(resize)]),
+      ...(restart ? ['restarted'] : start ? ['started'] : []),
+      ...files.map(({ copy, to }) => `${copy} copied to ${to}`),
+      ...scripts.map(({ label, always }) => `${label} run${always ? ' (always)' : ''}`),
+    ];
+    const only = !create && renew.length > 0 && changes.length === 1;
+    return changes.length === 0 ? [] : [{ mark: create && !remove ? '+' : only ? '!' : '~', member: member.name, changes }];
   });
   return [...lines, ...gone.map(({ name }): DiffLine => ({ mark: '-', member: name, changes: ['deleted with its disk: the file does not have it'] }))];
 }

@@ -44,6 +44,7 @@ export default defineOperation({
   ],
   async run(input, context) {
     const lab = await readLab(context, await labFile(context, input.file));
+    if (lab.platform !== 'local') return await (await import('./lab-on.ts')).labOnTarget(context, lab, input);
     return await labUp(context, lab, { ...input, imageOf: (member) => imageOfMember(context, member) });
   },
   render({ name, network, members, deleted }, options) {

@@ -50,7 +50,7 @@ export async function createOn(context: Context, names: readonly Name[], wish: C
 }
 
 /** The template that an image is on a target: the current publication of that name, or the one of the very image where a tag or digest is given. */
-async function templateFor(context: Context, { on, machine }: CreateOn): Promise<TemplateOf> {
+export async function templateFor(context: Context, { on, machine }: Pick<CreateOn, 'on' | 'machine'>): Promise<TemplateOf> {
   const target = targetReference(await findTarget(context, on));
   const image = machine.image ?? (await imageFor(context, machine, { build: false }));
   const all = (await listPublications(context)).filter((one) => one.target === target && (one.state === 'current' || one.state === 'validated'));

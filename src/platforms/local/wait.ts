@@ -5,6 +5,7 @@ import { cloudInitFailure, CLOUD_INIT_SCRIPT, readCloudInit } from './cloud-init
 import type { Guest } from './guest.ts';
 import { readyForSsh } from './ready.ts';
 import { loginLimit } from './ssh.ts';
+import type { ReachedVm } from '../remote-login.ts';
 import type { LabContext } from './view.ts';
 import { vmPid } from './vms.ts';
 
@@ -33,30 +34,51 @@ interface Probe {
  * messages, `cloud-init-missing`, and what requireRunning throws.
  */
 export async function waitForGoal(context: LabContext, name: Name, goal: WaitGoal, limit?: number): Promise<number> {
-  const { host, signal, events } = context;
-  const start = host.clock.monotonic();
-  const passed = (): number => (host.clock.monotonic() - start) / 1000;
+  const start = context.host.clock.monotonic();
+  const passed = (): number => (context.host.clock.monotonic() - start) / 1000;
   const guest = await readyForSsh(context, name, limit);
-  if (goal.kind === 'ssh') return passed();
-  const probe = probeFor(guest, goal, signal);
-  const seconds = limit ?? loginLimit(guest.spec.accelerator.kind);
-  await events.stage(`Waiting for ${probe.what}`, async (span) => {
-    for (;;) {
-      // One question at a time: what is asked again while it is still being answered only makes a slow guest slower.
-      const left = seconds - passed();
-      const answer = await probe.reached(Math.ceil(Math.max(LEAST_ANSWER_SECONDS, left)));
-      if (answer === true) return;
-      signal.throwIfAborted();
-      await checkRunning(context, name, guest, probe.what);
-      if (passed() > seconds) throw await inVain(guest, probe.what, answer, seconds);
-      span.progress(0, undefined, 'items', answer);
-      await host.clock.sleep(POLL_SECONDS, signal);
-    }
+  await reachGoal(context, guest, goal, {
+    seconds: (limit ?? loginLimit(guest.spec.accelerator.kind)) - passed(),
+    checkRunning: (what) => checkRunning(context, name, guest, what),
+    consoleTail: () => guest.consoleTail(CONSOLE_LINES),
   });
   return passed();
 }
 
-function probeFor(guest: Guest, goal: Exclude<WaitGoal, { kind: 'ssh' }>, signal: AbortSignal): Probe {
+export interface GoalOptions {
+  readonly seconds: number;
+  /** Throws where waiting has become pointless. */
+  readonly checkRunning: (what: string) => Promise<void>;
+  /** The end of the console, where there is one that can be read. */
+  readonly consoleTail?: () => Promise<string>;
+}
+
+/** Waits until a guest that lets one in is as wanted. Throws `wait-timeout`, `cloud-init-failed`, `cloud-init-missing`, and what `checkRunning` throws. */
+export async function reachGoal(
+  { host, signal, events }: Pick<LabContext, 'host' | 'signal' | 'events'>,
+  guest: ReachedVm,
+  goal: WaitGoal,
+  { seconds, checkRunning: check, consoleTail }: GoalOptions,
+): Promise<void> {
+  if (goal.kind === 'ssh') return;
+  const start = host.clock.monotonic();
+  const probe = probeFor(guest, goal, signal);
+  await events.stage(`Waiting for ${probe.what}`, async (span) => {
+    for (;;) {
+      // One question at a time: what is asked again while it is still being answered only makes a slow guest slower.
+      const left = seconds - (host.clock.monotonic() - start) / 1000;
+      const answer = await probe.reached(Math.ceil(Math.max(LEAST_ANSWER_SECONDS, left)));
+      if (answer === true) return;
+      signal.throwIfAborted();
+      await check(probe.what);
+      if ((host.clock.monotonic() - start) / 1000 > seconds) throw inVain(guest, probe.what, answer, seconds, await consoleTail?.());
+      span.progress(0, undefined, 'items', answer);
+      await host.clock.sleep(POLL_SECONDS, signal);
+    }
+  });
+}
+
+function probeFor(guest: ReachedVm, goal: Exclude<WaitGoal, { kind: 'ssh' }>, signal: AbortSignal): Probe {
   const { name } = guest.spec;
   const ask = async (argv: readonly string[], seconds: number): Promise<{ code: number | undefined; stdout: string; said: string }> => {
     try {
@@ -117,11 +139,10 @@ async function checkRunning({ host, home }: LabContext, name: Name, guest: Guest
   });
 }
 
-async function inVain(guest: Guest, what: string, answer: string, seconds: number): Promise<IngotError> {
-  const tail = await guest.consoleTail(CONSOLE_LINES);
+function inVain(guest: ReachedVm, what: string, answer: string, seconds: number, tail: string | undefined): IngotError {
   return new IngotError('timeout', 'wait-timeout', `Waited ${formatDuration(seconds)} in vain for ${what}: ${answer}`, {
     hint: `Give it more --timeout, or look around with \`ingot vm ssh ${guest.spec.name}\`.`,
-    detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}`,
+    ...(tail === undefined ? {} : { detail: `The end of the console:\n${tail === '' ? '(nothing was written to it)' : tail}` }),
   });
 }
 
