@@ -11,7 +11,7 @@ import type { Context } from './operation.ts';
 import { imageFor } from './vm-create-image.ts';
 import type { Machine } from './vm-create-input.ts';
 import type { placeSchema } from './vm-create-place.ts';
-import { readSshKeys } from './vm-login.ts';
+import { readCloudInitFiles, readSshKeys } from './vm-login.ts';
 import { onTarget } from './vm-on.ts';
 
 export interface CreateOn extends Omit<z.output<typeof placeSchema>, 'on'> {
@@ -22,12 +22,16 @@ export interface CreateOn extends Omit<z.output<typeof placeSchema>, 'on'> {
   /** Files with public keys. */
   readonly sshKey: readonly string[];
   readonly start: boolean;
+  /** Files for cloud-init. */
+  readonly userData?: string | undefined;
+  readonly networkConfig?: string | undefined;
+  readonly vendorData?: string | undefined;
 }
 
 /** Makes VMs on a target, all of them or, where one fails, those that are there already stay. Throws `publication-unknown`, `vm-exists`. */
 export async function createOn(context: Context, names: readonly Name[], wish: CreateOn): Promise<RemoteVm[]> {
   const template = await templateFor(context, wish);
-  const own = await ensureSshKey(context.host, context.home);
+  const key = await ensureSshKey(context.host, context.home);
   const machine: MachineWish = {
     cpus: wish.asked.cpus,
     memory: wish.asked.memory === undefined ? undefined : Math.ceil(wish.asked.memory / 2 ** 20),
@@ -36,14 +40,16 @@ export async function createOn(context: Context, names: readonly Name[], wish: C
     ip: wish.ip,
     gateway: wish.gateway,
     nameserver: wish.nameserver,
-    sshKeys: [own.publicKey, ...(await readSshKeys(context.host, wish.sshKey))],
+    sshKeys: [key.publicKey, ...(await readSshKeys(context.host, wish.sshKey))],
   };
-  const { place, full, start } = wish;
+  const { place, full, start, userData, networkConfig, vendorData } = wish;
+  const ownFiles = [userData, networkConfig, vendorData].some((file) => file !== undefined);
+  const seed = ownFiles ? await readCloudInitFiles(context.host, { userData, networkConfig, vendorData }) : undefined;
   return await onTarget(context, wish.on, `Making ${names.join(', ')} on ${wish.on}`, (vms, span) =>
     Promise.all(
       names.map((name) => {
         const one = names.length === 1 ? span : span.child('stage', name);
-        return vms.create({ name, template, machine, disk: wish.asked.disk, place, full, start, span: one });
+        return vms.create({ name, template, machine, disk: wish.asked.disk, seed, place, full, start, span: one });
       }),
     ),
   );

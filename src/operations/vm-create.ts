@@ -82,11 +82,8 @@ export default defineOperation({
     const { on } = input;
     if (isRemote(on)) {
       const [{ createOn }, { refuseLocalFlags }] = await Promise.all([import('./vm-create-on.ts'), import('./vm-on.ts')]);
-      const { firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward, userData, networkConfig, vendorData } =
-        input;
-      refuseLocalFlags(on, {
-        ...{ firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward, userData, networkConfig, vendorData },
-      });
+      const { firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward } = input;
+      refuseLocalFlags(on, { firmware, sshPort, warm, force, unique, extraDisk, share, tpm, passwordLogin, passwordSecret, forward });
       const { count, cpus, memory, disk } = input;
       const names = count === undefined ? [name] : Array.from({ length: count }, (_, index) => parseName(`${name}-${index + 1}`, 'a VM'));
       const vms = await createOn(context, names, { ...input, on, machine, asked: { cpus, memory, disk } });

@@ -54,6 +54,13 @@ export interface TemplateOf {
   readonly places: readonly { readonly id: string; readonly facts: Facts }[];
 }
 
+/** Files for cloud-init that take the place of what the platform itself tells a guest. */
+export interface RemoteSeed {
+  readonly userData?: string | undefined;
+  readonly networkConfig?: string | undefined;
+  readonly vendorData?: string | undefined;
+}
+
 export interface NewRemoteVm {
   readonly name: string;
   readonly template: TemplateOf;
@@ -61,6 +68,7 @@ export interface NewRemoteVm {
   readonly machine: MachineWish;
   /** Bytes; undefined for the template's. */
   readonly disk?: number | undefined;
+  readonly seed?: RemoteSeed | undefined;
   /** Node or zone; none for the best one that has the template. */
   readonly place?: string | undefined;
   /** Copy the template's disk, where a linked clone would do. */

@@ -3,6 +3,7 @@ import type { Span } from '../../base/events.ts';
 import type { PveConfig } from './answers.ts';
 import type { ProxmoxClient } from './client.ts';
 import { REQUESTS, type PveRequest } from './requests.ts';
+import { removeSeed, seedOf } from './seed-volume.ts';
 import { settleTasks, type Matching } from './tasks.ts';
 
 export interface MachineId {
@@ -130,6 +131,9 @@ export async function destroyOurs(
     return;
   }
   await stopMachine(client, machine);
+  // Before the VM, which alone says that it is there.
+  const seed = seedOf(config);
+  if (seed !== undefined) await removeSeed(client, machine.node, seed);
   const gone = async (): Promise<boolean> => (await configOf(client, machine)) === undefined;
   await workOn(client, machine, `removing VM ${machine.vmid}`, REQUESTS.deleteVm(machine), gone);
 }

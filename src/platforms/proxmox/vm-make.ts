@@ -13,6 +13,7 @@ import type { ProxmoxTarget } from './target.ts';
 import { existingConfig, findVm, machineOf, vmResources, VM_TAG } from './vm-view.ts';
 import { guestOf, vmTags } from './vm-config.ts';
 import { resizeDisk } from './vm-change.ts';
+import { attachSeed } from './vm-seed.ts';
 
 /** Makes a VM from a template, whole or not at all. Throws `vm-exists`, `place-unfit`. */
 export async function createVm(context: PlatformContext, client: ProxmoxClient, target: ProxmoxTarget, vm: NewRemoteVm): Promise<RemoteVm> {
@@ -39,6 +40,7 @@ export async function createVm(context: PlatformContext, client: ProxmoxClient, 
     storage: storageKey(facts.node, facts.diskStorage, facts.diskShared),
     finish: async (machine) => {
       await client.call(REQUESTS.setConfig(machine, { ...hardwareOf(vm), ...(await guestChange(client, machine, vm)) }));
+      if (vm.seed !== undefined) await attachSeed(context, client, machine, { ...vm.seed, name, sshKeys: vm.machine.sshKeys ?? [] }, span);
       if (vm.disk !== undefined) await resizeDisk(client, { name, machine }, vm.disk, span);
       await client.call(
         REQUESTS.setConfig(machine, { description: vmNotes(name, template, 'whole'), tags: vmTags({ name: facts.tags[1] ?? name }, [VM_TAG]).join(';') }),

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { SimCluster } from '../../../tests/simulators/proxmox/cluster.ts';
 import type { SimVm } from '../../../tests/simulators/proxmox/model.ts';
@@ -88,6 +89,24 @@ test('a guest that does not listen is ended by force', async () => {
   const vm = await platform.vms.create(wish(publication, 'deaf'));
   lab.simulator.cluster.deaf.add(Number(vm.id));
   expect(await platform.vms.stop(vm, { timeout: 1, force: false })).toBe('forced');
+});
+
+test('user-data of one’s own travels on an ISO image in the place of the cloud-init drive, and goes with the VM', async () => {
+  const { lab: made, publication } = await published();
+  await using lab = made;
+  await using platform = await lab.open();
+  const before = lab.simulator.cluster.summary();
+  const vm = await platform.vms.create(wish(publication, 'web', { seed: { userData: '#cloud-config\npackages: [nginx]\n' } }));
+  const config: Record<string, string> = named(lab, 'web')?.config ?? {};
+  expect(Object.values(config)).toContainEqual(`local:iso/ingot-seed-${vm.id}.iso,media=cdrom`);
+  expect(Object.values(config).filter((value) => value.includes('cloudinit'))).toEqual([]);
+  const file = [...lab.simulator.cluster.volumes.values()].find(({ kind }) => kind === 'iso')?.file ?? '';
+  const bytes = Buffer.from(await readFile(file)).toString('latin1');
+  expect(bytes).toContain('packages: [nginx]');
+  expect(bytes).toContain('ssh-ed25519 AAAA ingot');
+  await platform.vms.stop(vm, { timeout: 0, force: true });
+  await platform.vms.delete(vm);
+  expect(lab.simulator.cluster.summary()).toEqual(before);
 });
 
 describe('with several nodes', () => {

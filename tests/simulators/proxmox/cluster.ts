@@ -18,6 +18,7 @@ export class SimCluster {
   readonly deaf = new Set<number>();
   skewSeconds = 0;
   #count = 0;
+  #generations = 0;
 
   constructor(nodes: readonly string[] = ['pve']) {
     for (const node of nodes) this.nodes.set(node, { online: true });
@@ -56,6 +57,12 @@ export class SimCluster {
 
   dropVolume(node: string, volid: string): void {
     this.volumes.delete(this.key(node, volid));
+  }
+
+  /** Numbers that are never given again. */
+  generation(): string {
+    this.#generations += 1;
+    return `generation-${this.#generations}`;
   }
 
   /** Starts a task; what it does is done when it has been asked for often enough. */
@@ -115,6 +122,8 @@ export class SimCluster {
     });
     return {
       vmid: vm.vmid,
+      name: config['name'] ?? `VM-${vm.vmid}`,
+      instance: config['vmgenid'] ?? '',
       disks,
       cloudInit: {
         device: entries.find(([, value]) => value.includes('cloudinit'))?.[0],

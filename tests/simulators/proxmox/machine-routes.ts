@@ -77,7 +77,7 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
           .filter((word) => !/^(?:import-from|format)=/.test(word));
         config[name] = [volid, ...rest, `size=${size}`].join(',');
       }
-      vm.config = { ...config, smbios1: `uuid=${vmid}`, vmgenid: `generation-${vmid}` };
+      vm.config = { ...config, smbios1: `uuid=${vmid}`, vmgenid: cluster.generation() };
       return undefined;
     },
     undo,
@@ -138,7 +138,7 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
     clone.config = {
       ...config,
       smbios1: `uuid=${newid}`,
-      vmgenid: `generation-${newid}`,
+      vmgenid: cluster.generation(),
       ...(values['name'] === undefined ? {} : { name: values['name'] }),
       ...(values['description'] === undefined ? {} : { description: values['description'] }),
     };

@@ -45,6 +45,9 @@ export interface SimSnapshot {
 /** The machine that a start asks for: the bytes that came, on the hardware that the requests named. */
 export interface BootRequest {
   readonly vmid: number;
+  readonly name: string;
+  /** Another one for each VM that ever was. */
+  readonly instance: string;
   /** In the order of the configuration: bus and number, and the file with the bytes. */
   readonly disks: readonly { readonly device: string; readonly file: string | undefined; readonly size: number }[];
   readonly cloudInit: { readonly device: string | undefined; readonly user: string; readonly sshKeys: string; readonly ipConfig: string };

@@ -124,7 +124,12 @@ export const ROUTES: readonly Route[] = [
   vmRoute('GET /nodes/{node}/qemu/{vmid}/config', (_cluster, vm) => ({ data: { ...vm.config, digest: 'd2' } }), 'VM.Audit'),
   vmRoute(
     'PUT /nodes/{node}/qemu/{vmid}/config',
-    (_cluster, vm, { node: _node, vmid: _vmid, ...change }) => {
+    (cluster, vm, { node: _node, vmid: _vmid, ...change }) => {
+      // A cloud-init drive that makes room for another is freed, not kept as an unused disk (PVE/QemuServer.pm, vmconfig_register_unused_drive).
+      for (const device of Object.keys(change)) {
+        const volume = vm.config[device]?.split(',')[0] ?? '';
+        if (volume.includes('cloudinit')) cluster.dropVolume(vm.node, volume);
+      }
       Object.assign(vm.config, change);
       return { data: null };
     },
