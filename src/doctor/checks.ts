@@ -4,6 +4,7 @@ import { IngotError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import { formatSize } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
+import { findThisNode } from '../platforms/proxmox/here.ts';
 import { installCommand } from './install.ts';
 import { findTool, hostTool, HOST_TOOLS, type ToolName } from './tools.ts';
 
@@ -29,7 +30,14 @@ const VM_MEMORY = 1.5 * GIB;
 /** What this host is and may do: system, processors, memory, disk space, root, loop devices, FUSE. */
 export async function checkHost(context: CheckContext): Promise<Finding[]> {
   const { host } = context;
-  return [await systemFinding(host), memoryFinding(host), await spaceFinding(context), await rootFinding(host), ...(await deviceFindings(host))];
+  return [
+    await systemFinding(host),
+    memoryFinding(host),
+    await spaceFinding(context),
+    await rootFinding(host),
+    ...(await deviceFindings(host)),
+    ...(await nodeFinding(host)),
+  ];
 }
 
 async function systemFinding(host: Host): Promise<Finding> {
@@ -39,6 +47,14 @@ async function systemFinding(host: Host): Promise<Finding> {
   const found = `${name}, ${machine.arch}, ${machine.cpus} CPUs`;
   if (machine.platform === 'linux') return { name: 'system', state: 'ok', found };
   return { name: 'system', state: 'warning', found, remedy: 'Builds need Linux; this host can run VMs.' };
+}
+
+/** Whoever runs ingot on a node of Proxmox VE has a target at hand. */
+async function nodeFinding(host: Host): Promise<Finding[]> {
+  const node = await findThisNode(host);
+  return node === undefined
+    ? []
+    : [{ name: 'Proxmox VE', state: 'ok', found: `a node of version ${node.version}; \`ingot target here\` makes a target of it` }];
 }
 
 function memoryFinding(host: Host): Finding {

@@ -129,6 +129,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'packer import': { group: 'packer', load: () => import('./packer-import.ts') },
   'target add': { group: 'publishing', load: () => import('./target-add.ts') },
   'target list': { group: 'publishing', load: () => import('./target-list.ts') },
+  'target here': { group: 'publishing', load: () => import('./target-here.ts') },
   'target check': { group: 'publishing', load: () => import('./target-check.ts') },
   'target token-script': { group: 'publishing', load: () => import('./target-token-script.ts') },
   'target remove': { group: 'publishing', load: () => import('./target-remove.ts') },

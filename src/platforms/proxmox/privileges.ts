@@ -74,7 +74,7 @@ export function grantLines(lacks: readonly Need[], tokenId: string): string[] {
 }
 
 /** The name of the role that `token-script` makes. */
-const ROLE = 'Ingot';
+export const ROLE = 'Ingot';
 
 /** Commands for the shell of a node, or the web interface's, that make a user, a role with the least privileges, and a token for ingot. Pure. */
 export function tokenScript(major: number, tokenId: string): string {
