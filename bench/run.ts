@@ -27,6 +27,7 @@ import { labCreate } from './rows/lab-create.ts';
 import { linkedClone, snapshotCreate, snapshotRestore } from './rows/lab-disks.ts';
 import { cachedLayers, changedStep } from './rows/layers.ts';
 import { planFleet, planFleetMemory } from './rows/plan-fleet.ts';
+import { proxmoxMemory, proxmoxUpload, publishAgain } from './rows/proxmox.ts';
 import { pullBase, pushBase, pushSibling } from './rows/remotes.ts';
 import { listStart, versionStart } from './rows/startup.ts';
 import { warmStart } from './rows/warm.ts';
@@ -66,6 +67,9 @@ const ROWS: readonly Row[] = [
   cloudServe,
   cloudServeFour,
   ...formatRows,
+  proxmoxUpload,
+  proxmoxMemory,
+  publishAgain,
 ];
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { IngotError } from '../base/errors.ts';
+import { RunningHash } from '../base/transfer/running-hash.ts';
 import type { HostPath } from '../base/types.ts';
 import type { StreamBody } from './transport.ts';
 
@@ -13,6 +13,7 @@ export interface UploadFile {
 
 /** Large enough that reading and hashing cost little, small enough for memory that stays flat. */
 const PIECE = 2 ** 20;
+const buffer = (): Buffer => Buffer.allocUnsafeSlow(PIECE);
 
 export interface UploadForm {
   /** What stands before the file, in this order. */
@@ -40,21 +41,22 @@ export function uploadBody(file: UploadFile, form: UploadForm): StreamBody {
   const end = Buffer.from(`\r\n--${boundary}--\r\n`);
   async function* pieces(): AsyncGenerator<Uint8Array> {
     yield head;
-    const hash = createHash('sha256');
+    await using hash = new RunningHash({ path: file.path, algorithm: 'sha256' });
     await using source = await open(file.path, 'r');
-    let sent = 0;
+    // The connection takes a piece only when the one before has left it; between the two is one that is read ahead.
+    const ring = [buffer(), buffer(), buffer(), buffer()] as const;
+    let [sent, turn] = [0, 0];
     while (sent < file.size) {
-      // A new buffer each time: the connection may still hold the last one.
-      const buffer = Buffer.allocUnsafe(Math.min(PIECE, file.size - sent));
-      const { bytesRead } = await source.read(buffer, 0, buffer.length, sent);
+      const into = ring[turn++ % ring.length] ?? ring[0];
+      const { bytesRead } = await source.read(into, 0, Math.min(PIECE, file.size - sent), sent);
       if (bytesRead === 0) break;
-      const piece = buffer.subarray(0, bytesRead);
-      hash.update(piece);
+      const piece = into.subarray(0, bytesRead);
       sent += bytesRead;
+      hash.advance(sent);
       yield piece;
       form.onProgress?.(sent);
     }
-    if (sent !== file.size || hash.digest('hex') !== file.sha256) {
+    if (sent !== file.size || (await hash.finish(sent)) !== file.sha256) {
       // The form stays without its end, so the server takes nothing.
       throw new IngotError('verification', 'upload-changed', 'The file to be uploaded has changed while it was read', { hint: 'Run it again.' });
     }
