@@ -11,6 +11,7 @@ import { GLOBAL_FLAGS } from '../src/operations/global-flags.ts';
 import { GROUPS, loadOperation, REGISTRY } from '../src/operations/registry.ts';
 import { distrosPage } from './distros-reference.ts';
 import { familiesPage } from './family-results.ts';
+import { faultsPage } from './fault-results.ts';
 import { formatsPage } from './format-results.ts';
 import { labJsonSchema, labPage } from './lab-reference.ts';
 import { fleetJsonSchema, fleetPage } from './fleet-reference.ts';
@@ -35,6 +36,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['roles.md', await rolesPage(NOTE)],
     ['families.md', familiesPage(NOTE)],
     ['formats.md', formatsPage(NOTE)],
+    ['faults.md', faultsPage(NOTE)],
     ['fleet.md', fleetPage(NOTE)],
     ['fleet.schema.json', fleetJsonSchema()],
     ['lab.md', labPage(NOTE)],

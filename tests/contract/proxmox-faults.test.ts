@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { publishLab, type PublishLab } from '../support/publish-lab.ts';
 import type { Transport } from '../../src/platforms/transport.ts';
+import { saveFaults, type FaultEnd, type FaultMode } from '../../tools/fault-results.ts';
 import { listPublications } from '../../src/publish/journal.ts';
 
 /*
@@ -8,14 +9,15 @@ import { listPublications } from '../../src/publish/journal.ts';
  * half-built VM, no trial, no upload. On a simulator; nothing of this was seen on a real server.
  */
 
-/**
- * `cut`: the connection ends before the server has done anything. `lost`: the server has done it, and the answer does not arrive. `gone`: from then on there is no
- * network at all. `killed`: ingot is gone before the request; `killed-after`: when it was done, before anybody noted it.
- */
-const MODES = ['cut', 'lost', 'gone', 'killed', 'killed-after'] as const;
-type Mode = (typeof MODES)[number];
+/** In words in tools/fault-results.ts. */
+const MODES: readonly FaultMode[] = ['cut', 'lost', 'gone', 'killed', 'killed-after'];
 
 class Killed extends Error {}
+
+/** Without what differs from run to run. */
+function plain(request: string): string {
+  return request.replaceAll(/[0-9a-f]{16}/g, 'DIGEST');
+}
 
 interface Outcome {
   /** How often it had to be run. */
@@ -29,7 +31,7 @@ function stateOf(lab: PublishLab, digest: string): unknown {
   return JSON.parse(JSON.stringify(lab.simulator.cluster.summary()).replaceAll(digest.slice(7, 15), 'DIGEST'));
 }
 
-async function disturbed(mode: Mode | undefined, at: number): Promise<Outcome> {
+async function disturbed(mode: FaultMode | undefined, at: number): Promise<Outcome> {
   await using lab = await publishLab({ contract: false });
   const { simulator } = lab;
   simulator.cluster.taskPolls = 0;
@@ -72,16 +74,16 @@ test.each(MODES)(
   'a publication that is disturbed at each of its requests (%s) ends in the same state when it is run again',
   { timeout: 3_600_000 },
   async (mode) => {
-    const table: string[] = [];
+    const table: { readonly request: string; readonly end: FaultEnd }[] = [];
     for (let at = 1; ; at++) {
       const { runs, request, summary } = await disturbed(mode, at);
       if (request === '') break;
       expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
-      table.push(`${String(at).padStart(3)}  ${runs === 1 ? 'goes on by itself' : 'ended by the next run'}  ${request}`);
+      table.push({ request: plain(request), end: runs === 1 ? 'itself' : 'next run' });
       // What comes after the end of the publication is not there to be disturbed.
       if (at > 200) throw new Error('there is no end');
     }
-    if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode}\n${table.join('\n')}`);
+    if ((process.env['INGOT_RECORD_FAULTS'] ?? '') !== '') saveFaults('Proxmox VE', mode, table);
     expect(table.length).toBeGreaterThan(20);
   },
 );

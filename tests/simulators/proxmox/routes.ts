@@ -73,6 +73,7 @@ export const ROUTES: readonly Route[] = [
         tags: config['tags'] ?? '',
         maxcpu: Number(config['cores'] ?? 1),
         maxmem: Number(config['memory'] ?? 512) * 2 ** 20,
+        maxdisk: Number(/size=(\d+)/.exec(config['scsi0'] ?? '')?.[1] ?? 0),
         ...(config['lock'] === undefined ? {} : { lock: config['lock'] }),
       })),
     }),
