@@ -4,7 +4,7 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { HostPath } from '../base/types.ts';
 import type { ImageDetails } from '../store/model.ts';
-import type { RemoteVms } from './remote-vms.ts';
+import type { RemoteContainers, RemoteVms } from './remote-vms.ts';
 
 /*
  * The words that every platform answers to, besides the lab. A platform is a folder beside this file and a line in publish/adapters.ts; what it cannot do
@@ -239,5 +239,7 @@ export interface Platform extends AsyncDisposable {
   readonly capabilities: Capabilities;
   readonly publisher: Publisher;
   readonly vms: RemoteVms;
+  /** Where it has them. */
+  readonly containers?: RemoteContainers;
   check(): Promise<TargetFinding[]>;
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Span } from '../base/events.ts';
+import type { HostPath } from '../base/types.ts';
 import type { Facts, MachineWish } from './platform.ts';
 
 /*
@@ -8,6 +9,7 @@ import type { Facts, MachineWish } from './platform.ts';
 
 /** A VM on a target, as it is shown. */
 export const remoteVmSchema = z.strictObject({
+  kind: z.enum(['vm', 'container']),
   name: z.string(),
   on: z.string().describe('The target, PLATFORM:NAME'),
   id: z.string().describe('What the platform itself calls it'),
@@ -75,6 +77,31 @@ export interface NewRemoteVm {
   readonly full: boolean;
   readonly start: boolean;
   readonly span?: Span | undefined;
+}
+
+export interface NewContainer {
+  readonly name: string;
+  readonly image: { readonly reference: string; readonly name: string; readonly digest: string };
+  /** Makes the archive of its root file system; called only where the target has not got it. */
+  readonly archive: () => Promise<{ readonly path: HostPath; readonly size: number; readonly sha256: string }>;
+  readonly machine: MachineWish;
+  /** Bytes. */
+  readonly disk: number;
+  readonly place?: string | undefined;
+  readonly storage?: string | undefined;
+  /** Its root is nobody outside. */
+  readonly unprivileged: boolean;
+  /** Containers may run in it. */
+  readonly nesting: boolean;
+  readonly start: boolean;
+  readonly span?: Span | undefined;
+}
+
+/** What `ct --on` needs of a platform: the words of {@link RemoteVms}, only that a container is made of an archive. */
+export interface RemoteContainers extends Omit<RemoteVms, 'create'> {
+  create(container: NewContainer): Promise<RemoteVm>;
+  /** Makes it the template of clones; it does not start any more. */
+  toTemplate(container: RemoteVm, span?: Span): Promise<void>;
 }
 
 /** What `vm --on` needs of a platform. Every change looks first whether it is done already, so that it can be asked for again after it was cut. */

@@ -5,7 +5,7 @@ import { readTextIfThere, replaceFile } from '../base/files.ts';
 import { takeLock } from '../base/lock.ts';
 import { hexOf, hostPath, type HostPath } from '../base/types.ts';
 import { exportImage } from '../disk/export.ts';
-import { chooseFormat } from '../disk/formats/table.ts';
+import { chooseFormat, type FormatName } from '../disk/formats/table.ts';
 import type { ExportContext } from '../disk/formats/writers.ts';
 import type { DiskWish, ExportedDisk, PlatformContext, PublishedImage } from '../platforms/platform.ts';
 import { parseReference } from '../store/reference.ts';
@@ -51,17 +51,27 @@ function immutableReference(image: Image, name: string): string | undefined {
 
 const exportSchema = z.strictObject({ v: z.literal(1), size: z.int(), sha256: z.string() });
 
+/** The image as one flat file, as a place wants it. */
+export async function exportDisk(context: ExportContext, image: Image, wish: DiskWish): Promise<ExportedDisk> {
+  return { ...(await exportFile(context, image, wish)), format: wish.format };
+}
+
+interface FileWish {
+  readonly format: FormatName;
+  readonly options?: DiskWish['options'];
+}
+
 /**
- * The image as one flat file in `cache/exports/`, with its digest; made where it is not there. It stays until {@link dropExport}, so that a publication that
+ * The image as one file in `cache/exports/`, with its digest; made where it is not there. It stays until {@link dropExports}, so that a publication that
  * was cut, and other targets, need not make it again.
  */
-export async function exportDisk(context: ExportContext, image: Image, wish: DiskWish): Promise<ExportedDisk> {
+export async function exportFile(context: ExportContext, image: Image, wish: FileWish): Promise<Omit<ExportedDisk, 'format'>> {
   const { host, home, events, signal } = context;
   const { format } = wish;
   const path = exportPath(context, image, wish);
   await using _lock = await takeLock(host, home, `export-${hexOf(image.digest).slice(0, 16)}`, { what: `exporting ${image.digest}`, signal });
   const known = await knownExport(context, path);
-  if (known !== undefined) return { path, format, ...known };
+  if (known !== undefined) return { path, ...known };
   await host.files.makeDirectory(home.exports);
   await host.files.remove(path);
   await events.stage('flat disk', (span) =>
@@ -75,7 +85,7 @@ export async function exportDisk(context: ExportContext, image: Image, wish: Dis
   const { hex } = await events.stage('digest', (span) => host.files.sha256(path, (done) => span.progress(done, size, 'bytes')));
   // Without this file the disk counts for nothing, so it comes last.
   await replaceFile(host.files, `${path}.json`, JSON.stringify({ v: 1, size, sha256: hex }));
-  return { path, format, size, sha256: hex };
+  return { path, size, sha256: hex };
 }
 
 /**
@@ -93,7 +103,7 @@ export async function dropExports({ host, home }: Pick<PlatformContext, 'host' |
   for (const name of own.toSorted((a, b) => Number(b.endsWith('.json')) - Number(a.endsWith('.json')))) await host.files.remove(join(home.exports, name));
 }
 
-function exportPath({ home }: PlatformContext, image: Image, { format, options = {} }: DiskWish): HostPath {
+function exportPath({ home }: PlatformContext, image: Image, { format, options = {} }: FileWish): HostPath {
   const words = Object.entries(options).map(([key, value]) => `-${key}-${value}`);
   return hostPath(join(home.exports, `${hexOf(image.digest)}${words.toSorted().join('')}.${format}`));
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { machineWishSchema, type MachineWish, type PublishedImage } from '../../src/platforms/platform.ts';
+import { containerConfig } from '../../src/platforms/proxmox/containers.ts';
 import { encodeRequest, REQUESTS, type PveRequest } from '../../src/platforms/proxmox/requests.ts';
 import { templateNotes } from '../../src/platforms/proxmox/notes.ts';
 import { guestOf, vmConfig, vmName, vmTags } from '../../src/platforms/proxmox/vm-config.ts';
@@ -32,6 +33,8 @@ const node = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}[a-z0-9]$/);
 const storage = fc.stringMatching(/^[a-z][a-z0-9._-]{0,20}[a-z0-9]$/);
 const vmid = fc.integer({ min: 100, max: 999_999_999 });
 const machine = fc.record({ node, vmid });
+/** A VM or a container. */
+const either = fc.record({ node, vmid, kind: fc.option(fc.constant('lxc' as const), { nil: undefined }) });
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,20}[a-z0-9]$/);
 const snapshot = fc.stringMatching(/^[a-z][a-z0-9_-]{1,30}$/);
 const upid = fc.constant('UPID:pve:000003E8:00000001:6B0BE710:qmcreate:100:ingot@pve!test:');
@@ -137,17 +140,44 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<PveRequest> } 
   content: fc.tuple(node, storage, fc.constantFrom('import', 'iso', 'vztmpl')).map((args) => REQUESTS.content(...args)),
   deleteVolume: fc.tuple(node, storage).map(([n, s]) => REQUESTS.deleteVolume(n, s, `${s}:import/a b+c.qcow2`)),
   createVm: created,
-  config: machine.map(REQUESTS.config),
+  createContainer: fc
+    .record({
+      node,
+      vmid,
+      name,
+      wish,
+      disks: storage,
+      archives: storage,
+      unprivileged: fc.boolean(),
+      nesting: fc.boolean(),
+      disk: fc.integer({ min: 1, max: 2 ** 42 }),
+    })
+    .map((one) => {
+      const container = {
+        name: one.name,
+        image: { reference: 'web:1', name: 'web', digest: `sha256:${'0'.repeat(64)}` },
+        archive: () => Promise.reject(new Error('nothing is uploaded here')),
+        machine: one.wish,
+        disk: one.disk,
+        unprivileged: one.unprivileged,
+        nesting: one.nesting,
+        start: false,
+      };
+      const config = containerConfig(container, `${one.archives}:vztmpl/ingot-web-0123456789abcdef.tar.zst`, one.disks);
+      return REQUESTS.createContainer(one.node, { ...config, vmid: one.vmid, description: 'notes' });
+    }),
+  containerInterfaces: machine.map(REQUESTS.containerInterfaces),
+  config: either.map(REQUESTS.config),
   setConfig: fc
     .tuple(machine, wish, image, fc.boolean())
     .map(([m, w, i, tags]) => REQUESTS.setConfig(m, tags ? { tags: vmTags(i, w.tags, true).join(';') } : guestOf(w, 'debian'))),
-  status: machine.map(REQUESTS.status),
-  start: machine.map(REQUESTS.start),
-  stop: machine.map(REQUESTS.stop),
-  shutdown: fc.tuple(machine, optional(fc.integer({ min: 0, max: 3600 }))).map(([m, t]) => REQUESTS.shutdown(m, t)),
+  status: either.map(REQUESTS.status),
+  start: either.map(REQUESTS.start),
+  stop: either.map(REQUESTS.stop),
+  shutdown: fc.tuple(either, optional(fc.integer({ min: 0, max: 3600 }))).map(([m, t]) => REQUESTS.shutdown(m, t)),
   cloneVm: fc
     .tuple(
-      machine,
+      either,
       fc.record({
         newid: vmid,
         name,
@@ -159,16 +189,18 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<PveRequest> } 
       }),
     )
     .map(([m, clone]) => REQUESTS.cloneVm(m, clone)),
-  toTemplate: fc.tuple(machine, optional(fc.constantFrom('scsi0', 'efidisk0', 'tpmstate0'))).map(([m, disk]) => REQUESTS.toTemplate(m, disk)),
-  resize: fc.tuple(machine, fc.integer({ min: 1, max: 9999 })).map(([m, size]) => REQUESTS.resize(m, 'scsi0', `${size}G`)),
-  deleteVm: machine.map(REQUESTS.deleteVm),
+  toTemplate: fc
+    .tuple(either, optional(fc.constantFrom('scsi0', 'efidisk0', 'tpmstate0')))
+    .map(([m, disk]) => REQUESTS.toTemplate(m, m.kind === 'lxc' ? undefined : disk)),
+  resize: fc.tuple(either, fc.integer({ min: 1, max: 9999 })).map(([m, size]) => REQUESTS.resize(m, m.kind === 'lxc' ? 'rootfs' : 'scsi0', `${size}G`)),
+  deleteVm: either.map(REQUESTS.deleteVm),
   agentPing: machine.map(REQUESTS.agentPing),
   interfaces: machine.map(REQUESTS.interfaces),
-  snapshots: machine.map(REQUESTS.snapshots),
-  snapshot: fc.tuple(machine, snapshot, fc.boolean()).map((args) => REQUESTS.snapshot(...args)),
-  rollback: fc.tuple(machine, snapshot).map((args) => REQUESTS.rollback(...args)),
-  deleteSnapshot: fc.tuple(machine, snapshot).map((args) => REQUESTS.deleteSnapshot(...args)),
-  migrate: fc.tuple(machine, node, fc.boolean()).map((args) => REQUESTS.migrate(...args)),
+  snapshots: either.map(REQUESTS.snapshots),
+  snapshot: fc.tuple(either, snapshot, fc.boolean()).map((args) => REQUESTS.snapshot(...args)),
+  rollback: fc.tuple(either, snapshot).map((args) => REQUESTS.rollback(...args)),
+  deleteSnapshot: fc.tuple(either, snapshot).map((args) => REQUESTS.deleteSnapshot(...args)),
+  migrate: fc.tuple(either, node, fc.boolean()).map((args) => REQUESTS.migrate(...args)),
   taskStatus: fc.tuple(node, upid).map((args) => REQUESTS.taskStatus(...args)),
   taskLog: fc.tuple(node, upid, fc.nat()).map((args) => REQUESTS.taskLog(...args)),
   stopTask: fc.tuple(node, upid).map((args) => REQUESTS.stopTask(...args)),

@@ -83,6 +83,11 @@ export const interfacesSchema = z.looseObject({
     .default([]),
 });
 
+export const containerInterfacesSchema = z
+  .array(z.looseObject({ name: z.string(), inet: z.string().optional(), inet6: z.string().optional() }))
+  .nullish()
+  .transform((list) => list ?? []);
+
 export const snapshotSchema = z.looseObject({
   name: z.string(),
   description: z.string().optional(),

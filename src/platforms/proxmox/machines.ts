@@ -9,6 +9,8 @@ import { settleTasks, type Matching } from './tasks.ts';
 export interface MachineId {
   readonly node: string;
   readonly vmid: number;
+  /** Without it, a VM. */
+  readonly kind?: 'lxc' | undefined;
 }
 
 /** How often another VMID is tried where one was taken between being asked for and being used. */
@@ -38,6 +40,7 @@ export async function makeMachine(
   client: ProxmoxClient,
   options: {
     readonly node: string;
+    readonly kind?: 'lxc' | undefined;
     /** Where it ends up, where a clone goes to another node. */
     readonly to?: string | undefined;
     readonly ids: readonly [number, number] | undefined;
@@ -54,7 +57,7 @@ export async function makeMachine(
   for (let attempt = 1; ; attempt++) {
     const vmid = await freeId(client, options.ids, taken);
     await options.record(vmid);
-    const machine = { node: options.to ?? options.node, vmid };
+    const machine = { node: options.to ?? options.node, vmid, kind: options.kind };
     const done = async (): Promise<boolean> => {
       const config = await configOf(client, machine);
       return config !== undefined && config['lock'] === undefined && options.isOurs(config['description']);

@@ -2,6 +2,7 @@ import type { Platform, PlatformContext } from '../platform.ts';
 import { checkTarget } from './check.ts';
 import { openClient, realTransport, type MakeTransport } from './open.ts';
 import { proxmoxPublisher } from './publisher.ts';
+import { proxmoxContainers } from './containers.ts';
 import type { ProxmoxTarget } from './target.ts';
 import { proxmoxVms } from './vms.ts';
 
@@ -17,6 +18,7 @@ export async function openProxmox(
     capabilities: { linkedClones: true, snapshots: true, migrate: true, resize: true, console: true },
     publisher: proxmoxPublisher(context, client, target),
     vms: proxmoxVms(context, client, target),
+    containers: proxmoxContainers(context, client, target),
     check: () => checkTarget(client),
     [Symbol.asyncDispose]: () => client.close(),
   };

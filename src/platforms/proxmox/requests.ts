@@ -2,6 +2,7 @@ import * as z from 'zod';
 import {
   anything,
   configSchema,
+  containerInterfacesSchema,
   contentSchema,
   interfacesSchema,
   nodeSchema,
@@ -54,6 +55,16 @@ export interface Clone {
 interface Machine {
   readonly node: string;
   readonly vmid: number;
+  /** A container; without it a VM. Both are asked for the same things, at paths of their own. */
+  readonly kind?: 'lxc' | undefined;
+}
+
+const idOf = ({ node, vmid }: Machine): { node: string; vmid: number } => ({ node, vmid });
+const of = ({ kind }: Machine, what: string): string => `/nodes/{node}/${kind ?? 'qemu'}/{vmid}${what}`;
+
+/** A container's name is its hostname. */
+function cloneForm(machine: Machine, { name, ...clone }: Clone): Parameters {
+  return { ...clone, ...(machine.kind === 'lxc' ? { hostname: name } : { name }), ...idOf(machine) };
 }
 
 /** Every request that ingot can make, but for the upload, whose form is written by hand (multipart.ts). The contract test goes through this list. */
@@ -73,30 +84,34 @@ export const REQUESTS = {
   deleteVolume: (node: string, storage: string, volume: string) =>
     make('DELETE', '/nodes/{node}/storage/{storage}/content/{volume}', upidOrNothing, { node, storage, volume }, true),
   createVm: (node: string, config: Parameters) => make('POST', '/nodes/{node}/qemu', upidOrNothing, { ...config, node }),
-  config: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/config', configSchema, { node, vmid }),
-  setConfig: ({ node, vmid }: Machine, change: Parameters) => make('PUT', '/nodes/{node}/qemu/{vmid}/config', anything, { ...change, node, vmid }, true),
-  status: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/status/current', statusSchema, { node, vmid }),
-  start: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/start', upidOrNothing, { node, vmid }),
-  stop: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/status/stop', upidOrNothing, { node, vmid }),
-  shutdown: ({ node, vmid }: Machine, timeout?: number) => make('POST', '/nodes/{node}/qemu/{vmid}/status/shutdown', upidOrNothing, { node, vmid, timeout }),
-  cloneVm: ({ node, vmid }: Machine, clone: Clone) => make('POST', '/nodes/{node}/qemu/{vmid}/clone', upidOrNothing, { ...clone, node, vmid }),
-  toTemplate: ({ node, vmid }: Machine, disk?: string) => make('POST', '/nodes/{node}/qemu/{vmid}/template', upidOrNothing, { node, vmid, disk }),
-  resize: ({ node, vmid }: Machine, disk: string, size: string) =>
-    make('PUT', '/nodes/{node}/qemu/{vmid}/resize', upidOrNothing, { node, vmid, disk, size }, true),
-  deleteVm: ({ node, vmid }: Machine) =>
-    make('DELETE', '/nodes/{node}/qemu/{vmid}', upidOrNothing, { node, vmid, purge: true, 'destroy-unreferenced-disks': true }),
+  createContainer: (node: string, config: Parameters) => make('POST', '/nodes/{node}/lxc', upidOrNothing, { ...config, node }),
+  /** The addresses of a running container. */
+  containerInterfaces: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/lxc/{vmid}/interfaces', containerInterfacesSchema, { node, vmid }),
+  config: (machine: Machine) => make('GET', of(machine, '/config'), configSchema, idOf(machine)),
+  setConfig: (machine: Machine, change: Parameters) => make('PUT', of(machine, '/config'), anything, { ...change, ...idOf(machine) }, true),
+  status: (machine: Machine) => make('GET', of(machine, '/status/current'), statusSchema, idOf(machine)),
+  start: (machine: Machine) => make('POST', of(machine, '/status/start'), upidOrNothing, idOf(machine)),
+  stop: (machine: Machine) => make('POST', of(machine, '/status/stop'), upidOrNothing, idOf(machine)),
+  shutdown: (machine: Machine, timeout?: number) => make('POST', of(machine, '/status/shutdown'), upidOrNothing, { ...idOf(machine), timeout }),
+  cloneVm: (machine: Machine, clone: Clone) => make('POST', of(machine, '/clone'), upidOrNothing, cloneForm(machine, clone)),
+  toTemplate: (machine: Machine, disk?: string) => make('POST', of(machine, '/template'), upidOrNothing, { ...idOf(machine), disk }),
+  resize: (machine: Machine, disk: string, size: string) => make('PUT', of(machine, '/resize'), upidOrNothing, { ...idOf(machine), disk, size }, true),
+  deleteVm: (machine: Machine) => make('DELETE', of(machine, ''), upidOrNothing, { ...idOf(machine), purge: true, 'destroy-unreferenced-disks': true }),
   agentPing: ({ node, vmid }: Machine) => make('POST', '/nodes/{node}/qemu/{vmid}/agent/ping', anything, { node, vmid }, true),
   interfaces: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces', interfacesSchema, { node, vmid }),
-  snapshots: ({ node, vmid }: Machine) => make('GET', '/nodes/{node}/qemu/{vmid}/snapshot', z.array(snapshotSchema), { node, vmid }),
-  snapshot: ({ node, vmid }: Machine, snapname: string, vmstate: boolean, description?: string) =>
-    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot', upidOrNothing, { node, vmid, snapname, vmstate, description }),
-  rollback: ({ node, vmid }: Machine, snapname: string) =>
-    make('POST', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback', upidOrNothing, { node, vmid, snapname }),
-  deleteSnapshot: ({ node, vmid }: Machine, snapname: string) =>
-    make('DELETE', '/nodes/{node}/qemu/{vmid}/snapshot/{snapname}', upidOrNothing, { node, vmid, snapname }),
+  snapshots: (machine: Machine) => make('GET', of(machine, '/snapshot'), z.array(snapshotSchema), idOf(machine)),
+  snapshot: (machine: Machine, snapname: string, vmstate: boolean, description?: string) =>
+    make('POST', of(machine, '/snapshot'), upidOrNothing, { ...idOf(machine), snapname, vmstate: machine.kind === 'lxc' ? undefined : vmstate, description }),
+  rollback: (machine: Machine, snapname: string) => make('POST', of(machine, '/snapshot/{snapname}/rollback'), upidOrNothing, { ...idOf(machine), snapname }),
+  deleteSnapshot: (machine: Machine, snapname: string) => make('DELETE', of(machine, '/snapshot/{snapname}'), upidOrNothing, { ...idOf(machine), snapname }),
   /** A running VM takes disks that the other node does not see along only where that is said; one that is off always does. */
-  migrate: ({ node, vmid }: Machine, target: string, online: boolean) =>
-    make('POST', '/nodes/{node}/qemu/{vmid}/migrate', upidOrNothing, { node, vmid, target, online, 'with-local-disks': online ? true : undefined }),
+  migrate: (machine: Machine, target: string, online: boolean) =>
+    make('POST', of(machine, '/migrate'), upidOrNothing, {
+      ...idOf(machine),
+      target,
+      // A container cannot be moved while it runs: it is stopped, moved and started again.
+      ...(machine.kind === 'lxc' ? { restart: online ? true : undefined } : { online, 'with-local-disks': online ? true : undefined }),
+    }),
   taskStatus: (node: string, upid: string) => make('GET', '/nodes/{node}/tasks/{upid}/status', taskStatusSchema, { node, upid }),
   taskLog: (node: string, upid: string, start: number) => make('GET', '/nodes/{node}/tasks/{upid}/log', taskLogSchema, { node, upid, start, limit: 500 }),
   /** Ends it where it runs. */

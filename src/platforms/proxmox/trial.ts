@@ -126,6 +126,14 @@ export async function waitForAddress(client: ProxmoxClient, machine: MachineId):
   });
 }
 
+/** The address of a container, once it has one. Throws `guest-silent`. */
+export async function waitForContainer(client: ProxmoxClient, machine: MachineId, ask: () => Promise<string | undefined>): Promise<string> {
+  return await waitFor(client, machine, 'an address', ADDRESS_LIMIT, async () => {
+    const address = await ask();
+    return address === undefined ? undefined : { value: address };
+  });
+}
+
 /** The address at which a guest is reached: IPv4 before IPv6, none of its own loopback, links or containers. Pure. */
 export function addressIn({ result }: z.output<typeof interfacesSchema>): string | undefined {
   const addresses = result

@@ -78,7 +78,7 @@ export async function resizeDisk(
     });
   }
   // In KiB, which is what a configuration can say exactly.
-  const request = REQUESTS.resize(machine, 'scsi0', `${Math.ceil(bytes / 1024)}K`);
+  const request = REQUESTS.resize(machine, machine.kind === 'lxc' ? 'rootfs' : 'scsi0', `${Math.ceil(bytes / 1024)}K`);
   await workOn(client, machine, `growing the disk of ${name}`, request, async () => (await size()) >= bytes, span);
 }
 

@@ -10,7 +10,7 @@ import { isUnfinished, isVmOf, publicationOf, vmNotes } from './notes.ts';
 import { propertyString } from './properties.ts';
 import { REQUESTS, type Clone, type Parameters } from './requests.ts';
 import type { ProxmoxTarget } from './target.ts';
-import { existingConfig, findVm, machineOf, vmResources, VM_TAG } from './vm-view.ts';
+import { existingConfig, findVm, machineOf, vmResources, VM_TAG, type Kind } from './vm-view.ts';
 import { guestOf, vmTags } from './vm-config.ts';
 import { resizeDisk } from './vm-change.ts';
 import { attachSeed } from './vm-seed.ts';
@@ -29,6 +29,7 @@ export async function createVm(context: PlatformContext, client: ProxmoxClient, 
     node: facts.node,
     to: node,
     source: source.vmid,
+    kind: 'vm',
     span,
     clone: {
       description: vmNotes(name, template, 'unfinished'),
@@ -60,7 +61,7 @@ export async function cloneVm(
   span?: Span,
 ): Promise<RemoteVm> {
   await using _lock = await lockName(context, target, to.name);
-  await refuseTaken(client, target, to.name);
+  await refuseTaken(client, target, to.name, vm.kind);
   const config = await existingConfig(client, vm);
   const template = { reference: vm.name, publication: publicationOf(config['description']) ?? 'none' };
   const { node } = machineOf(vm);
@@ -69,6 +70,7 @@ export async function cloneVm(
     node,
     to: to.place ?? node,
     source: Number(vm.id),
+    kind: vm.kind,
     span,
     clone: { description: vmNotes(to.name, template, 'unfinished'), full: true, target: to.place === undefined || to.place === node ? undefined : to.place },
     storage: `vm ${vm.id}`,
@@ -84,6 +86,7 @@ interface Making {
   readonly node: string;
   readonly to: string;
   readonly source: number;
+  readonly kind: Kind;
   readonly clone: Omit<Clone, 'newid' | 'name'>;
   /** What only one clone at a time may work on. */
   readonly storage: string;
@@ -92,17 +95,19 @@ interface Making {
 }
 
 /** Clones, and finishes the clone; what fails or is interrupted is removed. */
-async function making(client: ProxmoxClient, target: ProxmoxTarget, { name, node, to, source, clone, storage, finish, span }: Making): Promise<RemoteVm> {
+async function making(client: ProxmoxClient, target: ProxmoxTarget, { name, node, to, source, kind, clone, storage, finish, span }: Making): Promise<RemoteVm> {
   const ours = (notes: string | undefined): boolean => isVmOf(notes, name);
+  const lxc = kind === 'container' ? ('lxc' as const) : undefined;
   let made: number | undefined;
   try {
     const vmid = await client.queue.run([storage], () =>
       makeMachine(client, {
         node,
+        kind: lxc,
         to,
         ids: undefined,
         what: (id) => `cloning VM ${source} to VM ${id} (${name})`,
-        request: (newid) => REQUESTS.cloneVm({ node, vmid: source }, { ...clone, newid, name }),
+        request: (newid) => REQUESTS.cloneVm({ node, vmid: source, kind: lxc }, { ...clone, newid, name }),
         isOurs: ours,
         also: [source],
         record: (id) => {
@@ -112,17 +117,17 @@ async function making(client: ProxmoxClient, target: ProxmoxTarget, { name, node
         span,
       }),
     );
-    await finish({ node: to, vmid });
-    return await findVm(client, target, String(vmid));
+    await finish({ node: to, vmid, kind: lxc });
+    return await findVm(client, target, String(vmid), kind);
   } catch (error) {
-    if (made !== undefined) await undo(client, { node: to, vmid: made }, source, ours);
+    if (made !== undefined) await undo(client, { node: to, vmid: made, kind: lxc }, [source], ours);
     throw error;
   }
 }
 
-async function undo(client: ProxmoxClient, machine: MachineId, source: number, ours: (notes: string | undefined) => boolean): Promise<void> {
+export async function undo(client: ProxmoxClient, machine: MachineId, also: readonly number[], ours: (notes: string | undefined) => boolean): Promise<void> {
   try {
-    await destroyOurs(client.undoing(), machine, ours, [source]);
+    await destroyOurs(client.undoing(), machine, ours, also);
   } catch (error) {
     if (!(error instanceof IngotError)) throw error;
     client.events.message('warn', `VM ${machine.vmid} on ${machine.node} could not be removed now (${error.message}); making it again does`);
@@ -130,14 +135,15 @@ async function undo(client: ProxmoxClient, machine: MachineId, source: number, o
 }
 
 /** What was being made under that name when it was cut is removed; everything else of that name is in the way. Throws `vm-exists`. */
-async function refuseTaken(client: ProxmoxClient, target: ProxmoxTarget, name: string): Promise<void> {
-  for (const { vmid = 0, node = '' } of (await vmResources(client)).filter((one) => one.name === name)) {
-    const config = await configOf(client, { node, vmid });
+export async function refuseTaken(client: ProxmoxClient, target: ProxmoxTarget, name: string, kind: Kind = 'vm'): Promise<void> {
+  const lxc = kind === 'container' ? ('lxc' as const) : undefined;
+  for (const { vmid = 0, node = '' } of (await vmResources(client, kind)).filter((one) => one.name === name)) {
+    const config = await configOf(client, { node, vmid, kind: lxc });
     if (config === undefined) continue;
     const notes = config['description'];
     if (isVmOf(notes, name) && isUnfinished(notes)) {
       client.events.message('info', `VM ${vmid} on ${node} was left half made, and is removed`);
-      await destroyOurs(client, { node, vmid }, (text) => isVmOf(text, name));
+      await destroyOurs(client, { node, vmid, kind: lxc }, (text) => isVmOf(text, name));
       continue;
     }
     throw new IngotError('conflict', 'vm-exists', `${targetReference(target)} has a VM named ${name}: ${vmid} on ${node}`, {
@@ -189,7 +195,7 @@ async function guestChange(client: ProxmoxClient, machine: MachineId, { machine:
 }
 
 /** One command at a time makes a VM of that name from here. */
-async function lockName({ host, home, signal, events }: PlatformContext, target: ProxmoxTarget, name: string): Promise<AsyncDisposable> {
+export async function lockName({ host, home, signal, events }: PlatformContext, target: ProxmoxTarget, name: string): Promise<AsyncDisposable> {
   const on = targetReference(target);
   return await takeLock(host, home, `vm-${on.replace(':', '-')}-${name}`, {
     what: `making ${name} on ${on}`,

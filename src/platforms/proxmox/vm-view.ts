@@ -13,28 +13,30 @@ import { addressIn } from './trial.ts';
 /** The tag by which ingot's own VMs are found without asking each for its notes. */
 export const VM_TAG = 'ingot-vm';
 
-/** What the server's list says of VMs that are no templates. */
-export async function vmResources(client: ProxmoxClient): Promise<readonly PveResource[]> {
-  return (await client.call(REQUESTS.resources())).filter(
-    ({ type, template, vmid, node }) => type === 'qemu' && !template && vmid !== undefined && node !== undefined,
-  );
+/** VMs, or containers. */
+export type Kind = RemoteVm['kind'];
+
+/** What the server's list says of VMs or containers that are no templates. */
+export async function vmResources(client: ProxmoxClient, kind: Kind = 'vm'): Promise<readonly PveResource[]> {
+  const type = kind === 'vm' ? 'qemu' : 'lxc';
+  return (await client.call(REQUESTS.resources())).filter((one) => one.type === type && !one.template && one.vmid !== undefined && one.node !== undefined);
 }
 
 /** VMs as they are shown, by name. */
-export async function listVms(client: ProxmoxClient, target: ProxmoxTarget, all: boolean): Promise<RemoteVm[]> {
-  const found = (await vmResources(client)).map((resource) => viewResource(resource, target));
+export async function listVms(client: ProxmoxClient, target: ProxmoxTarget, all: boolean, kind: Kind = 'vm'): Promise<RemoteVm[]> {
+  const found = (await vmResources(client, kind)).map((resource) => viewResource(resource, target));
   return found.filter(({ ours }) => all || ours).toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : Number(a.id) - Number(b.id)));
 }
 
 /** The one VM of a name, or of a number. Throws `vm-unknown`, `vm-ambiguous`. */
-export async function findVm(client: ProxmoxClient, target: ProxmoxTarget, name: string): Promise<RemoteVm> {
-  const all = await listVms(client, target, true);
+export async function findVm(client: ProxmoxClient, target: ProxmoxTarget, name: string, kind: Kind = 'vm'): Promise<RemoteVm> {
+  const all = await listVms(client, target, true, kind);
   const found = all.filter((vm) => vm.name === name || vm.id === name);
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;
   const on = targetReference(target);
   if (found.length > 1) {
-    throw new IngotError('conflict', 'vm-ambiguous', `${on} has ${found.length} VMs named ${name}`, {
+    throw new IngotError('conflict', 'vm-ambiguous', `${on} has ${found.length} ${nouns(kind)}s named ${name}`, {
       hint: `Name it by its number: ${found.map(({ id, place }) => `${id} (on ${place})`).join(', ')}.`,
     });
   }
@@ -42,14 +44,14 @@ export async function findVm(client: ProxmoxClient, target: ProxmoxTarget, name:
     name,
     all.map((vm) => vm.name),
   );
-  throw new IngotError('not-found', 'vm-unknown', `${on} has no VM named ${name}`, {
-    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `\`ingot vm list --on ${on} --all\` shows what there is.`,
+  throw new IngotError('not-found', 'vm-unknown', `${on} has no ${nouns(kind)} named ${name}`, {
+    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `\`ingot ${kind === 'vm' ? 'vm' : 'ct'} list --on ${on} --all\` shows what there is.`,
   });
 }
 
 /** What a VM's number and node are. */
-export function machineOf(vm: Pick<RemoteVm, 'id' | 'place'>): MachineId {
-  return { node: vm.place, vmid: Number(vm.id) };
+export function machineOf(vm: Pick<RemoteVm, 'id' | 'place' | 'kind'>): MachineId {
+  return { node: vm.place, vmid: Number(vm.id), kind: vm.kind === 'container' ? 'lxc' : undefined };
 }
 
 /** A VM with what is asked for it alone: notes, snapshots, and its address where its agent answers. */
@@ -98,13 +100,16 @@ export async function listSnapshots(client: ProxmoxClient, vm: RemoteVm): Promis
 
 /** Bytes of the disk that a VM boots from; undefined where its configuration does not say. */
 export function bootDiskSize(config: PveConfig): number | undefined {
-  const size = /^(\d+)([KMGT]?)$/.exec(parseProperties(config['scsi0'] ?? '')['size'] ?? '');
+  const size = /^(\d+)([KMGT]?)$/.exec(parseProperties(config['scsi0'] ?? config['rootfs'] ?? '')['size'] ?? '');
   return size === null ? undefined : Number(size[1]) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(size[2] ?? '');
 }
 
-function viewResource({ vmid = 0, node = '', name, status, lock, tags, maxcpu, maxmem, maxdisk }: PveResource, target: ProxmoxTarget): RemoteVm {
+const nouns = (kind: Kind): string => (kind === 'vm' ? 'VM' : 'container');
+
+function viewResource({ type, vmid = 0, node = '', name, status, lock, tags, maxcpu, maxmem, maxdisk }: PveResource, target: ProxmoxTarget): RemoteVm {
   return {
-    name: name ?? `VM ${vmid}`,
+    kind: type === 'lxc' ? 'container' : 'vm',
+    name: name ?? `${type} ${vmid}`,
     on: targetReference(target),
     id: String(vmid),
     place: node,
@@ -122,8 +127,10 @@ function stateOf(status: string | undefined, lock: string | undefined): RemoteVm
   return status === 'running' ? 'running' : status === 'paused' ? 'paused' : 'stopped';
 }
 
-async function addressNow(client: ProxmoxClient, machine: MachineId): Promise<string | undefined> {
+/** Where a guest is reached, as far as it tells now; a container is asked for by the server itself. */
+export async function addressNow(client: ProxmoxClient, machine: MachineId): Promise<string | undefined> {
   try {
+    if (machine.kind === 'lxc') return containerAddress(await client.call(REQUESTS.containerInterfaces(machine)));
     return addressIn(await client.call({ ...REQUESTS.interfaces(machine), repeatable: false }));
   } catch (error) {
     // An agent that does not answer says nothing about the VM.
@@ -132,8 +139,17 @@ async function addressNow(client: ProxmoxClient, machine: MachineId): Promise<st
   }
 }
 
+/** `192.0.2.5/24` of the first card that is not the loopback. */
+function containerAddress(
+  cards: readonly { readonly name: string; readonly inet?: string | undefined; readonly inet6?: string | undefined }[],
+): string | undefined {
+  const own = cards.filter(({ name }) => name !== 'lo');
+  const found = own.find(({ inet }) => inet !== undefined)?.inet ?? own.find(({ inet6 }) => inet6 !== undefined && !/^fe80:/i.test(inet6))?.inet6;
+  return found?.replace(/\/\d+$/, '');
+}
+
 /** The page of the web interface that shows the console of a VM; it asks for a login. */
 function consoleUrl(target: ProxmoxTarget, vm: RemoteVm): string {
-  const query = new URLSearchParams({ console: 'kvm', novnc: '1', vmid: vm.id, vmname: vm.name, node: vm.place });
+  const query = new URLSearchParams({ console: vm.kind === 'container' ? 'lxc' : 'kvm', novnc: '1', vmid: vm.id, vmname: vm.name, node: vm.place });
   return `${target.url}/?${query.toString()}`;
 }

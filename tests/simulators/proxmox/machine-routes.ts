@@ -6,7 +6,7 @@ export type SimAnswer = { readonly data: unknown } | { readonly status: number; 
 export type Values = Readonly<Record<string, string>>;
 
 export const fail = (reason: string, status = 500): SimAnswer => ({ status, reason });
-const DISK = /^(?:(?:scsi|virtio|sata|ide)\d+|efidisk0|tpmstate0)$/;
+const DISK = /^(?:(?:scsi|virtio|sata|ide)\d+|efidisk0|tpmstate0|rootfs)$/;
 const BLOCK = new Set(['lvm', 'lvmthin', 'zfspool', 'rbd']);
 /** What a template's volumes cannot be cloned from without a copy. */
 const NOT_HARDWARE = new Set(['node', 'vmid', 'pool', 'import-working-storage']);
@@ -85,6 +85,37 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
   return { data: upid };
 }
 
+/** Each card has an address of its own. */
+export function cardOf(net: string, vmid: number): string {
+  return `${net.replace(/,hwaddr=[^,]+/, '')},hwaddr=BC:24:11:00:00:${(vmid % 256).toString(16).padStart(2, '0').toUpperCase()}`;
+}
+
+/** POST /nodes/{node}/lxc */
+export function createContainer(cluster: SimCluster, values: Values): SimAnswer {
+  const { node = '', ostemplate = '', rootfs = '', vmid: id = '' } = values;
+  const vmid = Number(id);
+  const taken = cluster.vms.get(vmid);
+  if (taken !== undefined) return fail(`unable to create CT ${vmid} - CT ${vmid} already exists on node '${taken.node}'`);
+  const archive = cluster.volume(node, ostemplate);
+  if (archive === undefined) return fail(`volume '${ostemplate}' does not exist`);
+  const [storage = '', size = '4'] = rootfs.split(':');
+  if (cluster.storageOn(node, storage)?.content.includes('rootdir') !== true) return fail(`storage '${storage}' does not support container directories`);
+  const ct: SimVm = { vmid, kind: 'lxc', node, config: { lock: 'create' }, running: false, snapshots: [] };
+  cluster.vms.set(vmid, ct);
+  const volid = volumeName(cluster, storage, 'vm', vmid, 0, undefined);
+  const undo = (): void => {
+    cluster.dropVolume(node, volid);
+    cluster.vms.delete(vmid);
+  };
+  const run = (): undefined => {
+    cluster.addVolume({ volid, storage, node, kind: 'images', size: Number(size) * 2 ** 30, file: archive.file });
+    const kept = Object.entries(values).filter(([name]) => !['node', 'vmid', 'ostemplate', 'pool', 'ssh-public-keys'].includes(name));
+    ct.config = { ...Object.fromEntries(kept), rootfs: `${volid},size=${size}G`, net0: cardOf(values['net0'] ?? '', vmid) };
+    return undefined;
+  };
+  return { data: cluster.task(node, 'vzcreate', id, run, undo) };
+}
+
 /** POST …/clone */
 export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): SimAnswer {
   const newid = Number(values['newid']);
@@ -100,6 +131,7 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
     config: { lock: 'clone', ...(values['description'] === undefined ? {} : { description: values['description'] }) },
     running: false,
     snapshots: [],
+    ...(source.kind === undefined ? {} : { kind: source.kind }),
   };
   cluster.vms.set(newid, clone);
   const made: string[] = [];
@@ -140,6 +172,8 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
       smbios1: `uuid=${newid}`,
       vmgenid: cluster.generation(),
       ...(values['name'] === undefined ? {} : { name: values['name'] }),
+      ...(values['hostname'] === undefined ? {} : { hostname: values['hostname'] }),
+      ...(source.kind === 'lxc' ? { net0: cardOf(config['net0'] ?? '', newid) } : {}),
       ...(values['description'] === undefined ? {} : { description: values['description'] }),
     };
     return undefined;
@@ -188,6 +222,14 @@ export function deleteVm(cluster: SimCluster, vm: SimVm): SimAnswer {
 }
 
 export function startVm(cluster: SimCluster, vm: SimVm): SimAnswer {
+  if (vm.kind === 'lxc') {
+    return {
+      data: cluster.task(vm.node, 'vzstart', String(vm.vmid), () => {
+        vm.running = true;
+        return undefined;
+      }),
+    };
+  }
   if (vm.config['template'] === '1') return fail("you can't start a vm if it's a template");
   if (vm.running) return fail(`VM ${vm.vmid} already running`);
   const run = async (): Promise<string | undefined> => {

@@ -26,6 +26,8 @@ export interface SimVolume {
 
 export interface SimVm {
   readonly vmid: number;
+  /** Without it, a VM. */
+  readonly kind?: 'lxc';
   node: string;
   config: Record<string, string>;
   running: boolean;

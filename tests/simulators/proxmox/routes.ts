@@ -1,5 +1,5 @@
 import type { SimCluster } from './cluster.ts';
-import { cloneVm, createVm, deleteVm, fail, startVm, stopVm, toTemplate, type SimAnswer, type Values } from './machine-routes.ts';
+import { cloneVm, createContainer, createVm, deleteVm, fail, startVm, stopVm, toTemplate, type SimAnswer, type Values } from './machine-routes.ts';
 import type { SimVm } from './model.ts';
 import { deleteSnapshot, listSnapshots, migrateVm, resizeVm, rollbackVm, shutDownVm, snapshotVm } from './use-routes.ts';
 
@@ -62,12 +62,12 @@ export const ROUTES: readonly Route[] = [
   {
     name: 'GET /cluster/resources',
     handler: (cluster) => ({
-      data: [...cluster.vms.values()].map(({ vmid, node, config, running }) => ({
-        id: `qemu/${vmid}`,
-        type: 'qemu',
+      data: [...cluster.vms.values()].map(({ vmid, kind, node, config, running }) => ({
+        id: `${kind ?? 'qemu'}/${vmid}`,
+        type: kind ?? 'qemu',
         vmid,
         node,
-        name: config['name'] ?? `VM ${vmid}`,
+        name: config['name'] ?? config['hostname'] ?? `VM ${vmid}`,
         status: running ? 'running' : 'stopped',
         template: config['template'] === '1' ? 1 : 0,
         tags: config['tags'] ?? '',
@@ -223,7 +223,31 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-const patterns = ROUTES.map((route) => {
+/** Containers have most of what VMs have, at paths of their own. */
+const OF_CONTAINERS = /^(?:GET|PUT) .*\/config$|\/status\/|\/clone$|\/template$|\/snapshot|\/migrate$|\/resize$|^DELETE \/nodes\/\{node\}\/qemu\/\{vmid\}$/;
+
+const ALL_ROUTES: readonly Route[] = [
+  ...ROUTES,
+  ...ROUTES.filter(({ name }) => name.includes('/qemu/') && OF_CONTAINERS.test(name)).map((route) => ({
+    ...route,
+    name: route.name.replace('/qemu/', '/lxc/'),
+  })),
+  { name: 'POST /nodes/{node}/lxc', needs: ['/vms/{vmid}', 'VM.Allocate'], handler: createContainer },
+  vmRoute(
+    'GET /nodes/{node}/lxc/{vmid}/interfaces',
+    (_cluster, vm) => ({
+      data: vm.running
+        ? [
+            { name: 'lo', hwaddr: '00:00:00:00:00:00', inet: '127.0.0.1/8' },
+            { name: 'eth0', hwaddr: 'bc:24:11:00:00:01', inet: '192.0.2.20/24' },
+          ]
+        : null,
+    }),
+    'VM.Audit',
+  ),
+];
+
+const patterns = ALL_ROUTES.map((route) => {
   const [method = '', path = ''] = route.name.split(' ');
   const names = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
   return { route, method, path, names, pattern: new RegExp(`^${path.replaceAll(/\{[^}]+\}/g, '([^/]+)')}$`) };

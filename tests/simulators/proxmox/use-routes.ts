@@ -88,13 +88,14 @@ export function migrateVm(cluster: SimCluster, vm: SimVm, values: Values): SimAn
   const { target = '' } = values;
   if (cluster.nodes.get(target)?.online !== true) return fail(`no such cluster node '${target}'`, 400);
   if (target === vm.node) return fail(`target is local node.`, 400);
-  if (vm.running && values['online'] !== '1') return fail("can't migrate running VM without --online");
+  if (vm.kind === 'lxc' && vm.running && values['restart'] !== '1') return fail("can't migrate running container without --restart");
+  if (vm.kind !== 'lxc' && vm.running && values['online'] !== '1') return fail("can't migrate running VM without --online");
   const source = vm.node;
   return {
     data: cluster.task(source, 'qmigrate', String(vm.vmid), () => {
       const volumes = [...cluster.volumes.values()].filter((one) => one.node === source && cluster.storages.get(one.storage)?.shared !== true);
       const own = volumes.filter(({ volid }) => Object.values(vm.config).some((value) => value.startsWith(volid)));
-      if (vm.running && own.length > 0 && values['with-local-disks'] !== '1') return "can't migrate local disks of a running VM";
+      if (vm.kind !== 'lxc' && vm.running && own.length > 0 && values['with-local-disks'] !== '1') return "can't migrate local disks of a running VM";
       for (const volume of own) {
         cluster.dropVolume(source, volume.volid);
         cluster.addVolume({ ...volume, node: target });
