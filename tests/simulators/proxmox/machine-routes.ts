@@ -1,5 +1,6 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { SimCluster } from './cluster.ts';
-import type { SimVm } from './model.ts';
+import type { SimVm, SimVolume } from './model.ts';
 
 /** An answer: data, or a failure with its status and reason phrase. */
 export type SimAnswer = { readonly data: unknown } | { readonly status: number; readonly reason: string; readonly errors?: Readonly<Record<string, string>> };
@@ -15,6 +16,16 @@ function volumeName(cluster: SimCluster, storage: string, prefix: string, vmid: 
   const type = cluster.storages.get(storage)?.type ?? 'dir';
   const name = `${prefix}-${vmid}-disk-${number}`;
   return BLOCK.has(type) ? `${storage}:${name}` : `${storage}:${vmid}/${name}.${format ?? 'raw'}`;
+}
+
+/** Bytes of the disk that an uploaded file holds: what a qcow2 says of itself, else as many as it has. */
+function diskSize(volume: SimVolume | undefined): number | undefined {
+  if (volume?.file === undefined) return volume?.size;
+  const head = Buffer.alloc(32);
+  const file = openSync(volume.file, 'r');
+  readSync(file, head, 0, head.length, 0);
+  closeSync(file);
+  return head.subarray(0, 4).equals(Buffer.from('QFI\xfb', 'latin1')) ? Number(head.readBigUInt64BE(24)) : volume.size;
 }
 
 /** POST /nodes/{node}/qemu */
@@ -65,7 +76,7 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
         if (format === 'qcow2' && BLOCK.has(place.type)) return `unsupported format 'qcow2' for storage type ${place.type}`;
         const source = /import-from=([^,]+)/.exec(value)?.[1];
         const from = source === undefined ? undefined : cluster.volume(node, source);
-        const size = from?.size ?? 2 ** 20;
+        const size = diskSize(from) ?? 2 ** 20;
         if (place.used + size > place.total) return 'qemu-img: error while writing: No space left on device';
         const volid = volumeName(cluster, storage, 'vm', vmid, number, format);
         number += 1;
