@@ -6,7 +6,7 @@ import { bootMachine, overlayOn } from '../machine.ts';
 import type { Boot, BootRequest } from './model.ts';
 
 /** What Proxmox VE writes on a cloud-init drive for Linux: NoCloud, with the hostname, the user and its keys (PVE/QemuServer/Cloudinit.pm). */
-function cloudInitDrive({ instance, name, cloudInit }: BootRequest): Uint8Array {
+function cloudInitDrive({ instance, name, cloudInit, nics }: BootRequest): Uint8Array {
   const { user, sshKeys, ipConfig } = cloudInit;
   const userData = {
     hostname: name,
@@ -19,7 +19,7 @@ function cloudInitDrive({ instance, name, cloudInit }: BootRequest): Uint8Array 
     package_upgrade: false,
   };
   const subnet = ipConfig === '' || ipConfig.includes('ip=dhcp') ? { type: 'dhcp4' } : { type: 'static', address: /ip=([^,]+)/.exec(ipConfig)?.[1] };
-  const network = { version: 1, config: [{ type: 'physical', name: 'eth0', subnets: [subnet] }] };
+  const network = { version: 1, config: [{ type: 'physical', name: 'eth0', mac_address: macOf(nics)?.toLowerCase(), subnets: [subnet] }] };
   return makeIso(
     'cidata',
     new Map([
@@ -62,11 +62,16 @@ export function qemuBoot(folder: HostPath, home: HostPath): Boot {
         `${frontEnd(request.cloudInit.device, 'cd')},drive=cloudinit`,
       );
     }
-    const card = request.nics[0]?.startsWith('virtio') === true ? 'virtio-net-pci' : 'e1000';
+    const model = request.nics[0]?.startsWith('virtio') === true ? 'virtio-net-pci' : 'e1000';
+    const card = `${model},mac=${macOf(request.nics) ?? ''}`;
     const machine = request.machine.includes('q35') ? 'q35' : 'pc';
     const { cores: cpus, memory } = request;
     return await bootMachine({ name: `vm-${request.vmid}`, folder, home, machine, cpus, memory, devices, card, address: `192.0.2.${last}` });
   };
+}
+
+function macOf(nics: readonly string[]): string | undefined {
+  return /^\w+=([0-9A-F:]+)/.exec(nics[0] ?? '')?.[1];
 }
 
 function frontEnd(device: string, kind: 'hd' | 'cd'): string {

@@ -59,7 +59,7 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
       let number = 0;
       for (const [name, value] of Object.entries(values)) {
         if (NOT_HARDWARE.has(name)) continue;
-        config[name] = value;
+        config[name] = /^net\d+$/.test(name) ? withMac(value, vmid) : value;
         if (!DISK.test(name)) continue;
         const [storage = '', what = ''] = (value.split(',')[0] ?? '').split(':');
         const place = cluster.storageOn(node, storage);
@@ -94,6 +94,11 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
     undo,
   );
   return { data: upid };
+}
+
+/** The server gives each card of a VM an address: `virtio,bridge=vmbr0` becomes `virtio=BC:24:11:…,bridge=vmbr0`. */
+function withMac(net: string, vmid: number): string {
+  return net.replace(/^(\w+)(?:=[0-9A-F:]+)?/, `$1=BC:24:11:00:01:${(vmid % 256).toString(16).padStart(2, '0').toUpperCase()}`);
 }
 
 /** Each card has an address of its own. */
@@ -155,7 +160,7 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
     let number = 0;
     for (const [name, value] of Object.entries(source.config)) {
       if (['template', 'lock', 'parent'].includes(name)) continue;
-      config[name] = value;
+      config[name] = /^net\d+$/.test(name) && source.kind !== 'lxc' ? withMac(value, newid) : value;
       if (!DISK.test(name)) continue;
       const volid = value.split(',')[0] ?? '';
       const old = cluster.volume(source.node, volid);

@@ -21,7 +21,7 @@ describe.skipIf(reason !== undefined)(`publishing to Proxmox VE${reason === unde
   beforeAll(async () => {
     const kept = process.env['INGOT_TEST_HOME'];
     home = kept === undefined ? stack.use(await TestHome.make()) : TestHome.kept(hostPath(kept));
-    await home.json(['build', 'debian-12', '--yes']);
+    await home.json(['build', 'debian-12', '--yes', ...(kept === undefined ? [] : ['--offline'])]);
     simulator = stack.use(await Simulator.start({ cluster }));
     const machines = stack.use(await TestHome.make());
     cluster.boot = qemuBoot(machines.root, home.root);
