@@ -2,7 +2,7 @@ import { Events } from '../../src/base/events.ts';
 import { realHost } from '../../src/base/host.ts';
 import { hostPath } from '../../src/base/types.ts';
 import { ProxmoxClient } from '../../src/platforms/proxmox/client.ts';
-import { httpsTransport } from '../../src/platforms/proxmox/transport.ts';
+import { httpsTransport } from '../../src/platforms/transport.ts';
 
 /* Uploads one file as `publish` does, and prints the seconds that it took: `node upload.ts URL FINGERPRINT FILE SIZE SHA256`. */
 

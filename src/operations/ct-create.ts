@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { parseName } from '../base/types.ts';
 import { ensureSshKey } from '../platforms/local/ssh.ts';
 import { remoteVmSchema } from '../platforms/remote-vms.ts';
-import { dropExport, exportDisk, publishedImage } from '../publish/image.ts';
+import { dropExports, exportFile, publishedImage } from '../publish/image.ts';
 import { findTarget } from '../publish/targets.ts';
 import { targetReference } from '../platforms/platform.ts';
 import { openStore } from '../store/store.ts';
@@ -58,7 +58,7 @@ export default defineOperation({
       containers.create({
         name,
         image,
-        archive: () => exportDisk(context, stored, 'lxc'),
+        archive: () => exportFile(context, stored, { format: 'lxc' }),
         machine: { cpus: input.cpus, memory: Math.ceil((input.memory ?? 512 * 2 ** 20) / 2 ** 20), bridge, vlan, ip, gateway, nameserver, sshKeys },
         disk: input.disk ?? 8 * 2 ** 30,
         place,
@@ -69,7 +69,7 @@ export default defineOperation({
         span,
       }),
     );
-    await dropExport(context, stored, 'lxc');
+    await dropExports(context, stored);
     return made;
   },
   render: ({ name, on, state }) =>

@@ -238,7 +238,8 @@ export type TargetFinding = z.output<typeof targetFindingSchema>;
 export interface Platform extends AsyncDisposable {
   readonly capabilities: Capabilities;
   readonly publisher: Publisher;
-  readonly vms: RemoteVms;
+  /** Where it runs VMs for `--on`. */
+  readonly vms?: RemoteVms;
   /** Where it has them. */
   readonly containers?: RemoteContainers;
   check(): Promise<TargetFinding[]>;

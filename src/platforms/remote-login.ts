@@ -17,7 +17,12 @@ export interface ReachedVm {
  * Waits until one can log in to a VM on a target with ingot's own key; says what it waits for. `limit` is in seconds. Throws `vm-not-running`,
  * `guest-silent`, `ssh-timeout`.
  */
-export async function reachVm(context: PlatformContext, vms: Pick<RemoteVms, 'access' | 'find'>, found: RemoteVm, limit = loginLimit('kvm')): Promise<ReachedVm> {
+export async function reachVm(
+  context: PlatformContext,
+  vms: Pick<RemoteVms, 'access' | 'find'>,
+  found: RemoteVm,
+  limit = loginLimit('kvm'),
+): Promise<ReachedVm> {
   const { host, home, events, signal } = context;
   const { name, on } = found;
   requireRunning(found);

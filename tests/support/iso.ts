@@ -67,7 +67,13 @@ function treeOf(files: Readonly<Record<string, IsoContent>>): Node {
     let here = root;
     parts.forEach((name, i) => {
       const last = i === parts.length - 1;
-      const child = here.children?.get(name) ?? { name, children: last ? undefined : new Map<string, Node>(), content: last ? content : '', sector: 0, size: 0 };
+      const child = here.children?.get(name) ?? {
+        name,
+        children: last ? undefined : new Map<string, Node>(),
+        content: last ? content : '',
+        sector: 0,
+        size: 0,
+      };
       here.children?.set(name, child);
       here = child;
     });
@@ -87,8 +93,17 @@ type Where = (node: Node) => { readonly sector: number; readonly size: number };
 
 function directoryBytes(folder: Node, parent: Node, naming: IsoNames, where: Where): Buffer {
   const children = [...(folder.children?.values() ?? [])];
-  const self = record(Buffer.from([0]), where(folder), true, folder.name === '' && naming === 'rock-ridge' ? Buffer.from([0x53, 0x50, 7, 1, 0xbe, 0xef, 0]) : Buffer.alloc(0));
-  const records = [self, record(Buffer.from([1]), where(parent), true, Buffer.alloc(0)), ...children.map((child, i) => childRecord(child, i, naming, where(child)))];
+  const self = record(
+    Buffer.from([0]),
+    where(folder),
+    true,
+    folder.name === '' && naming === 'rock-ridge' ? Buffer.from([0x53, 0x50, 7, 1, 0xbe, 0xef, 0]) : Buffer.alloc(0),
+  );
+  const records = [
+    self,
+    record(Buffer.from([1]), where(parent), true, Buffer.alloc(0)),
+    ...children.map((child, i) => childRecord(child, i, naming, where(child))),
+  ];
   const sectors: Buffer[] = [];
   let sector = Buffer.alloc(0);
   for (const each of records) {

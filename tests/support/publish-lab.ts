@@ -8,7 +8,7 @@ import { openSecrets } from '../../src/base/secrets.ts';
 import { hostPath, parseName } from '../../src/base/types.ts';
 import type { ExportedDisk, Platform, PlatformContext, PublishedImage } from '../../src/platforms/platform.ts';
 import { httpsTransport, type Transport } from '../../src/platforms/transport.ts';
-import { openProxmox } from '../../src/platforms/proxmox/platform.ts';
+import { openProxmox, type ProxmoxPlatform } from '../../src/platforms/proxmox/platform.ts';
 import type { ProxmoxTarget } from '../../src/platforms/proxmox/target.ts';
 import { publishedImage } from '../../src/publish/image.ts';
 import { publish, type PublishRequest, type PublishResult } from '../../src/publish/publish.ts';
@@ -43,7 +43,7 @@ export interface PublishLab extends AsyncDisposable {
   /** Whether a question is agreed to. */
   agrees: boolean;
   context(signal?: AbortSignal): PlatformContext;
-  open(options?: { readonly transport?: (real: Transport) => Transport; readonly signal?: AbortSignal }): Promise<Platform>;
+  open(options?: { readonly transport?: (real: Transport) => Transport; readonly signal?: AbortSignal }): Promise<ProxmoxPlatform>;
   image(name?: string, content?: string): Promise<Image>;
   publish(image: Image, change?: Partial<PublishRequest>, platform?: Platform): Promise<PublishResult>;
 }

@@ -61,7 +61,7 @@ export async function tryOut(
   }
   await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
   const access = { port: 22, user: image.details.defaultUser, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
-  const guest = { name, address, access };
+  const guest = { name, access: { ...access, address } };
   return [...checks, ...(await lookInside(context, client, { vm, guest, facts, grown: facts.diskSize + MORE_DISK, span: options.span }))];
 }
 

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { publishLab, type PublishLab } from '../../../tests/support/publish-lab.ts';
 import { hostPath } from '../../base/types.ts';
-import type { Platform } from '../platform.ts';
-import type { NewContainer, RemoteContainers } from '../remote-vms.ts';
+import type { NewContainer } from '../remote-vms.ts';
 
 // Each is many requests, with TLS; a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 });
@@ -29,15 +28,10 @@ async function wish(lab: PublishLab, name: string, change: Partial<NewContainer>
   };
 }
 
-function containersOf({ containers }: Platform): RemoteContainers {
-  if (containers === undefined) throw new Error('this platform has containers');
-  return containers;
-}
-
 test('a container is made of an archive that is sent once, and used as a VM is', async () => {
   await using lab = await publishLab();
   await using platform = await lab.open();
-  const cts = containersOf(platform);
+  const cts = platform.containers;
   const web = await cts.create(await wish(lab, 'web', { nesting: true }));
   expect(web).toMatchObject({ kind: 'container', name: 'web', place: 'pve', state: 'running', ours: true });
   expect(lab.simulator.uploaded).toBe(100_000);
@@ -67,7 +61,7 @@ test('a container is made of an archive that is sent once, and used as a VM is',
 test('(lost) at every request: there is one container or none, and making it again makes it', async () => {
   await using lab = await publishLab();
   await using platform = await lab.open();
-  const cts = containersOf(platform);
+  const cts = platform.containers;
   for (let at = 1; ; at++) {
     let count = 0;
     lab.simulator.fault = () => ((count += 1) === at ? 'lost' : undefined);
@@ -89,6 +83,6 @@ test('what is made nowhere says where it could be', async () => {
   const local = lab.simulator.cluster.storages.get('local');
   if (local !== undefined) local.content = ['iso'];
   await using platform = await lab.open();
-  await expect(containersOf(platform).create(await wish(lab, 'web'))).rejects.toMatchObject({ code: 'storage-unfit', hint: expect.stringContaining('vztmpl') });
-  await expect(containersOf(platform).create(await wish(lab, 'web', { place: 'pve9' }))).rejects.toMatchObject({ code: 'node-unknown' });
+  await expect(platform.containers.create(await wish(lab, 'web'))).rejects.toMatchObject({ code: 'storage-unfit', hint: expect.stringContaining('vztmpl') });
+  await expect(platform.containers.create(await wish(lab, 'web', { place: 'pve9' }))).rejects.toMatchObject({ code: 'node-unknown' });
 });

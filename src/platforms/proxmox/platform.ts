@@ -6,13 +6,16 @@ import { proxmoxContainers } from './containers.ts';
 import type { ProxmoxTarget } from './target.ts';
 import { proxmoxVms } from './vms.ts';
 
+/** A platform that has all there is. */
+export type ProxmoxPlatform = Platform & Required<Pick<Platform, 'vms' | 'containers'>>;
+
 /** Opens a target that is Proxmox VE. Throws `secret-unknown`. */
 export async function openProxmox(
   context: PlatformContext,
   target: ProxmoxTarget,
   secretName: string,
   makeTransport: MakeTransport = realTransport,
-): Promise<Platform> {
+): Promise<ProxmoxPlatform> {
   const client = await openClient(context, target, secretName, makeTransport);
   return {
     capabilities: { linkedClones: true, snapshots: true, migrate: true, resize: true, console: true },

@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import type { interfacesSchema } from './answers.ts';
 import type { ProxmoxClient } from './client.ts';
 import { factsOf } from './facts.ts';
-import { destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
+import { configOf, destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
 import { isTrialOf, trialNotes } from './notes.ts';
 import { REQUESTS } from './requests.ts';
 import { guestChecks } from '../guest-login.ts';
@@ -35,6 +35,11 @@ export async function tryOut(
   const source = before.machine;
   if (source === undefined) throw new IngotError('internal', 'machine-missing', 'Nothing was imported that could be tried out');
   const ours = (notes: string | undefined): boolean => isTrialOf(notes, before.publication);
+  if ((await configOf(client, { node: before.node, vmid: source.vmid })) === undefined) {
+    throw new IngotError('not-found', 'machine-gone', `VM ${source.vmid} on ${before.node}, which was to be tried out, is gone`, {
+      hint: `Publish again after \`ingot publication remove ${before.publication}\`.`,
+    });
+  }
   if (before.trial !== undefined) await removeTrial(client, place, ours);
   await using undo = new AsyncDisposableStack();
   // The trial is removed after Ctrl-C too.

@@ -4,7 +4,7 @@ import { SimCluster } from '../../../tests/simulators/proxmox/cluster.ts';
 import type { SimVm } from '../../../tests/simulators/proxmox/model.ts';
 import { publishLab, type PublishLab } from '../../../tests/support/publish-lab.ts';
 import type { Publication } from '../../publish/journal.ts';
-import type { Platform } from '../platform.ts';
+import type { ProxmoxPlatform } from './platform.ts';
 import type { NewRemoteVm } from '../remote-vms.ts';
 
 // Each begins with a publication, with TLS; a busy machine takes its time.
@@ -151,7 +151,7 @@ describe('with several nodes', () => {
 
 describe('cut', () => {
   /** Makes a VM with the connection cut at one request; returns whether it came so far. */
-  async function cutAt(lab: PublishLab, platform: Platform, publication: Publication, at: number, how: 'cut' | 'lost'): Promise<boolean> {
+  async function cutAt(lab: PublishLab, platform: ProxmoxPlatform, publication: Publication, at: number, how: 'cut' | 'lost'): Promise<boolean> {
     let count = 0;
     lab.simulator.fault = () => ((count += 1) === at ? how : undefined);
     await platform.vms.create(wish(publication, 'web-1', { disk: 5 * GIB })).catch(() => undefined);

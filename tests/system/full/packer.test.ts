@@ -43,22 +43,28 @@ steps:
     await home[Symbol.asyncDispose]();
   });
 
-  test.each(PACKER_RELEASES.flatMap((id) => (['hcl', 'json'] as const).map((format) => [id, format] as const)))('takes the project of %s in %s', async (id, format) => {
-    const folder = join(home.root, `${id}-${format}`);
-    await home.json(['packer', 'export', id, '--package', 'curl', '--format', format, '--output', folder, '--offline']);
-    await run('validate', ...GIVEN, folder);
-    // As people would lay it out themselves.
-    if (format === 'hcl') await run('fmt', '-check', folder);
-  });
+  test.each(PACKER_RELEASES.flatMap((id) => (['hcl', 'json'] as const).map((format) => [id, format] as const)))(
+    'takes the project of %s in %s',
+    async (id, format) => {
+      const folder = join(home.root, `${id}-${format}`);
+      await home.json(['packer', 'export', id, '--package', 'curl', '--format', format, '--output', folder, '--offline']);
+      await run('validate', ...GIVEN, folder);
+      // As people would lay it out themselves.
+      if (format === 'hcl') await run('fmt', '-check', folder);
+    },
+  );
 
   const unbuilt = whyNot();
-  test.skipIf(unbuilt !== undefined)(`builds on the disk of an image, and the result boots${unbuilt === undefined ? '' : ` (skipped: ${unbuilt})`}`, async () => {
-    await home.json(['build', 'debian-12', '--no-gate', '--yes']);
-    const built = await home.json(['packer', 'build', join(home.root, 'work/small.yaml'), '--from-image', 'debian-12']);
-    expect(built).toMatchObject({ release: 'debian-12', reference: expect.stringMatching(/^small:file-/) });
-    await home.json(['vm', 'create', 'small', '--image', 'small']);
-    const { stdout } = await home.ingot(['vm', 'exec', 'small', '--', 'sh', '-c', 'cat /etc/words /srv/site/index.html; getent passwd packer || echo gone']);
-    expect(stdout).toBe(`it's $\{x} %{y} "q"\nmade by Packer\ngone\n`);
-    await home.json(['vm', 'delete', 'small', '--force']);
-  });
+  test.skipIf(unbuilt !== undefined)(
+    `builds on the disk of an image, and the result boots${unbuilt === undefined ? '' : ` (skipped: ${unbuilt})`}`,
+    async () => {
+      await home.json(['build', 'debian-12', '--no-gate', '--yes']);
+      const built = await home.json(['packer', 'build', join(home.root, 'work/small.yaml'), '--from-image', 'debian-12']);
+      expect(built).toMatchObject({ release: 'debian-12', reference: expect.stringMatching(/^small:file-/) });
+      await home.json(['vm', 'create', 'small', '--image', 'small']);
+      const { stdout } = await home.ingot(['vm', 'exec', 'small', '--', 'sh', '-c', 'cat /etc/words /srv/site/index.html; getent passwd packer || echo gone']);
+      expect(stdout).toBe(`it's $\{x} %{y} "q"\nmade by Packer\ngone\n`);
+      await home.json(['vm', 'delete', 'small', '--force']);
+    },
+  );
 });

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPath } from '../../../src/base/types.ts';
 import { qemuBoot } from '../../simulators/proxmox/boot.ts';
@@ -22,6 +24,8 @@ describe.skipIf(reason !== undefined)(`publishing to Proxmox VE${reason === unde
     const kept = process.env['INGOT_TEST_HOME'];
     home = kept === undefined ? stack.use(await TestHome.make()) : TestHome.kept(hostPath(kept));
     await home.json(['build', 'debian-12', '--yes', ...(kept === undefined ? [] : ['--offline'])]);
+    // Of an earlier simulator.
+    await rm(join(home.root, 'publications'), { recursive: true, force: true });
     simulator = stack.use(await Simulator.start({ cluster }));
     const machines = stack.use(await TestHome.make());
     cluster.boot = qemuBoot(machines.root, home.root);

@@ -34,7 +34,7 @@ describe.each(['rock-ridge', 'joliet', 'plain'] as const)('a medium with %s name
 
   test('a file is copied as it is, unless it is larger than it may be', async () => {
     const content = Buffer.alloc(5_000_001, 7);
-    await writeIso(at('a.iso'), 'X', { 'linux': content }, names);
+    await writeIso(at('a.iso'), 'X', { linux: content }, names);
     const iso = await open('a.iso');
     const entry = await iso.find('linux');
     if (entry === undefined) throw new Error('it is not there');
@@ -86,7 +86,12 @@ test('a medium that lies is refused or read, but nothing else happens', async ()
 
 const program = ['/usr/bin/xorriso', '/usr/bin/genisoimage'].find((path) => existsSync(path));
 describe.skipIf(program === undefined)(`what others wrote${program === undefined ? ' (skipped: there is neither xorriso nor genisoimage)' : ''}`, () => {
-  test.each([['Rock Ridge', ['-R']], ['Joliet', ['-J']], ['both', ['-R', '-J']], ['a deep tree', ['-R']]])('%s', async (_, flags) => {
+  test.each([
+    ['Rock Ridge', ['-R']],
+    ['Joliet', ['-J']],
+    ['both', ['-R', '-J']],
+    ['a deep tree', ['-R']],
+  ])('%s', async (_, flags) => {
     const deep = 'a/b/c/d/e/f/g/h/i/j/file';
     mkdirSync(join(folder, 'tree/a/b/c/d/e/f/g/h/i/j'), { recursive: true });
     mkdirSync(join(folder, 'tree/boot'));
@@ -94,7 +99,11 @@ describe.skipIf(program === undefined)(`what others wrote${program === undefined
     writeFileSync(join(folder, 'tree', deep), 'deep');
     if (flags.includes('-R')) writeFileSync(join(folder, 'tree/boot', name), 'long');
     writeFileSync(join(folder, 'tree/boot/vmlinuz'), 'kernel');
-    execFileSync(program ?? '', [...(program?.endsWith('xorriso') === true ? ['-as', 'mkisofs'] : []), '-quiet', '-V', 'LABEL', ...flags, '-o', at('a.iso'), join(folder, 'tree')], { stdio: 'ignore' });
+    execFileSync(
+      program ?? '',
+      [...(program?.endsWith('xorriso') === true ? ['-as', 'mkisofs'] : []), '-quiet', '-V', 'LABEL', ...flags, '-o', at('a.iso'), join(folder, 'tree')],
+      { stdio: 'ignore' },
+    );
     const iso = await open('a.iso');
     expect(iso.label).toBe('LABEL');
     expect(await iso.text('boot/vmlinuz')).toBe('kernel');

@@ -110,7 +110,11 @@ export class IsoImage {
   /** Copies a file into a new one of the host. Throws `iso-invalid`, and `iso-file-too-large` where it has more than `limit` bytes. */
   async extract(entry: IsoEntry, target: HostPath, limit: number): Promise<void> {
     if (entry.size > limit) {
-      throw new IngotError('verification', 'iso-file-too-large', `${entry.name} in ${this.path} has ${formatSize(entry.size)}; no more than ${formatSize(limit)} is read`);
+      throw new IngotError(
+        'verification',
+        'iso-file-too-large',
+        `${entry.name} in ${this.path} has ${formatSize(entry.size)}; no more than ${formatSize(limit)} is read`,
+      );
     }
     await this.#files.write(target, '', { mode: 0o600, exclusive: true });
     for (const { position, size } of entry.extents) {

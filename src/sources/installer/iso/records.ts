@@ -88,7 +88,8 @@ export function parseSystemUse(bytes: Buffer): SystemUse {
     if (signature === 'NM' && data.length > 1 && (data.readUInt8(0) & 6) === 0) names.push(data.subarray(1));
     if (signature === 'PX' && data.length >= 4) found.link = (data.readUInt32LE(0) & KIND_BITS) === LINK;
     if (signature === 'CL' && data.length >= 4) found.child = data.readUInt32LE(0) * SECTOR;
-    if (signature === 'CE' && data.length >= 24) found.continuation = { position: data.readUInt32LE(0) * SECTOR + data.readUInt32LE(8), length: data.readUInt32LE(16) };
+    if (signature === 'CE' && data.length >= 24)
+      found.continuation = { position: data.readUInt32LE(0) * SECTOR + data.readUInt32LE(8), length: data.readUInt32LE(16) };
     at += length;
   }
   return { ...found, ...(names.length === 0 ? {} : { name: Buffer.concat(names).toString('utf8') }) };
