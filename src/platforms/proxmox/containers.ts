@@ -87,8 +87,6 @@ export function containerConfig({ name, machine, disk, unprivileged, nesting }: 
     net0: propertyString('name=eth0', {
       bridge: machine.bridge ?? 'vmbr0',
       tag: machine.vlan,
-      // 1, which for a VM is the bridge's, is what a container has anyway.
-      mtu: machine.mtu === 1 ? undefined : machine.mtu,
       firewall: machine.firewall === true ? true : undefined,
       ...(six ? { ip6: ip, gw6: gateway } : { ip, gw: gateway }),
     }),
