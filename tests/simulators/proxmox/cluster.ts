@@ -118,7 +118,8 @@ export class SimCluster {
     const disks = entries.flatMap(([device, value]) => {
       if (!/^(?:scsi|virtio|sata|ide)\d+$/.test(device) || value.includes('media=cdrom')) return [];
       const found = this.volume(vm.node, value.split(',')[0] ?? '');
-      return found === undefined ? [] : [{ device, file: found.file, size: found.size }];
+      const grown = Number(/size=(\d+)/.exec(value)?.[1] ?? 0);
+      return found === undefined ? [] : [{ device, file: found.file, size: Math.max(found.size, grown) }];
     });
     return {
       vmid: vm.vmid,
