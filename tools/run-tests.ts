@@ -16,7 +16,12 @@ const checks = [
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 // Tests start programs by name; node is the one that runs this.
-const env = { ...process.env, PATH: [join(process.execPath, '..'), join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''].join(delimiter) };
+const env = {
+  ...process.env,
+  // Every request of a publication is disturbed, not only a sample.
+  ...(mode === '--full' ? { INGOT_FAULT_STEP: '1' } : {}),
+  PATH: [join(process.execPath, '..'), join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''].join(delimiter),
+};
 
 if (mode !== '--fast') {
   for (const { name, argv } of checks) {

@@ -3,6 +3,7 @@ import type { TransferWish } from '../../src/platforms/platform.ts';
 import type { Transport } from '../../src/platforms/transport.ts';
 import { listPublications } from '../../src/publish/journal.ts';
 import { SimCloud } from '../simulators/cloudstack/cloud.ts';
+import { FAULT_STEP, firstFault } from '../support/fault-steps.ts';
 import { cloudLab, type CloudLab } from '../support/cloud-lab.ts';
 
 /*
@@ -86,9 +87,6 @@ async function disturbed(transfer: TransferWish, mode: Mode | undefined, at: num
   return { runs, request: sent[at - 1] ?? '', summary: stateOf(lab, image.digest) };
 }
 
-/** A part of the requests alone, for a look that takes minutes: every so many, from the given one on. */
-const [START, STEP] = [Number(process.env['INGOT_FAULT_START'] ?? 1), Number(process.env['INGOT_FAULT_STEP'] ?? 1)];
-
 const SERVE: TransferWish = { kind: 'serve' };
 const UPLOAD: TransferWish = { kind: 'upload' };
 const reference = await disturbed(SERVE, undefined, 0);
@@ -101,7 +99,7 @@ test.each(CASES)(
   { timeout: 3_600_000 },
   async (mode, transfer) => {
     const table: string[] = [];
-    for (let at = START; ; at += STEP) {
+    for (let at = firstFault(CASES.findIndex(([one, by]) => one === mode && by === transfer)); ; at += FAULT_STEP) {
       const { runs, request, summary } = await disturbed(transfer, mode, at);
       if (request === '') break;
       expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
@@ -110,6 +108,6 @@ test.each(CASES)(
       if (at > 400) throw new Error('there is no end');
     }
     if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode} ${transfer.kind}\n${table.join('\n')}`);
-    expect(table.length * STEP).toBeGreaterThan(30);
+    expect(table.length * FAULT_STEP).toBeGreaterThan(30);
   },
 );
