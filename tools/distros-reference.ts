@@ -15,6 +15,7 @@ export async function distrosPage(note: string): Promise<string> {
   const all = releases(catalog);
   const proven = provenRows(catalog);
   const standIns = proven.filter(({ standIn }) => standIn !== undefined);
+  const own = proven.filter(({ standIn }) => standIn === undefined);
   const blocks = [
     note,
     '# Distributions',
@@ -32,14 +33,19 @@ export async function distrosPage(note: string): Promise<string> {
         [...new Set([...Object.values(release.images), release.installer].flatMap((file) => (file === undefined ? [] : [file.seen])))].join('; '),
       ]),
     ),
+    '## What says so',
+    table(
+      ['Release', 'Architecture', 'Source', 'Result', 'Said by', 'On'],
+      own.map((row) => [code(row.release), row.arch, row.source, resultOf(row), code(row.by), row.on ?? '']),
+    ),
     ...(standIns.length === 0
       ? []
       : [
           '## Ways that were proven with stand-ins',
           'What stood for the image of the distribution shows the way to it, and says nothing of the image itself.',
           table(
-            ['Release', 'Architecture', 'Source', 'Stood for it', 'Result', 'Said by'],
-            standIns.map((row) => [code(row.release), row.arch, row.source, row.standIn ?? '', resultOf(row), code(row.by)]),
+            ['Release', 'Architecture', 'Source', 'Stood for it', 'Result', 'Said by', 'On'],
+            standIns.map((row) => [code(row.release), row.arch, row.source, row.standIn ?? '', resultOf(row), code(row.by), row.on ?? '']),
           ),
         ]),
     '## Traps',

@@ -4,7 +4,7 @@ import type { CatalogData } from './schema.ts';
 import type { SourceName } from './release-facts.ts';
 import { testedRows } from './tested.ts';
 
-/* What is known of a release from having built and booted images of it: catalog/proven.json, written by the tests of real builds alone. */
+/* What is known of a release from having built and booted images of it: catalog/proven.json, written by tests/support/proven-record.ts alone. */
 
 const rowSchema = z.strictObject({
   release: z.string(),
@@ -14,8 +14,10 @@ const rowSchema = z.strictObject({
   standIn: z.string().optional(),
   built: z.boolean(),
   booted: z.boolean(),
-  /** Which test says so. */
+  /** Which test says so: its file. */
   by: z.string(),
+  /** The day on which it did; the tests of roles keep none. */
+  on: z.iso.date().optional(),
 });
 export type ProvenRow = z.output<typeof rowSchema>;
 
@@ -31,6 +33,12 @@ export function provenRows({ proven, roles }: Pick<CatalogData, 'proven' | 'role
     }
   }
   return [...rows.values()];
+}
+
+/** The rows with one in the place of what was known of the same release, architecture, source and stand-in; sorted. */
+export function withRow(rows: readonly ProvenRow[], row: ProvenRow): ProvenRow[] {
+  const others = rows.filter((other) => keyOf(other) !== keyOf(row));
+  return [...others, row].toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 
 function keyOf({ release, arch, source, standIn }: ProvenRow): string {

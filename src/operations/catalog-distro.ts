@@ -38,7 +38,15 @@ const output = releaseFactsSchema.extend({
   traps: z.array(z.strictObject({ trap: z.string(), meaning: z.string() })),
   notes: z.array(z.string()),
   proven: z.array(
-    z.strictObject({ arch: z.string(), source: z.string(), standIn: z.string().nullable(), built: z.boolean(), booted: z.boolean(), by: z.string() }),
+    z.strictObject({
+      arch: z.string(),
+      source: z.string(),
+      standIn: z.string().nullable(),
+      built: z.boolean(),
+      booted: z.boolean(),
+      by: z.string(),
+      on: z.iso.date().nullable(),
+    }),
   ),
 });
 type Shown = z.output<typeof output>;
@@ -78,8 +86,8 @@ export default defineOperation({
         .map(({ fingerprint, owner, source }) => ({ fingerprint, owner: owner ?? null, there: keysWith(catalog, [fingerprint]).length > 0, source })),
       traps: release.traps.map((trap) => ({ trap, meaning: TRAPS[trap] })),
       notes: [...release.notes],
-      proven: provenRows(catalog).flatMap(({ release: of, arch, source, standIn, built, booted, by }) =>
-        of === id ? [{ arch, source, standIn: standIn ?? null, built, booted, by }] : [],
+      proven: provenRows(catalog).flatMap(({ release: of, arch, source, standIn, built, booted, by, on }) =>
+        of === id ? [{ arch, source, standIn: standIn ?? null, built, booted, by, on: on ?? null }] : [],
       ),
     };
   },
@@ -122,9 +130,9 @@ function headOf(release: Shown): Line[] {
 }
 
 function provenText(rows: Shown['proven']): string {
-  const texts = rows.map(({ arch, source, standIn, booted, by }) => {
+  const texts = rows.map(({ arch, source, standIn, booted, by, on }) => {
     const what = booted ? 'built and booted' : 'built, not booted';
-    return `${source} on ${arch}: ${what}${standIn === null ? '' : `, with ${standIn}`} (${by})`;
+    return `${source} on ${arch}: ${what}${standIn === null ? '' : `, with ${standIn}`} (${by}${on === null ? '' : `, ${on}`})`;
   });
   return texts.length === 0 ? 'nothing was built from it by tests' : texts.join('; ');
 }

@@ -12,14 +12,23 @@ import type { Workspace } from '../../src/workspace/workspace.ts';
 
 /*
  * Disks of one Debian, laid out in ways of others: made from an image of the store, whose tree is copied into file systems in a sparse file. GRUB is put
- * into the gap before the first partition where the disk is to start.
+ * where BIOS looks for it; none of them has an EFI system partition.
  */
 
 const MIB = 2 ** 20;
 const SIZE = 3072 * MIB;
 const UUID = { root: '11111111-2222-4333-8444-555555555555', boot: '66666666-2222-4333-8444-555555555555' };
 
-export type Variant = 'mbr-root-first' | 'lvm-separate-boot' | 'whole-disk' | 'xfs' | 'btrfs-subvolumes';
+/** How each is laid out. */
+export const VARIANTS = {
+  'mbr-root-first': 'older partition table, root first and swap behind it, ext4, BIOS alone',
+  'gpt-bios-only': 'GPT, no EFI system partition, ext4, BIOS alone',
+  'lvm-separate-boot': 'GPT, a root on LVM and a /boot of its own, ext4, BIOS alone',
+  'whole-disk': 'ext4 without a partition table, which does not start by itself',
+  xfs: 'older partition table, xfs, BIOS alone',
+  'btrfs-subvolumes': 'GPT, root and /home as subvolumes of btrfs, BIOS alone',
+} as const;
+export type Variant = keyof typeof VARIANTS;
 
 interface Shape {
   readonly label: 'dos' | 'gpt' | undefined;
@@ -27,33 +36,49 @@ interface Shape {
   readonly table: string;
   /** Bytes. */
   readonly root: { readonly start: number; readonly size: number };
+  /** Where GRUB's core is: the gap behind the older table, or a partition of its own; absent on a disk that does not start. */
+  readonly core?: { readonly start: number; readonly size: number };
   readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
   readonly boot?: { readonly start: number; readonly size: number };
   readonly lvm?: boolean;
   readonly subvolume?: string;
 }
 
+const GAP = { start: 512, size: MIB - 512 };
+const BIOS_BOOT = { start: MIB, size: MIB };
+const BIOS_BOOT_LINE = '14 : start=2048, size=2048, type=21686148-6449-6E6F-744E-656564454649\n';
+
 const SHAPES: Readonly<Record<Variant, Shape>> = {
   'mbr-root-first': {
     label: 'dos',
     table: 'start=2048, size=6080512, type=83, bootable\nstart=6082560, size=131072, type=82\n',
     root: { start: MIB, size: 2969 * MIB },
+    core: GAP,
+    filesystem: 'ext4',
+  },
+  'gpt-bios-only': {
+    label: 'gpt',
+    table: `${BIOS_BOOT_LINE}1 : start=4096, size=6283264, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n`,
+    root: { start: 2 * MIB, size: 3068 * MIB },
+    core: BIOS_BOOT,
     filesystem: 'ext4',
   },
   'lvm-separate-boot': {
     label: 'gpt',
-    table: 'start=2048, size=524288, type=BC13C2FF-59E6-4262-A352-B275FD6F7172\nstart=526336, size=5761024, type=E6D6D379-F507-44C2-A23C-238F2A3DF928\n',
-    boot: { start: MIB, size: 256 * MIB },
-    root: { start: 257 * MIB, size: 2813 * MIB },
+    table: `${BIOS_BOOT_LINE}1 : start=4096, size=524288, type=BC13C2FF-59E6-4262-A352-B275FD6F7172\n2 : start=528384, size=5758976, type=E6D6D379-F507-44C2-A23C-238F2A3DF928\n`,
+    boot: { start: 2 * MIB, size: 256 * MIB },
+    root: { start: 258 * MIB, size: 2812 * MIB },
+    core: BIOS_BOOT,
     filesystem: 'ext4',
     lvm: true,
   },
   'whole-disk': { label: undefined, table: '', root: { start: 0, size: SIZE }, filesystem: 'ext4' },
-  xfs: { label: 'dos', table: 'start=2048, size=6287360, type=83, bootable\n', root: { start: MIB, size: 3070 * MIB }, filesystem: 'xfs' },
+  xfs: { label: 'dos', table: 'start=2048, size=6287360, type=83, bootable\n', root: { start: MIB, size: 3070 * MIB }, core: GAP, filesystem: 'xfs' },
   'btrfs-subvolumes': {
     label: 'gpt',
-    table: 'start=4096, size=6283264, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n',
+    table: `${BIOS_BOOT_LINE}1 : start=4096, size=6283264, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n`,
     root: { start: 2 * MIB, size: 3068 * MIB },
+    core: BIOS_BOOT,
     filesystem: 'btrfs',
     subvolume: '@root',
   },
@@ -73,7 +98,7 @@ export async function makeVariant(context: Context, image: string, variant: Vari
 }
 
 async function build({ executor, root }: Workspace, shape: Shape, raw: string, tree: string): Promise<void> {
-  const { label, table, filesystem, boot, lvm = false, subvolume } = shape;
+  const { label, table, filesystem, boot, core, lvm = false, subvolume } = shape;
   const run = (script: string, ...words: string[]): Promise<unknown> => executor.run(['sh', '-ec', script, 'sh', ...words], { timeout: 900 });
   await run('truncate -s "$1" "$2"', String(SIZE), raw);
   if (label !== undefined) await executor.run(['sfdisk', '--quiet', raw], { stdin: `label: ${label}\nunit: sectors\n${table}` });
@@ -103,7 +128,10 @@ async function build({ executor, root }: Workspace, shape: Shape, raw: string, t
   const menu = `sed -i -E 's#(root=UUID=|fs-uuid --set=root )[0-9a-f-]+#\\1${UUID.root}#; s#(linux|initrd) /boot#\\1 ${prefix}#; s# ro # ro ${subvolume === undefined ? '' : `rootflags=subvol=${subvolume} `}#' "$1"`;
   await run(menu, join(inner, 'boot/grub/grub.cfg'));
   if (boot !== undefined) await run(`sed -i 's#--set=root ${UUID.root}#--set=root ${UUID.boot}#' "$1"`, join(inner, 'boot/grub/grub.cfg'));
-  if (label === 'dos') await installGrub(run, executor, root, raw);
+  // GRUB's core looks below /boot/grub of the file system that it finds.
+  if (subvolume !== undefined) await run('ln -s "$2/boot" "$1/boot"', tree, subvolume);
+  if (boot !== undefined) await run('ln -s . "$1/boot/boot"', inner);
+  if (core !== undefined) await installGrub(executor, root, raw, { core, filesystem: boot === undefined ? UUID.root : UUID.boot });
   if (boot !== undefined) await run('umount "$1"', join(inner, 'boot'));
   await run('sync -f "$1"; umount "$1"', tree);
 }
@@ -144,15 +172,22 @@ async function makeFilesystem(
   await run('mount -o "loop,offset=$1,sizelimit=$2" "$3" "$4"', String(start), String(size), raw, folder);
 }
 
-/** In the sectors between the table and the first partition. */
-async function installGrub(run: Run, executor: Workspace['executor'], root: Workspace['root'], raw: string): Promise<void> {
+/** Boot code in the first sector, and GRUB's core, which reads its menu from a file system. */
+async function installGrub(
+  executor: Workspace['executor'],
+  root: Workspace['root'],
+  raw: string,
+  { core, filesystem }: { readonly core: NonNullable<Shape['core']>; readonly filesystem: string },
+): Promise<void> {
   const plan = planDisk({ size: SIZE, filesystem: 'ext4', arch: 'amd64', seed: 'test' });
-  const gap = { number: 1, name: 'gap', type: '', uuid: '', start: 512, size: MIB - 512 };
+  const biosBoot = { number: 14, name: 'core', type: '', uuid: '', ...core };
   const modules = [
     'biosdisk',
     'part_msdos',
+    'part_gpt',
     'ext2',
     'xfs',
+    'btrfs',
     'search',
     'search_fs_uuid',
     'normal',
@@ -166,9 +201,8 @@ async function installGrub(run: Run, executor: Workspace['executor'], root: Work
     'gzio',
     'zstd',
   ];
-  const images = await biosBootImages(root, { platform: 'i386-pc', modules }, { ...plan, filesystemUuid: UUID.root, biosBoot: gap });
+  const images = await biosBootImages(root, { platform: 'i386-pc', modules }, { ...plan, filesystemUuid: filesystem, biosBoot });
   const write = 'base64 -d | dd of="$1" seek="$2" bs=512 conv=notrunc status=none iflag=fullblock';
   await executor.run(['sh', '-ec', write, 'sh', raw, '0'], { stdin: images.masterBootRecord });
-  await executor.run(['sh', '-ec', write, 'sh', raw, '1'], { stdin: images.core });
-  await run('true');
+  await executor.run(['sh', '-ec', write, 'sh', raw, String(core.start / 512)], { stdin: images.core });
 }
