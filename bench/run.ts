@@ -16,6 +16,7 @@ import { hostPath } from '../src/base/types.ts';
 import { median, type Bench, type Measured, type Row } from './row.ts';
 import { bootRow, vmCreate } from './rows/boot.ts';
 import { cachedBuild, coldBuild, exportedSize } from './rows/build-cold.ts';
+import { cloudImage } from './rows/cloud-image.ts';
 import { imageDownload } from './rows/download.ts';
 import { cloudListing, cloudServe, cloudServeFour, cloudSigning, cloudZones } from './rows/cloudstack.ts';
 import { dockerPacker, dockerVirtCustomize, dockerVm } from './rows/docker.ts';
@@ -58,6 +59,7 @@ const ROWS: readonly Row[] = [
   snapshotRestore,
   warmStart,
   imageDownload,
+  cloudImage,
   pushSibling,
   pushBase,
   pullBase,

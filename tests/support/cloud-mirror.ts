@@ -130,7 +130,7 @@ export class CloudMirror implements AsyncDisposable {
     // What a client has of another version of the file is not gone on with.
     const ranged = range !== null && [undefined, etag].includes(response.req.headers['if-range']?.toString());
     const start = ranged ? Number(range[1]) : 0;
-    const end = ranged && range[2] !== '' ? Number(range[2]) : status.size - 1;
+    const end = Math.min(ranged && range[2] !== '' ? Number(range[2]) : Infinity, status.size - 1);
     const headers = { etag, 'accept-ranges': 'bytes', 'content-length': end - start + 1 };
     response.writeHead(ranged ? 206 : 200, ranged ? { ...headers, 'content-range': `bytes ${start}-${end}/${status.size}` } : headers);
     await pipeline(createReadStream(file, { start, end }), (chunks: AsyncIterable<Buffer>) => this.#paced(chunks, path, fault.rate), response);
