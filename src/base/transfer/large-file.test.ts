@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -96,6 +96,18 @@ test('the SHA-512 of a distribution is checked, and the file found by it again',
   server.files.clear();
   await expectWhole(await fetched({ digest: sha512 }));
   await expectWhole(await fetched({ digest: sha512 }, { offline: true }));
+});
+
+test('what was damaged in the cache is thrown away and fetched again; offline it is missing', async () => {
+  const { path } = await fetched({ urls: [serve('/a')] });
+  const damage = Buffer.from(BYTES);
+  damage[1000] = (damage[1000] ?? 0) ^ 1;
+  await writeFile(path, damage);
+  await expect(fetched({}, { offline: true })).rejects.toMatchObject({ code: 'offline-missing' });
+  await expectWhole(await fetched({}));
+  await writeFile(path, BYTES.subarray(0, 1000));
+  await expectWhole(await fetched({}));
+  expect(said.filter((text) => text.includes('is damaged'))).toHaveLength(2);
 });
 
 test('an empty file is a file', async () => {

@@ -97,6 +97,12 @@ async function cached(host: Host, home: Home, { digest, urls: [url = ''], check 
   const path = hostPath(join(home.disks, record.sha256));
   const status = await host.files.status(path);
   if (status === undefined) return undefined;
+  // It is asked for where something is to be made of it, which is rare; whatever happened to it since it was verified, it is not trusted by its name.
+  if ((await host.files.sha256(path)).hex !== record.sha256) {
+    options.onMessage?.('warn', `What is kept of ${shownValue(url)} is damaged, and thrown away.`);
+    await host.files.remove(path);
+    return undefined;
+  }
   if (digest === undefined) {
     if (!options.offline && !(await isUnchanged(host, url, record, options))) return undefined;
     await check?.(path);
