@@ -32,7 +32,7 @@ export class CloudMirror implements AsyncDisposable {
   readonly #releases: (() => object)[] = [];
   /** Paths that were asked for. */
   readonly asked: string[] = [];
-  /** By the name of a file. */
+  /** By the path of a file, without its slash; a file is found in any folder. */
   readonly faults = new Map<string, MirrorFault>();
   /** Bytes of images that were sent so far. */
   sent = 0;
@@ -118,7 +118,7 @@ export class CloudMirror implements AsyncDisposable {
 
   async #answer(path: string, response: Response): Promise<void> {
     this.asked.push(path);
-    const fault = this.faults.get(basename(path)) ?? {};
+    const fault = this.faults.get(path.slice(1)) ?? {};
     await fault.onRequest?.();
     if (fault.redirect !== undefined) return void response.writeHead(302, { location: fault.redirect }).end();
     const file = join(this.folder, basename(path));

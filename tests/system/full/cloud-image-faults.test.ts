@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,7 +33,7 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
     const { host } = await lab.home.context();
     await host.processes.run(['zstd', '-1', '-q', '-f', lab.file('whole-disk')]);
     await lab.add('whole-disk.qcow2.zst', 'debian-packed', { compression: 'zst' });
-    await lab.add(FILE, 'debian-mirrored', { url: `${lab.mirror.url}/gone.qcow2`, mirrors: [`${lab.mirror.url}/${FILE}`] });
+    await lab.add(FILE, 'debian-mirrored', { url: `${lab.mirror.url}/gone/${FILE}`, mirrors: [`${lab.mirror.url}/${FILE}`] });
     size = (await host.files.status(lab.file(DISK)))?.size ?? 0;
   });
   afterAll(() => lab[Symbol.asyncDispose]());
@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
     const small = join(home.root, 'small');
     await mkdir(small);
     const resize = (megabytes: number, ...more: string[]): Promise<unknown> =>
-      hostProcesses.run(['mount', '-t', 'tmpfs', '-o', [`size=${megabytes}m`, ...more].join(','), 'ingot-test', small]);
+      hostProcesses.run(['mount', '-t', 'tmpfs', '-o', [`size=${Math.round(megabytes)}m`, ...more].join(','), 'ingot-test', small]);
     await resize(size / 2 ** 20 / 2);
     const env = { INGOT_HOME: join(small, 'home') };
     try {
@@ -130,7 +130,7 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
         ['debian-packed', (size / 2 ** 20) * 1.5],
         [RELEASE, (size / 2 ** 20) * 2.3 + 4],
       ] as const) {
-        await resize(Math.round(megabytes), 'remount');
+        await resize(megabytes, 'remount');
         const { exitCode, stderr } = await home.ingot(['build', release, '--no-gate', '--yes', '--size', '4GiB'], { env });
         expect(stderr).toContain('disk-full');
         expect(exitCode).toBe(8);
@@ -150,14 +150,17 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
   test('a mirror that sends elsewhere, slowly, and one that has nothing while another has it', async () => {
     lab.mirror.faults.set(FILE, { redirect: `${lab.mirror.url}/moved/whole.qcow2` });
     await copyFile(lab.file(DISK), join(lab.mirror.folder, 'whole.qcow2'));
-    lab.mirror.faults.set('whole.qcow2', { rate: 20 * 2 ** 20 });
+    lab.mirror.faults.set('moved/whole.qcow2', { rate: 20 * 2 ** 20 });
     const moved = await build(RELEASE);
     expect(moved.exitCode, moved.stderr).toBe(0);
     lab.mirror.faults.clear();
     await home.ingot(['image', 'remove', RELEASE, '--all-tags', '--yes']);
     await home.ingot(['image', 'prune', '--yes']);
+    lab.mirror.faults.set(`gone/${FILE}`, { status: 404 });
+    await rm(join(home.root, 'cache', 'disks'), { recursive: true });
     const fallback = await build('debian-mirrored');
     expect(fallback.exitCode, fallback.stderr).toBe(0);
+    expect(fallback.stderr).toMatch(/gone\/.*trying/);
   });
 
   test('an image that changes while it is downloaded is taken as it is in the end, never mixed', async () => {

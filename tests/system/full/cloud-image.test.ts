@@ -135,7 +135,7 @@ describe.skipIf(reason !== undefined)(`cloud images${reason === undefined ? '' :
   test.each(['gpt-bios-only', 'lvm-separate-boot', 'btrfs-subvolumes', 'xfs', 'mbr-root-first'] satisfies Variant[])('%s passes the gate', async (variant) => {
     const file = await lab.template(
       `gate-${variant}`,
-      `name: gate-${variant}\nfrom: debian-${variant}\nsteps:\n  - run: echo yes >/etc/customised\ntests:\n  - run: grep -q yes /etc/customised\n`,
+      `name: gate-${variant}\nfrom: debian-${variant}\nsteps:\n  - run: echo yes >/etc/customised\ntests:\n  - command: grep -q yes /etc/customised\n`,
     );
     const result = await lab.home.ingot(['build', file, '--json']);
     await record(variant, result);

@@ -1,7 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { layerPaths, openStore } from '../../../src/store/store.ts';
 import { CloudLab, whyNoCloudImages } from '../cloud-lab.ts';
 import { traces } from '../support.ts';
 
@@ -21,7 +22,9 @@ describe.skipIf(reason !== undefined)(`a cloud image${reason === undefined ? '' 
   beforeAll(async () => {
     lab = await CloudLab.make([]);
     await lab.home.json(['build', 'debian-12', '--no-gate', '--yes']);
-    await lab.home.json(['image', 'export', 'debian-12', join(lab.mirror.folder, 'disk.qcow2')]);
+    const { host, home } = await lab.home.context();
+    const [disk = ''] = layerPaths(home, await openStore(host, home).resolve('debian-12'));
+    await copyFile(disk, join(lab.mirror.folder, 'disk.qcow2'));
     await lab.add('disk.qcow2', 'debian-cloud');
     await lab.publish();
     file = await lab.template('web', 'from: debian-cloud\ndisk: { size: 5GiB }\nsteps:\n  - run: \'[ "$(df --output=size -k / | tail -n 1)" -gt 4500000 ]\'\n');
