@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -117,8 +117,8 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
   });
 
   test.skipIf(!root)('a disk that is full before the download, while it is unpacked, and while it is grown (needs root)', async () => {
-    const small = join(home.root, 'small');
-    await mkdir(small);
+    // Not below the home: what others start meanwhile has this mount in its namespaces, too.
+    const small = await mkdtemp('/var/tmp/ingot-test-small-');
     const resize = (megabytes: number, ...more: string[]): Promise<unknown> =>
       hostProcesses.run(['mount', '-t', 'tmpfs', '-o', [`size=${Math.round(megabytes)}m`, ...more].join(','), 'ingot-test', small]);
     await resize(size / 2 ** 20 / 2);
@@ -144,6 +144,7 @@ describe.skipIf(reason !== undefined)(`faults of cloud images${reason === undefi
       }
     } finally {
       await hostProcesses.run(['umount', '--lazy', small]);
+      await rmdir(small);
     }
   });
 
