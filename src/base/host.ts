@@ -4,6 +4,7 @@ import { hostFiles, type Files } from './files.ts';
 import { hostProcesses, type Processes } from './process.ts';
 import type { HttpConnections } from './transfer/http.ts';
 import { hasProxy } from './transfer/proxy.ts';
+import type { TlsTrust } from './transfer/socket.ts';
 
 export interface Clock {
   now(): Date;
@@ -43,7 +44,7 @@ export interface Host {
   /** HTTP requests; the runtime's own fetch in the real host, by the proxies of its environment. */
   readonly fetch: typeof globalThis.fetch;
   /** Connections for large files, which are closed when disposed. */
-  readonly http: () => Promise<HttpConnections>;
+  readonly http: (trust?: TlsTrust) => Promise<HttpConnections>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly machine: Machine;
 }
@@ -64,7 +65,7 @@ export function realHost(): Host {
     // node:crypto costs milliseconds of every start, and most commands need no random bytes.
     random: { bytes: (count) => process.getBuiltinModule('node:crypto').randomBytes(count) },
     fetch: fetchOf(process.env),
-    http: async () => (await import('./transfer/http.ts')).openConnections(process.env),
+    http: async (trust) => (await import('./transfer/http.ts')).openConnections(process.env, trust),
     env: process.env,
     machine: {
       arch: DEBIAN_ARCHITECTURES[arch()] ?? arch(),

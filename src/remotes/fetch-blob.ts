@@ -1,15 +1,17 @@
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { IngotError, systemErrorCode } from '../base/errors.ts';
 import { takeLock } from '../base/lock.ts';
+import { RunningHash } from '../base/transfer/running-hash.ts';
 import { hexOf, type Digest } from '../base/types.ts';
 import type { Context } from '../operations/operation.ts';
 import { writeOrFull } from '../store/writing.ts';
 import { Transient } from './http.ts';
-import { remoteFailed, remoteInvalid, type Remote } from './remote.ts';
+import { remoteFailed, remoteInvalid, type IncomingBlob, type Remote } from './remote.ts';
 
 /** Bytes that are written at once. */
 const PIECE = 4 * 2 ** 20;
+/** Bytes from which on a blob is hashed by a thread of its own, which takes some milliseconds to start. */
+const LARGE = 16 * 2 ** 20;
 /** How often in a row a connection may bring nothing new before the blob counts as failed. */
 const ATTEMPTS = 5;
 /** Seconds after which what nobody has come back for is removed. */
@@ -24,7 +26,7 @@ export type FetchContext = Pick<Context, 'host' | 'home' | 'signal'>;
 export async function fetchBlob(
   context: FetchContext,
   remote: Pick<Remote, 'read'>,
-  blob: { readonly digest: Digest; readonly size: number },
+  blob: IncomingBlob,
   { what, into, onProgress }: { readonly what: string; readonly into: string; readonly onProgress?: (done: number) => void },
 ): Promise<string> {
   const { host, home, signal } = context;
@@ -35,23 +37,21 @@ export async function fetchBlob(
   await using _lock = await lockBlob(context, blob.digest);
   if ((await files.status(whole))?.size === blob.size && (await files.sha256(whole)).hex === hexOf(blob.digest)) return await takeOver(context, whole, into);
   await files.remove(whole);
-  let at = await readPart(context, part, blob.size);
-  let failures = 0;
-  while (at.done < blob.size || blob.size === 0) {
-    const before = at.done;
+  let done = await sizeOfPart(context, part, blob.size);
+  // All of it is there where a command was killed before it could look at it.
+  let hex = done === blob.size && blob.size > 0 ? (await files.sha256(part)).hex : undefined;
+  for (let failures = 0; hex === undefined;) {
     try {
-      at = await receive(context, remote, blob, part, at, onProgress ?? ((): void => undefined));
-      if (at.done < blob.size) throw new Transient(`the connection ended after ${at.done} of ${blob.size} bytes`);
-      break;
+      hex = await receive(context, remote, blob, part, done, onProgress ?? ((): void => undefined));
     } catch (error) {
       if (!(error instanceof Transient)) throw error;
-      at = await readPart(context, part, blob.size);
-      failures = at.done > before ? 0 : failures + 1;
+      const before = done;
+      done = await sizeOfPart(context, part, blob.size);
+      failures = done > before ? 0 : failures + 1;
       if (failures >= ATTEMPTS) throw remoteFailed(what, `reading ${blob.digest}: ${error.message}`, error);
       await host.clock.sleep(0.5 * 3 ** failures, signal);
     }
   }
-  const hex = at.hash.digest('hex');
   if (hex !== hexOf(blob.digest)) {
     await files.remove(part);
     throw new IngotError('verification', 'remote-mismatch', `${what} gave other bytes than those of ${blob.digest}`, {
@@ -93,72 +93,63 @@ export async function forgetPulls(context: FetchContext, digests: Iterable<Diges
   }
 }
 
-interface Received {
-  readonly done: number;
-  readonly hash: ReturnType<typeof createHash>;
-}
-
-/** What is there of a blob, hashed; more than there can be is thrown away. */
-async function readPart({ host: { files }, signal }: FetchContext, part: string, size: number): Promise<Received> {
-  const hash = createHash('sha256');
+/** Bytes that are there of a blob; more than there can be is thrown away. */
+async function sizeOfPart({ host: { files } }: FetchContext, part: string, size: number): Promise<number> {
   const there = (await files.status(part))?.size ?? 0;
-  if (there > size) await files.remove(part);
-  if (there === 0 || there > size) return { done: 0, hash };
-  for (let position = 0; position < there;) {
-    signal.throwIfAborted();
-    const piece = await files.readPart(part, position, Math.min(PIECE, there - position));
-    hash.update(piece);
-    position += piece.length;
-  }
-  return { done: there, hash };
+  if (there <= size) return there;
+  await files.remove(part);
+  return 0;
 }
 
+/**
+ * Receives what lacks of a blob, from one answer, and returns the SHA-256 of all of it. What came is written in large pieces while more comes, and hashed beside
+ * that. Throws {@link Transient} where the answer ends early; what came is there then.
+ */
 async function receive(
   { host, signal }: FetchContext,
   remote: Pick<Remote, 'read'>,
-  blob: { readonly digest: Digest; readonly size: number },
+  blob: IncomingBlob,
   part: string,
-  at: Received,
+  there: number,
   onProgress: (done: number) => void,
-): Promise<Received> {
-  const { from, body } = await remote.read(blob.digest, at.done, signal);
-  const hash = from === at.done ? at.hash : createHash('sha256');
+): Promise<string> {
+  const { from, body } = await remote.read(blob, there, signal);
   if (from === 0) await writeOrFull(host, part, blob.size, () => host.files.write(part, '', { mode: 0o600 }));
-  let received = from;
-  let done = from;
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
-  // What came is written while more comes: one piece at a time, so that memory is bounded.
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (piece: Uint8Array): Promise<void> => {
+  await using hash = blob.size < LARGE ? undefined : new RunningHash({ path: part, algorithm: 'sha256' });
+  const write = async (piece: Uint8Array, end: number): Promise<void> => {
     await writeOrFull(host, part, blob.size, () => host.files.append(part, piece));
-    hash.update(piece);
-    done += piece.length;
-    onProgress(done);
+    hash?.advance(end);
+    onProgress(end);
   };
+  const size = Math.min(PIECE, Math.max(0, blob.size - from));
+  let [filling, other] = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+  let [filled, received] = [0, from];
+  // One piece at a time, so that memory is bounded.
+  let writing: Promise<void> = Promise.resolve();
   const flush = async (): Promise<void> => {
-    const piece = Buffer.concat(waiting);
-    waiting = [];
-    bytes = 0;
     await writing;
-    writing = piece.length === 0 ? Promise.resolve() : write(piece);
+    writing = filled === 0 ? Promise.resolve() : write(filling.subarray(0, filled), received);
     // It is awaited before the next one, or at the end.
     writing.catch(() => undefined);
+    [filling, other, filled] = [other, filling, 0];
   };
   try {
     for await (const piece of body) {
-      waiting.push(piece);
-      bytes += piece.length;
-      received += piece.length;
-      if (received > blob.size) throw remoteInvalid(`the server of ${blob.digest}`)(`it has more than the ${blob.size} bytes that were told`);
-      if (bytes >= PIECE) await flush();
+      if (received + piece.length > blob.size) throw remoteInvalid(`the server of ${blob.digest}`)(`it has more than the ${blob.size} bytes that were told`);
+      for (let taken = 0; taken < piece.length;) {
+        const some = piece.subarray(taken, taken + size - filled);
+        filling.set(some, filled);
+        [filled, taken, received] = [filled + some.length, taken + some.length, received + some.length];
+        if (filled === size) await flush();
+      }
     }
   } finally {
     // What came is kept for the next attempt.
     await flush();
     await writing;
   }
-  return { done, hash };
+  if (received < blob.size) throw new Transient(`the connection ended after ${received} of ${blob.size} bytes`);
+  return hash === undefined ? (await host.files.sha256(part)).hex : await hash.finish(blob.size);
 }
 
 /** Removes what earlier commands left and nobody came back for. */

@@ -1,5 +1,6 @@
 import { IngotError } from '../base/errors.ts';
 import type { Clock } from '../base/host.ts';
+import type { Answer, HttpConnections } from '../base/transfer/http.ts';
 import { networkCause } from '../base/retry.ts';
 import { isLoopback } from './address.ts';
 import { remoteFailed } from './remote.ts';
@@ -11,12 +12,16 @@ export interface HttpRequest {
   /** Bytes, or what gives them piece by piece; that is asked anew where the request is sent again. */
   readonly body?: Uint8Array<ArrayBuffer> | (() => AsyncIterable<Uint8Array>);
   readonly signal?: AbortSignal;
+  /** Bytes that the answer has, as far as that is known: a large one is read in a way of its own. Then a piece of it is only valid until the next one is asked for. */
+  readonly expects?: number;
   /** Whether doing it twice is as good as once; then network failures and a busy server are tried again. Default true. */
   readonly again?: boolean;
 }
 
 export interface HttpOptions {
   readonly fetch: typeof globalThis.fetch;
+  /** Connections of their own for large answers. */
+  readonly connect: () => Promise<HttpConnections>;
   readonly clock: Pick<Clock, 'sleep' | 'now'>;
   readonly signal: AbortSignal;
   /** Called before it waits, with why and for how many seconds. */
@@ -29,6 +34,10 @@ const LONGEST_PAUSE = 10;
 /** Longest that is waited for a server that says how long; seconds. */
 const LONGEST_WAIT = 120;
 const REDIRECTS = 5;
+/** Bytes from which on an answer is read without fetch, which takes several times the processor time. */
+const LARGE = 2 ** 20;
+/** Seconds without a byte after which a large answer counts as cut. */
+const STALL = 60;
 
 /** A network that failed, or a server that says it is busy: trying again can help. */
 export class Transient extends Error {
@@ -86,11 +95,14 @@ function remoteUnreachable({ host }: URL, why: string, cause: unknown): IngotErr
   });
 }
 
-async function follow(request: HttpRequest, { fetch }: HttpOptions, signal: AbortSignal): Promise<Response> {
+async function follow(request: HttpRequest, { fetch, connect }: HttpOptions, signal: AbortSignal): Promise<Response> {
   let { url } = request;
   let headers: Record<string, string> = { 'user-agent': 'ingot', ...request.headers };
   for (let hops = 0; ; hops += 1) {
-    const response = await fetch(url, { method: request.method, headers, redirect: 'manual', signal, ...bodyInit(request.body) });
+    const response =
+      (request.expects ?? 0) < LARGE
+        ? await fetch(url, { method: request.method, headers, redirect: 'manual', signal, ...bodyInit(request.body) })
+        : await getLarge(url, headers, connect, signal);
     const location = response.headers.get('location');
     if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
     await response.body?.cancel().catch(() => undefined);
@@ -103,6 +115,30 @@ async function follow(request: HttpRequest, { fetch }: HttpOptions, signal: Abor
       headers = rest;
     }
     url = next;
+  }
+}
+
+/** A GET over a connection of its own, which is closed when its body has been read or is cancelled. */
+async function getLarge(url: URL, headers: Readonly<Record<string, string>>, connect: HttpOptions['connect'], signal: AbortSignal): Promise<Response> {
+  const { 'user-agent': _, ...own } = headers;
+  const http = await connect();
+  try {
+    const answer = await http.get(url.href, { headers: own, signal, stallSeconds: STALL, handsRedirectsOn: true });
+    const has = answer.status === 200 || answer.status === 206;
+    if (!has) http[Symbol.dispose]();
+    return new Response(has ? ReadableStream.from(piecesOf(answer, http)) : null, { status: answer.status, headers: [...answer.headers] });
+  } catch (error) {
+    http[Symbol.dispose]();
+    // Here it is a failure like one of fetch, and is told and tried again as those are.
+    throw error instanceof IngotError ? new Error(error.message, { cause: error.cause }) : error;
+  }
+}
+
+async function* piecesOf(answer: Answer, http: HttpConnections): AsyncGenerator<Uint8Array> {
+  try {
+    yield* answer.pieces();
+  } finally {
+    http[Symbol.dispose]();
   }
 }
 

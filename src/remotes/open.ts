@@ -8,7 +8,7 @@ import { Registry } from './registry.ts';
 import type { Remote } from './remote.ts';
 import { S3 } from './s3.ts';
 import type { AwsCredentials } from './signature-v4.ts';
-import { fetchFor } from './tls.ts';
+import { fetchWith, trustFor } from './tls.ts';
 
 /** What opening a remote needs of an operation's context. */
 export type RemoteContext = SecretsAccess & Pick<Context, 'settings' | 'signal' | 'events'>;
@@ -26,15 +26,19 @@ export async function openRemote(
     if (text !== told) events.message('info', text);
     told = text;
   };
-  const http = (fetch: typeof globalThis.fetch): HttpOptions => ({
-    fetch,
-    clock: host.clock,
-    signal,
-    onWait: (why, seconds) => tell(`${address.kind === 'oci' ? address.server : address.bucket}: ${why}; trying again in ${Math.ceil(seconds)} s.`),
-  });
+  const http = async (server: string): Promise<HttpOptions> => {
+    const trust = await trustFor(host, settings, server);
+    return {
+      fetch: fetchWith(host, trust),
+      connect: () => host.http(trust),
+      clock: host.clock,
+      signal,
+      onWait: (why, seconds) => tell(`${address.kind === 'oci' ? address.server : address.bucket}: ${why}; trying again in ${Math.ceil(seconds)} s.`),
+    };
+  };
   if (address.kind === 'oci') {
     return new Registry(address, {
-      http: http(await fetchFor(host, settings, address.server)),
+      http: await http(address.server),
       files: host.files,
       credentials: () => credentialsFor(context, address.server),
       plainHttp,
@@ -47,7 +51,7 @@ export async function openRemote(
     throw new IngotError('usage', 'plain-http-refused', `${endpoint.host} is another machine: without TLS, anybody on the way could change what is sent`);
   }
   return new S3(address, {
-    http: http(await fetchFor(host, settings, endpoint?.host ?? `${address.bucket}.s3`)),
+    http: await http(endpoint?.host ?? `${address.bucket}.s3`),
     files: host.files,
     credentials: await awsCredentials(context),
     region: host.env['AWS_REGION'] ?? host.env['AWS_DEFAULT_REGION'] ?? 'us-east-1',

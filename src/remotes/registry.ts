@@ -13,6 +13,7 @@ import {
   remoteFailed,
   remoteInvalid,
   remoteRefused,
+  type IncomingBlob,
   type OutgoingBlob,
   type Remote,
   type SendOptions,
@@ -66,9 +67,9 @@ export class Registry implements Remote {
     return await uploadBlob(this, this.#options.files, this.#at('blobs/uploads/'), blob, options);
   }
 
-  async read(digest: Digest, from: number, signal: AbortSignal) {
+  async read({ digest, size }: IncomingBlob, from: number, signal: AbortSignal) {
     const headers = from === 0 ? {} : { range: `bytes=${from}-` };
-    const response = await this.call({ method: 'GET', url: this.#at(`blobs/${digest}`), headers, signal });
+    const response = await this.call({ method: 'GET', url: this.#at(`blobs/${digest}`), headers, signal, expects: size - from });
     if (response.status === 404) throw new IngotError('not-found', 'remote-unknown', `${this.#address.server} has no blob ${digest}`);
     this.#expect(response, from === 0 ? [200] : [200, 206], `reading ${digest}`);
     return { from: response.status === 206 ? from : 0, body: bodyOf(response) };

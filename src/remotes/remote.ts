@@ -10,6 +10,9 @@ export interface OutgoingBlob {
   readonly path: string;
 }
 
+/** A blob to be fetched. */
+export type IncomingBlob = Pick<OutgoingBlob, 'digest' | 'size'>;
+
 export interface SendOptions {
   /** A repository of the same server that may have the blob: it is taken from there where the server can. */
   readonly from?: string | undefined;
@@ -24,8 +27,11 @@ export interface Remote {
   size(digest: Digest): Promise<number | undefined>;
   /** Brings a blob there, whole. A failure in the middle is mended by asking how far it came. Throws `remote-failed`. */
   send(blob: OutgoingBlob, options: SendOptions): Promise<'sent' | 'mounted'>;
-  /** The bytes of a blob from an offset on; where the server cannot begin there, from the start: `from` says so. Throws `remote-unknown`. */
-  read(digest: Digest, from: number, signal: AbortSignal): Promise<{ readonly from: number; readonly body: AsyncIterable<Uint8Array> }>;
+  /**
+   * The bytes of a blob from an offset on; where the server cannot begin there, from the start: `from` says so. A piece is only valid until the next one is asked
+   * for. Throws `remote-unknown`.
+   */
+  read(blob: IncomingBlob, from: number, signal: AbortSignal): Promise<{ readonly from: number; readonly body: AsyncIterable<Uint8Array> }>;
   /** The manifest under a tag or digest; undefined where there is none. */
   manifest(reference: string): Promise<Uint8Array | undefined>;
   /** Stores a manifest whose blobs are there, under its digest or a tag. */

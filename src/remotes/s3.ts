@@ -6,7 +6,17 @@ import { damaged } from '../store/manifest.ts';
 import { MEDIA_TYPES } from '../store/media.ts';
 import type { S3Address } from './address.ts';
 import { bodyOf, send, Transient, type HttpOptions, type HttpRequest } from './http.ts';
-import { expectStatus, readWhole, remoteFailed, remoteInvalid, type OutgoingBlob, type Remote, type SendOptions, type StatementDescriptor } from './remote.ts';
+import {
+  expectStatus,
+  readWhole,
+  remoteFailed,
+  remoteInvalid,
+  type IncomingBlob,
+  type OutgoingBlob,
+  type Remote,
+  type SendOptions,
+  type StatementDescriptor,
+} from './remote.ts';
 import { canonicalQuery, EMPTY_HASH, encodeUri, signV4, type AwsCredentials } from './signature-v4.ts';
 import { valuesIn, within } from './xml.ts';
 
@@ -130,8 +140,8 @@ export class S3 implements Remote {
     }
   }
 
-  async read(digest: Digest, from: number, signal: AbortSignal) {
-    const response = await this.#call('GET', this.#blob(digest), { headers: from === 0 ? {} : { range: `bytes=${from}-` }, signal });
+  async read({ digest, size }: IncomingBlob, from: number, signal: AbortSignal) {
+    const response = await this.#call('GET', this.#blob(digest), { headers: from === 0 ? {} : { range: `bytes=${from}-` }, expects: size - from, signal });
     if (response.status === 404) throw new IngotError('not-found', 'remote-unknown', `${this.#server} has no blob ${digest}`);
     expectStatus(response, from === 0 ? [200] : [200, 206], this.#server, `reading ${digest}`);
     return { from: response.status === 206 ? from : 0, body: bodyOf(response) };
@@ -210,7 +220,10 @@ export class S3 implements Remote {
   async #call(
     method: HttpRequest['method'],
     key: string,
-    more: { query?: Readonly<Record<string, string>>; body?: Uint8Array<ArrayBuffer>; headers?: Readonly<Record<string, string>>; signal?: AbortSignal } = {},
+    more: Pick<HttpRequest, 'headers' | 'signal' | 'expects'> & {
+      readonly query?: Readonly<Record<string, string>>;
+      readonly body?: Uint8Array<ArrayBuffer>;
+    } = {},
   ): Promise<Response> {
     const { credentials, region, http } = this.#options;
     const url = this.#url(key);
@@ -220,10 +233,8 @@ export class S3 implements Remote {
     const bodyHash = more.body === undefined ? EMPTY_HASH : createHash('sha256').update(more.body).digest('hex');
     const headers = { ...more.headers, 'x-amz-content-sha256': bodyHash };
     const signed = signV4({ method, url, headers, bodyHash }, { credentials, region, service: 's3', now: http.clock.now() });
-    return await send(
-      { method, url, headers: signed, ...(more.body === undefined ? {} : { body: more.body }), ...(more.signal === undefined ? {} : { signal: more.signal }) },
-      http,
-    );
+    const { query: _, ...rest } = more;
+    return await send({ ...rest, method, url, headers: signed }, http);
   }
 
   #url(key: string): URL {

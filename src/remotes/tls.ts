@@ -5,16 +5,22 @@ import { IngotError } from '../base/errors.ts';
 import { readTextIfThere } from '../base/files.ts';
 import type { Host } from '../base/host.ts';
 import { expandPath, type Settings } from '../base/settings.ts';
+import type { TlsTrust } from '../base/transfer/socket.ts';
 
 /**
- * The host's fetch, which trusts what the settings say: certificates of `remote-ca` besides the usual ones, and for a server of `remote-fingerprints`
- * that very certificate, whoever signed it. Throws `file-missing`.
+ * What the settings say of a server's certificate: those of `remote-ca` count besides the usual ones, and of a server of `remote-fingerprints` that very
+ * certificate, whoever signed it. Throws `file-missing`.
  */
-export async function fetchFor(host: Host, settings: Settings, server: string): Promise<typeof globalThis.fetch> {
+export async function trustFor(host: Host, settings: Settings, server: string): Promise<TlsTrust> {
   const ca = await certificates(host, settings['remote-ca']);
-  const pin = fingerprintOf(settings['remote-fingerprints'], server);
-  if (ca === undefined && pin === undefined) return host.fetch;
-  const connect = pin === undefined ? { ...(ca === undefined ? {} : { ca: [...ca, ...rootCertificates] }) } : pinned(pin);
+  const fingerprint = fingerprintOf(settings['remote-fingerprints'], server);
+  return { ...(ca === undefined ? {} : { ca }), ...(fingerprint === undefined ? {} : { fingerprint }) };
+}
+
+/** The host's fetch, with that trust. */
+export function fetchWith(host: Host, { ca, fingerprint }: TlsTrust): typeof globalThis.fetch {
+  if (ca === undefined && fingerprint === undefined) return host.fetch;
+  const connect = fingerprint === undefined ? { ...(ca === undefined ? {} : { ca: [...ca, ...rootCertificates] }) } : pinned(fingerprint);
   const dispatcher = new Agent({ connect });
   return (input, init) => host.fetch(input, Object.assign({ ...init }, { dispatcher }));
 }

@@ -20,7 +20,10 @@ async function readBody(head: string, wire: Buffer, sizes: readonly number[]): P
   const queue = new ByteQueue();
   const parts: Buffer[] = [];
   const body = bodyOf(parseHead(head, 'x'));
-  const reading = body.read(queue, async (piece) => void parts.push(Buffer.from(piece)));
+  const read = async (): Promise<void> => {
+    for await (const piece of body.pieces(queue)) parts.push(Buffer.from(piece));
+  };
+  const reading = read();
   for (let at = 0, i = 0; at < wire.length; i++) {
     const size = sizes[i % sizes.length] ?? 1;
     queue.add(wire.subarray(at, at + size));

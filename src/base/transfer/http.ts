@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import { IngotError, systemErrorCode } from '../errors.ts';
 import { shownValue } from '../settings.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { bodyOf, parseHead, type Head } from './http-head.ts';
+import { bodyOf, parseHead, type Body, type Head } from './http-head.ts';
 import { proxyAuthorization, proxyFor } from './proxy.ts';
-import { interrupted, openSocket } from './socket.ts';
+import { checkFingerprint, interrupted, openSocket, type TlsTrust } from './socket.ts';
 
 /*
  * Plain HTTP/1.1 GET for large bodies. fetch makes an object of every 64 KiB and takes five times the processor time of this for a file of gigabytes
@@ -19,6 +19,8 @@ export interface GetOptions {
   readonly signal: AbortSignal;
   /** Seconds without a byte after which the connection counts as dead. */
   readonly stallSeconds: number;
+  /** Whether an answer that leads elsewhere is handed on instead of followed. */
+  readonly handsRedirectsOn?: boolean;
 }
 
 export interface Answer {
@@ -29,8 +31,8 @@ export interface Answer {
   readonly headers: ReadonlyMap<string, string>;
   /** Bytes of the body, where the server says so beforehand. */
   readonly length: number | undefined;
-  /** Reads the body; a piece is only valid until the promise that it was given for resolves. Throws `download-interrupted` where it ends early. */
-  read(onPiece: (piece: Uint8Array) => Promise<void>): Promise<void>;
+  /** The body; a piece is only valid until the next one is asked for. Throws `download-interrupted` where it ends early. */
+  pieces(): AsyncGenerator<Uint8Array>;
   /** Gives up the rest of the body. */
   close(): void;
 }
@@ -41,8 +43,8 @@ export interface HttpConnections extends Disposable {
   get(url: string, options: GetOptions): Promise<Answer>;
 }
 
-/** Makes an empty set of connections, by the proxies that the environment names. */
-export function openConnections(env: Readonly<Record<string, string | undefined>>): HttpConnections {
+/** Makes an empty set of connections, by the proxies that the environment names, to servers that are trusted as usual or as `trust` says. */
+export function openConnections(env: Readonly<Record<string, string | undefined>>, trust: TlsTrust = {}): HttpConnections {
   const idle = new Map<string, Connection[]>();
   const all = new Set<Connection>();
 
@@ -57,7 +59,7 @@ export function openConnections(env: Readonly<Record<string, string | undefined>
         // The server had closed it meanwhile, which is its right: a new one is asked.
       }
     }
-    const connection = await Connection.open(url, proxyFor(env, url), options);
+    const connection = await Connection.open(url, proxyFor(env, url), { ...options, trust });
     all.add(connection);
     return await ask(connection, url, options);
   };
@@ -73,7 +75,7 @@ export function openConnections(env: Readonly<Record<string, string | undefined>
       for (let redirects = 0; ; redirects++) {
         const answer = await once(url, options);
         const location = answer.headers.get('location');
-        if (!REDIRECTS.includes(answer.status) || location === undefined) return answer;
+        if (options.handsRedirectsOn === true || !REDIRECTS.includes(answer.status) || location === undefined) return answer;
         answer.close();
         if (redirects === MOST_REDIRECTS)
           throw new IngotError('upstream', 'download-failed', `${shownValue(text)} leads from one address to another without end`);
@@ -123,9 +125,9 @@ class Connection {
     this.#proxy = proxy;
   }
 
-  static async open(url: URL, proxy: URL | undefined, { signal, stallSeconds }: GetOptions): Promise<Connection> {
+  static async open(url: URL, proxy: URL | undefined, { signal, stallSeconds, trust }: GetOptions & { readonly trust: TlsTrust }): Promise<Connection> {
     const bytes = new ByteQueue();
-    const socket = await openSocket(url, proxy, bytes, { signal, stallSeconds });
+    const socket = await openSocket(url, proxy, bytes, { signal, stallSeconds, trust });
     bytes.attach(socket);
     const connection = new Connection(socket, bytes, url.protocol === 'http:' ? proxy : undefined);
     socket.setNoDelay(true);
@@ -145,6 +147,7 @@ class Connection {
     bytes.onFailure((error) => ready.reject(error));
     using _abort = onAbort(signal, () => connection.#abort(signal));
     await ready.promise;
+    checkFingerprint(socket, trust);
     return connection;
   }
 
@@ -174,19 +177,21 @@ class Connection {
       url: url.href,
       headers: head.headers,
       length: body.length,
-      read: async (onPiece) => {
-        using _abort = onAbort(signal, () => this.#abort(signal));
-        try {
-          await body.read(this.#bytes, onPiece);
-        } catch (error) {
-          this.close();
-          throw error;
-        }
-        if (body.keepsConnection) keep();
-        else this.close();
-      },
+      pieces: () => this.#pieces(body, signal, keep),
       close: () => this.close(),
     };
+  }
+
+  async *#pieces(body: Body, signal: AbortSignal, keep: () => void): AsyncGenerator<Uint8Array> {
+    using _abort = onAbort(signal, () => this.#abort(signal));
+    let isWhole = false;
+    try {
+      yield* body.pieces(this.#bytes);
+      isWhole = true;
+    } finally {
+      if (isWhole && body.keepsConnection) keep();
+      else this.close();
+    }
   }
 
   #abort(signal: AbortSignal): void {

@@ -128,12 +128,12 @@ async function readAll(
   });
   const read = async (answer: Answer, [start, end]: Piece): Promise<void> => {
     let at = start;
-    await answer.read(async (bytes) => {
+    for await (const bytes of answer.pieces()) {
       const mine = bytes.subarray(0, end - at);
       await part.write(at, mine);
       at += mine.length;
       options.onProgress(part.pieces.bytes, about.length);
-    });
+    }
     if (at < end) throw interrupted(`the connection ended after ${at - start} of ${end - start} bytes`);
   };
   const worker = async (begin?: typeof first): Promise<void> => {
@@ -167,17 +167,17 @@ async function readStream(part: PartFile, answer: Answer, options: RangeOptions,
   await part.begin();
   await options.onRestart('first');
   let size = 0;
-  await answer.read(async (bytes) => {
+  for await (const bytes of answer.pieces()) {
     if (size + bytes.length > options.limit) throw tooLarge(url, options.limit);
     await part.write(size, bytes);
     size += bytes.length;
     options.onProgress(size, answer.length);
-  });
+  }
   return versionOf(aboutOf(answer, size));
 }
 
 async function emptyFile(part: PartFile, answer: Answer, options: RangeOptions): Promise<FileVersion> {
-  await answer.read(async () => undefined);
+  answer.close();
   await part.begin();
   await options.onRestart('first');
   return { size: 0 };

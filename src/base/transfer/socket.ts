@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { IngotError } from '../errors.ts';
 import { shownValue } from '../settings.ts';
 import { SOCKET_BUFFER, type ByteQueue } from './byte-queue.ts';
@@ -10,23 +12,32 @@ export function interrupted(message: string, cause?: unknown): IngotError {
   return new IngotError('upstream', 'download-interrupted', message, cause === undefined ? {} : { cause });
 }
 
+/** Whom to believe besides the usual authorities. */
+export interface TlsTrust {
+  /** Certificates in PEM. */
+  readonly ca?: readonly string[];
+  /** SHA-256, in hexadecimal, of the only certificate that the server may have, whoever signed it. */
+  readonly fingerprint?: string;
+}
+
 interface SocketOptions {
   readonly signal: AbortSignal;
   readonly stallSeconds: number;
+  readonly trust: TlsTrust;
 }
 
 /**
  * A socket to where an address is asked for: its server, or the proxy; to a server behind TLS through a tunnel of the proxy. What it reads goes to `bytes`. It may
  * not be connected yet, but for one that goes through a proxy. Throws `download-interrupted`, and `proxy-refused` where the proxy makes no tunnel.
  */
-export async function openSocket(url: URL, proxy: URL | undefined, bytes: ByteQueue, options: SocketOptions): Promise<Socket> {
+export async function openSocket(url: URL, proxy: URL | undefined, bytes: ByteQueue, options: SocketOptions): Promise<Socket | TLSSocket> {
   const onread = { buffer: Buffer.allocUnsafe(SOCKET_BUFFER), callback: (size: number, buffer: Uint8Array) => bytes.add(buffer.subarray(0, size)) };
   const net = await import('node:net');
   const secure = url.protocol === 'https:';
   if (!secure && proxy?.protocol !== 'https:') return net.connect({ ...addressOf(proxy ?? url), onread });
   const tls = await import('node:tls');
   if (proxy === undefined) {
-    const direct = { ...addressOf(url), onread, ...identityOf(url, net.isIP) };
+    const direct = { ...addressOf(url), onread, ...identityOf(url, net.isIP), ...trustOf(options.trust, tls.rootCertificates) };
     return tls.connect(direct);
   }
   const outer = proxy.protocol === 'https:' ? tls.connect({ ...addressOf(proxy), ...identityOf(proxy, net.isIP) }) : net.connect(addressOf(proxy));
@@ -34,7 +45,7 @@ export async function openSocket(url: URL, proxy: URL | undefined, bytes: ByteQu
   if (secure) await tunnel(outer, url, proxy, options);
   // What breaks it breaks the one inside it, which says so.
   outer.on('error', () => undefined);
-  const socket = secure ? tls.connect({ socket: outer, ...identityOf(url, net.isIP) }) : outer;
+  const socket = secure ? tls.connect({ socket: outer, ...identityOf(url, net.isIP), ...trustOf(options.trust, tls.rootCertificates) }) : outer;
   // Node gives `onread` to sockets alone that it makes itself.
   socket.on('data', (piece: Uint8Array) => {
     if (!bytes.add(piece)) socket.pause();
@@ -52,6 +63,20 @@ function hostOf({ hostname }: URL): string {
 
 function identityOf(url: URL, isIP: (text: string) => number): { readonly ALPNProtocols: string[]; readonly servername?: string } {
   return { ALPNProtocols: ['http/1.1'], ...(isIP(hostOf(url)) === 0 ? { servername: hostOf(url) } : {}) };
+}
+
+function trustOf({ ca, fingerprint }: TlsTrust, rootCertificates: readonly string[]): ConnectionOptions {
+  if (fingerprint !== undefined) return { rejectUnauthorized: false };
+  return ca === undefined ? {} : { ca: [...ca, ...rootCertificates] };
+}
+
+/** Closes a connection whose certificate is not the one that it has to be, before anything is sent. Throws an error with the code `INGOT_FINGERPRINT`. */
+export function checkFingerprint(socket: Socket | TLSSocket, { fingerprint }: TlsTrust): void {
+  if (fingerprint === undefined || !('getPeerCertificate' in socket)) return;
+  const seen = createHash('sha256').update(socket.getPeerCertificate().raw).digest('hex');
+  if (seen === fingerprint) return;
+  socket.destroy();
+  throw Object.assign(new Error(`its certificate is sha256:${seen}, and should be sha256:${fingerprint}`), { code: 'INGOT_FINGERPRINT' });
 }
 
 /** Waits until a proxy answers. Listeners are taken away again: whoever gets the socket has its own. */
