@@ -15,6 +15,7 @@ const MOST_REDIRECTS = 10;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 export interface GetOptions {
+  /** An `Authorization` among them goes to no other server that an answer leads to. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Seconds without a byte after which the connection counts as dead. */
@@ -72,20 +73,28 @@ export function openConnections(env: Readonly<Record<string, string | undefined>
   return {
     async get(text, options) {
       let url = httpUrl(text);
+      let { headers = {} } = options;
       for (let redirects = 0; ; redirects++) {
-        const answer = await once(url, options);
+        const answer = await once(url, { ...options, headers });
         const location = answer.headers.get('location');
         if (options.handsRedirectsOn === true || !REDIRECTS.includes(answer.status) || location === undefined) return answer;
         answer.close();
         if (redirects === MOST_REDIRECTS)
           throw new IngotError('upstream', 'download-failed', `${shownValue(text)} leads from one address to another without end`);
-        url = redirected(url, location);
+        const next = redirected(url, location);
+        if (next.origin !== url.origin) headers = withoutAuthorization(headers);
+        url = next;
       }
     },
     [Symbol.dispose]() {
       for (const connection of all) connection.close();
     },
   };
+}
+
+/** Headers that another server may see. */
+export function withoutAuthorization(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'));
 }
 
 function httpUrl(text: string): URL {

@@ -272,3 +272,13 @@ test('a name and password of the address go to its server alone, and are written
   expect(other.requests.every(({ headers }) => headers['authorization'] === undefined)).toBe(true);
   for (const name of await cache()) expect((await readFile(join(home.disks, name))).includes('secret')).toBe(false);
 });
+
+test('an Authorization goes to the server of the address alone, also when the download goes on', async () => {
+  await using other = await faultServer();
+  other.files.set('/a', { bytes: BYTES, cuts: [10, 10] });
+  const url = serve('/a', { redirect: `${other.url}/a` });
+  await expectWhole(await fetched({ urls: [url] }, { headers: { Authorization: 'Bearer secret' } }));
+  expect(server.requests.map(({ headers }) => headers['authorization'])).toContain('Bearer secret');
+  expect(other.requests.length).toBeGreaterThan(2);
+  expect(other.requests.filter(({ headers }) => headers['authorization'] !== undefined)).toEqual([]);
+});

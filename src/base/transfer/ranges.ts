@@ -3,7 +3,7 @@ import type { Host } from '../host.ts';
 import { networkCause } from '../retry.ts';
 import { shownValue } from '../settings.ts';
 import { formatSize } from '../types.ts';
-import type { Answer, HttpConnections } from './http.ts';
+import { withoutAuthorization, type Answer, type HttpConnections } from './http.ts';
 import type { About, PartFile } from './part-file.ts';
 import type { Piece } from './pieces.ts';
 import { interrupted } from './socket.ts';
@@ -26,6 +26,7 @@ const ATTEMPTS = 4;
 const CHANGES = { single: 2, most: 4 } as const;
 
 export interface RangeOptions {
+  /** An `Authorization` among them goes to the server of the address alone. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly tuning: Tuning;
@@ -46,6 +47,12 @@ export interface FileVersion {
   readonly modified?: string;
 }
 
+/** What all requests of one download know. */
+interface Going extends RangeOptions {
+  /** The server of the address that was asked for. */
+  readonly origin: string | undefined;
+}
+
 /** The file on the server is not the one that the part is of. */
 class Changed extends Error {}
 
@@ -55,11 +62,12 @@ class Changed extends Error {}
  * throws; the part keeps what came.
  */
 export async function fetchRanges(host: Host, url: string, part: PartFile, options: RangeOptions): Promise<FileVersion> {
+  const going = { ...options, origin: URL.parse(url)?.origin };
   const state = { connections: options.tuning.connections, changes: 0 };
   for (let failures = 0; ;) {
     const before = part.pieces.bytes;
     try {
-      return await tryOnce(host, url, part, options, state.changes >= CHANGES.single ? 0 : state.connections);
+      return await tryOnce(host, url, part, going, state.changes >= CHANGES.single ? 0 : state.connections);
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof Changed) {
@@ -80,7 +88,7 @@ export async function fetchRanges(host: Host, url: string, part: PartFile, optio
 }
 
 /** One go: from the first request to the last byte, or the first failure of any connection. `connections` 0 asks for no ranges at all. */
-async function tryOnce(host: Host, url: string, part: PartFile, options: RangeOptions, connections: number): Promise<FileVersion> {
+async function tryOnce(host: Host, url: string, part: PartFile, options: Going, connections: number): Promise<FileVersion> {
   using http = await host.http();
   if (connections === 0) return await readStream(part, await get(http, url, undefined, undefined, options), options, url);
   const kept = part.about;
@@ -117,7 +125,7 @@ async function readAll(
   part: PartFile,
   about: About,
   first: { readonly answer: Answer; readonly piece: Piece },
-  options: RangeOptions,
+  options: Going,
   connections: number,
 ): Promise<void> {
   const abort = new AbortController();
@@ -161,7 +169,7 @@ async function readAll(
 }
 
 /** One stream, which cannot be gone on with. */
-async function readStream(part: PartFile, answer: Answer, options: RangeOptions, url: string): Promise<FileVersion> {
+async function readStream(part: PartFile, answer: Answer, options: Going, url: string): Promise<FileVersion> {
   if (answer.status !== 200) throw failed(url, `the server answered ${answer.status}`);
   if (answer.length !== undefined) await checkLength(answer.length, options, url);
   await part.begin();
@@ -176,7 +184,7 @@ async function readStream(part: PartFile, answer: Answer, options: RangeOptions,
   return versionOf(aboutOf(answer, size));
 }
 
-async function emptyFile(part: PartFile, answer: Answer, options: RangeOptions): Promise<FileVersion> {
+async function emptyFile(part: PartFile, answer: Answer, options: Going): Promise<FileVersion> {
   answer.close();
   await part.begin();
   await options.onRestart('first');
@@ -184,7 +192,7 @@ async function emptyFile(part: PartFile, answer: Answer, options: RangeOptions):
 }
 
 /** Asks where the part's bytes came from; where that is gone, the address itself, which may lead elsewhere now. */
-async function getFrom(http: HttpConnections, url: string, part: PartFile, piece: Piece, options: RangeOptions): Promise<Answer> {
+async function getFrom(http: HttpConnections, url: string, part: PartFile, piece: Piece, options: Going): Promise<Answer> {
   const { about } = part;
   if (about === undefined || about.from === url) return await get(http, url, piece, about, options);
   try {
@@ -195,10 +203,11 @@ async function getFrom(http: HttpConnections, url: string, part: PartFile, piece
   }
 }
 
-async function get(http: HttpConnections, url: string, piece: Piece | undefined, about: About | undefined, options: RangeOptions): Promise<Answer> {
+async function get(http: HttpConnections, url: string, piece: Piece | undefined, about: About | undefined, options: Going): Promise<Answer> {
   const condition = about === undefined ? undefined : validator(about);
+  const { headers: given = {} } = options;
   const headers = {
-    ...options.headers,
+    ...(URL.parse(url)?.origin === options.origin ? given : withoutAuthorization(given)),
     ...(piece === undefined ? {} : { Range: `bytes=${piece[0]}-${piece[1] - 1}` }),
     ...(piece === undefined || condition === undefined ? {} : { 'If-Range': condition }),
   };
@@ -209,7 +218,7 @@ async function get(http: HttpConnections, url: string, piece: Piece | undefined,
   throw failed(url, `the server answered ${answer.status}`);
 }
 
-async function checkLength(length: number, options: RangeOptions, url: string): Promise<void> {
+async function checkLength(length: number, options: Going, url: string): Promise<void> {
   if (length > options.limit) throw tooLarge(url, options.limit, length);
   await options.onLength(length);
 }
