@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -7,7 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../../src/store/store.ts';
 import { TestHome, whyNot } from '../support.ts';
 
-/* The image of a release that the user has, as a file or behind an address with a login: what goes wrong before a disk is opened, and a build to its end. */
+/*
+ * The image of a release that the user has, as a file or behind an address with a login: what goes wrong before a disk is opened, and a build to its end.
+ * INGOT_TEST_HOME names a home with debian-12, and is kept.
+ */
 
 const reason = whyNot();
 const TOKEN = 'Bearer tok-4711';
@@ -27,8 +30,9 @@ describe.skipIf(reason !== undefined)(`images that the user has${reason === unde
   let url = '';
 
   beforeAll(async () => {
-    home = await TestHome.make();
-    work = join(home.root, 'work');
+    const kept = process.env['INGOT_TEST_HOME'];
+    home = kept === undefined ? await TestHome.make() : TestHome.at(kept);
+    work = await mkdtemp('/var/tmp/ingot-own-image-');
     await mkdir(join(work, 'disks'), { recursive: true });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${z.object({ port: z.int() }).parse(server.address()).port}`;
@@ -37,7 +41,8 @@ describe.skipIf(reason !== undefined)(`images that the user has${reason === unde
   afterAll(async () => {
     server.closeAllConnections();
     server.close();
-    await home[Symbol.asyncDispose]();
+    await rm(work, { recursive: true, force: true });
+    if (process.env['INGOT_TEST_HOME'] === undefined) await home[Symbol.asyncDispose]();
   });
 
   async function failure(from: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -54,7 +59,7 @@ describe.skipIf(reason !== undefined)(`images that the user has${reason === unde
     expect(missing).toContain('disks/gone.qcow2');
     expect(missing).toMatch(/own\.yaml:1:/);
     await writeFile(join(work, 'disks', 'text.qcow2'), NO_DISK);
-    expect(await failure('file: disks/text.qcow2')).toMatch(/work\/disks\/text\.qcow2 is no disk that ingot can start from.*\(disk-unknown\)/);
+    expect(await failure('file: disks/text.qcow2')).toMatch(/\/disks\/text\.qcow2 is no disk that ingot can start from.*\(disk-unknown\)/);
   });
 
   test('an address without its secret, and with a wrong one, is refused by the server, and the secret is shown nowhere', async () => {
@@ -74,7 +79,7 @@ describe.skipIf(reason !== undefined)(`images that the user has${reason === unde
 
   test('an image as a file beside the template, and behind an address with a login, is built to its end', async () => {
     const disk = join(work, 'disks', 'debian.qcow2');
-    await home.json(['build', 'debian-12', '--no-gate', '--yes']);
+    if (process.env['INGOT_TEST_HOME'] === undefined) await home.json(['build', 'debian-12', '--no-gate', '--yes']);
     await home.json(['image', 'export', 'debian-12', join(work, 'export.qcow2')]);
     await rename(join(work, 'export.qcow2'), disk);
     const file = join(work, 'from-file.yaml');

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,7 @@ const reason =
   (existsSync(join(DATA, TARBALL)) ? undefined : `there is no ${join(DATA, TARBALL)}`) ??
   ((await findProgram(realHost(), 'gpg')) === undefined ? 'there is no gpg to sign a mirror with' : undefined);
 
+const UNREACHABLE = /repositories-unreachable|The package repositories of alpine-root cannot be reached/;
 const ALPINE = { version: '3.20', codename: '', traps: ['no-sudo', 'musl-libc', 'no-agent'] };
 const WRONG = {
   'absolute-name': 'archive-unsafe',
@@ -80,7 +82,7 @@ describe.skipIf(reason !== undefined)(`root file systems as archives${reason ===
     });
     expect(image.layers[0]?.packages).toEqual(expect.arrayContaining([{ name: 'apk-tools', version: '2.14.4-r0', arch: 'x86_64' }]));
     expect(image.repositories).toEqual(['https://dl-cdn.alpinelinux.org/alpine/v3.20/community', 'https://dl-cdn.alpinelinux.org/alpine/v3.20/main']);
-    if (exitCode !== 0) expect(stderr).toMatch(/repositories-unreachable|The package repositories of alpine-root cannot be reached/);
+    if (exitCode !== 0) expect(stderr).toMatch(UNREACHABLE);
   });
 
   test('what it was, and who vouches for it, is told', async () => {
@@ -99,6 +101,22 @@ describe.skipIf(reason !== undefined)(`root file systems as archives${reason ===
     await build(`alpine-${packing}`);
     const { host, home: at } = await home.context();
     expect((await openStore(host, at).list()).map(({ name }) => name)).toContain(`alpine-${packing}`);
+  });
+
+  test('an archive of the user, for which nobody vouches, is put on a disk and read in the helper VM', async () => {
+    const file = join(home.root, 'own.tar');
+    execFileSync('sh', ['-ec', 'gzip -dc "$1" >"$2"', 'sh', join(DATA, TARBALL), file]);
+    const { exitCode, stderr } = await home.ingot(['image', 'import', file, '--name', 'own-root', '--release', 'alpine-root']);
+    const { host, home: at } = await home.context();
+    const store = openStore(host, at);
+    const tag = `cloud-${createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex')
+      .slice(0, 12)}`;
+    const image = (await store.resolve(`alpine-root:${tag}`).catch(() => undefined))?.config['dev.ingot.image'];
+    expect(image, stderr).toMatchObject({ family: 'alpine', disk: { size: 2 * 2 ** 30, filesystem: 'ext4' }, cloudImage: { vouched: false, tree: true } });
+    expect(image?.layers[0]?.packages).toEqual(expect.arrayContaining([{ name: 'apk-tools', version: '2.14.4-r0', arch: 'x86_64' }]));
+    if (exitCode !== 0) expect(stderr).toMatch(UNREACHABLE);
   });
 
   test.each(Object.entries(WRONG))('an archive with %s is refused as %s', async (kind, code) => {
