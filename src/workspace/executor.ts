@@ -20,7 +20,7 @@ export interface ExecuteOptions {
 export interface Executor extends AsyncDisposable {
   /** Runs a command to its end; throws `command-failed`, `command-timeout`, and `workspace-lost` where the place itself is gone. */
   run(argv: Argv, options?: ExecuteOptions): Promise<CommandResult>;
-  /** Starts a command that ends with the place; resolves once it runs. */
+  /** Starts a command that ends with the place, and not where the user stops ingot: what takes something back then may need it. Resolves once it runs. */
   start(argv: Argv, options?: ExecuteOptions): Promise<BackgroundCommand>;
   /** The command line that runs `argv` there with the user's terminal. */
   terminalCommand(argv: Argv): Argv;

@@ -44,3 +44,21 @@ test('where the user stops ingot, commands are ended, but for those that take so
   await expect(ordinary).rejects.toMatchObject({ code: 'interrupted' });
   expect([await takesBack, await later]).toMatchObject([{ exitCode: 0 }, { exitCode: 0 }]);
 });
+
+test('what runs in the background is there for them, until it is ended or its place is', async () => {
+  const { connection, asked, answer } = pretended();
+  const stop = new AbortController();
+  const executor = new HelperExecutor(connection, stop.signal);
+  const starting = executor.start(['sleep', 'infinity']);
+  answer({ type: 'started', id: 1, pid: 7 });
+  const keeper = await starting;
+  stop.abort();
+  await turn();
+  expect(asked.map(({ type }) => type)).toEqual(['run']);
+  keeper.kill();
+  await turn();
+  expect(asked.map(({ type, id }) => [type, id])).toEqual([
+    ['run', 1],
+    ['kill', 1],
+  ]);
+});

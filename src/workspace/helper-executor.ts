@@ -54,7 +54,7 @@ export class HelperExecutor implements Executor {
   }
 
   async start(argv: Argv, options: ExecuteOptions = {}): Promise<BackgroundCommand> {
-    const { id, started, result } = this.#send(argv, { ...options, accept: [] });
+    const { id, started, result } = this.#send(argv, { ...options, accept: [], uninterrupted: true });
     const ended = result.catch((error: unknown): CommandResult => ({
       stdout: '',
       stderr: error instanceof IngotError ? (error.detail ?? error.message) : String(error),
