@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { hostProcesses } from '../../../src/base/process.ts';
 import { imageForHypervisor } from '../../../src/operations/platform-child.ts';
+import { accelerator } from '../../../src/platforms/local/accelerator.ts';
+import { acceleratorArguments } from '../../../src/platforms/local/qemu-arguments.ts';
 import { TestHome, whyNot } from '../support.ts';
 
 /*
@@ -57,15 +59,21 @@ describe.skipIf(reason !== undefined)(`children of an image${reason === undefine
     execFileSync('qemu-img', ['convert', '-f', 'vmdk', '-O', 'qcow2', join(folder, 'debian-disk1.vmdk'), disk]);
     const console = join(folder, 'console.log');
     const machine = hostProcesses.spawn([
-      ...(['qemu-system-x86_64', '-machine', 'q35', '-cpu', 'max', '-smp', '2', '-m', '1024', '-display', 'none', '-nodefaults', '-no-user-config'] as const),
-      ...['-accel', 'kvm', '-accel', 'tcg,thread=multi', '-device', 'VGA', '-serial', `file:${console}`],
+      ...(['qemu-system-x86_64', '-machine', 'q35', '-smp', '2', '-m', '1024', '-display', 'none', '-nodefaults', '-no-user-config'] as const),
+      ...acceleratorArguments(await accelerator(await home.context())),
+      ...['-device', 'VGA', '-serial', `file:${console}`],
       ...['-device', 'pvscsi', '-drive', `if=none,id=disk,file=${disk},format=qcow2`, '-device', 'scsi-hd,drive=disk'],
       ...['-netdev', 'user,id=net,restrict=on', '-device', 'vmxnet3,netdev=net'],
     ]);
     const said = (): Promise<string> => readFile(console, 'utf8').catch(() => '');
+    const lost = machine.ended.then(({ stderr }): never => {
+      throw new Error(`QEMU has ended: ${stderr}`);
+    });
     try {
-      await expect.poll(said, { timeout: 900_000, interval: 2000 }).toMatch(/ci-info: \|\s+en\w+\s+\|\s+True\s+\|\s+10\.0\.2\.15/);
+      const answer = expect.poll(said, { timeout: 900_000, interval: 2000 });
+      await Promise.race([lost, answer.toMatch(/ci-info: \|\s+en\w+\s+\|\s+True\s+\|\s+10\.0\.2\.15/)]);
     } finally {
+      lost.catch(() => undefined);
       machine.kill('SIGKILL');
       await machine.ended;
     }
