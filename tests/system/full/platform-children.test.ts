@@ -66,8 +66,8 @@ describe.skipIf(reason !== undefined)(`children of an image${reason === undefine
       ...['-netdev', 'user,id=net,restrict=on', '-device', 'vmxnet3,netdev=net'],
     ]);
     const said = (): Promise<string> => readFile(console, 'utf8').catch(() => '');
-    const lost = machine.ended.then(({ stderr }): never => {
-      throw new Error(`QEMU has ended: ${stderr}`);
+    const lost = machine.ended.then(({ exitCode }): never => {
+      throw new Error(`QEMU has ended with ${exitCode}`);
     });
     try {
       const answer = expect.poll(said, { timeout: 900_000, interval: 2000 });
