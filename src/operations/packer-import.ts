@@ -61,5 +61,5 @@ export default defineOperation({
     return { file: shownFile(file, context.folder), name: made.name, ...start, steps: Array.isArray(steps) ? steps.length : 0, notCarried };
   },
   render: ({ file, from, steps, notCarried }) =>
-    `${file}: from ${from ?? 'nothing yet (add `from`)'}, ${steps} ${steps === 1 ? 'step' : 'steps'}${notCarried.length === 0 ? '' : `, ${notCarried.length} things not carried over`}\nCheck it: ingot template validate ${file}`,
+    `${file}: from ${from ?? 'nothing yet (add `from`)'}, ${steps} ${steps === 1 ? 'step' : 'steps'}${notCarried.length === 0 ? '' : `, ${notCarried.length} ${notCarried.length === 1 ? 'thing' : 'things'} not carried over`}\nCheck it: ingot template validate ${file}`,
 });

@@ -63,15 +63,19 @@ function releaseBase(catalog: CatalogData, id: string, wanted?: Source): FoundBa
   };
   const first = SOURCE_NAMES.find((source) => has[source]);
   const source = wanted ?? first ?? 'bootstrap';
-  if (!has[source]) {
-    throw wanted === undefined
-      ? new IngotError('usage', 'source-unsupported', `Of ${release.id} there is only an installer that cannot be run unattended`, {
-          hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
-        })
-      : new IngotError('usage', 'source-unsupported', `${release.id} has no source called ${wanted}`, first === undefined ? {} : { hint: SOURCE_TEXTS[first] });
-  }
+  if (!has[source]) throw sourceMissing(release, wanted, first);
   if (source === 'installer' && method !== undefined) return { base: { kind: source, release: release.id, method, medium: { kind: 'catalog' } }, release };
   return { base: { kind: source === 'bootstrap' ? 'release' : 'cloud-image', release: release.id }, release };
+}
+
+function sourceMissing({ id, installer }: Release, wanted: Source | undefined, first: Source | undefined): IngotError {
+  if (wanted === undefined || (wanted === 'installer' && installer !== undefined)) {
+    const which = wanted === undefined ? `Of ${id} there is only an installer that` : `The installer of ${id}`;
+    return new IngotError('usage', 'source-unsupported', `${which} cannot be run unattended`, {
+      hint: 'Install it yourself, and start from its disk: `from: { file: … }`.',
+    });
+  }
+  return new IngotError('usage', 'source-unsupported', `${id} has no source called ${wanted}`, first === undefined ? {} : { hint: SOURCE_TEXTS[first] });
 }
 
 async function imageBase(context: Context, catalog: CatalogData, reference: string): Promise<FoundBase> {

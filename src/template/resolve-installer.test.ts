@@ -64,4 +64,10 @@ describe('what a template says of an installer', () => {
     expect(error).toMatchObject({ code: 'answers-invalid', message: expect.stringContaining('kickstart') });
     expect(error.problems[0]?.position).toMatchObject({ file: expect.stringContaining('ks.cfg'), line: expect.any(Number) });
   });
+
+  test('a release whose installer asks cannot be installed', async () => {
+    await using at = await templateFolder({ 'web.yaml': 'from: { release: linuxmint-22.3, source: installer }
+' });
+    expect(await problemsOf(at.resolve())).toEqual([expect.stringContaining('the installer of linuxmint-22.3 cannot be run unattended')]);
+  });
 });

@@ -2,7 +2,7 @@ import { IngotError, type Problem } from '../base/errors.ts';
 import type { HostPath } from '../base/types.ts';
 import { findRelease, releases } from '../catalog/catalog.ts';
 import type { Release } from '../catalog/schema.ts';
-import { ANSWER_KINDS, answerKind, checkAnswers, type AnswerKind } from '../sources/installer/answers/answers.ts';
+import { ANSWER_KINDS, answerKind, checkAnswers, type AnswerKind, type AnswerProblem } from '../sources/installer/answers/answers.ts';
 import { checkMedium, identifyMedium, releasesOf } from '../sources/installer/iso/identify.ts';
 import { IsoImage } from '../sources/installer/iso/reader.ts';
 import { hostFileAt } from './host-file.ts';
@@ -87,24 +87,27 @@ export async function toldInstaller(scope: Scope, at: Path, { answers }: Told, k
   return { answers: { path: content.path, text } };
 }
 
+function isUnreadable({ class: what }: AnswerProblem): boolean {
+  return what === 'syntax' || what === 'value';
+}
+
 /**
- * Throws `answers-invalid` with every line that the installer cannot read. What it only might ask, or a newer one may know, is a warning: the installation itself
- * tells.
+ * Throws `answers-invalid` with every line that the installer cannot read. What it only might ask, or a newer one may know, is a warning, shown in any case: the
+ * installation itself tells.
  */
 function checkOwnAnswers({ context }: Scope, path: HostPath, text: string, kind: AnswerKind): void {
   const shown = shownFile(path, context.folder);
   const lines = text.split('\n');
   const found = checkAnswers(kind, text);
-  const problems = found
-    .filter((problem) => problem.class === 'syntax' || problem.class === 'value')
-    .map(({ message, hint, line, column }): Problem => ({
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      position: { file: shown, line, column },
-      ...(lines[line - 1] === undefined ? {} : { source: lines[line - 1] ?? '' }),
-    }));
+  for (const { message, hint, line } of found.filter((problem) => !isUnreadable(problem)))
+    context.events.message('warn', `${shown}:${line}: ${message}.${hint === undefined ? '' : ` ${hint}`}`);
+  const problems = found.filter(isUnreadable).map(({ message, hint, line, column }): Problem => ({
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    position: { file: shown, line, column },
+    ...(lines[line - 1] === undefined ? {} : { source: lines[line - 1] ?? '' }),
+  }));
   if (problems.length > 0) {
     throw new IngotError('usage', 'answers-invalid', `${shown} is no answer file (${kind}) that an installer could read`, { problems });
   }
-  for (const { message, line } of found) context.events.message('warn', `${shown}:${line}: ${message}`);
 }

@@ -1,4 +1,5 @@
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeScratch } from '../../src/base/scratch.ts';
 import { biosBootImages } from '../../src/disk/grub.ts';
@@ -47,6 +48,9 @@ until wget -q -O /preseed.cfg "$url"; do
   [ "$n" -lt 20 ] || fail "Failed to retrieve the preconfiguration file"
   sleep 1
 done
+# From here on, the screen is the installer's.
+dmesg -n 1
+printf '\033[2J\033[HThe installer of a test\n\n' >/dev/tty1
 say 'The preconfiguration file was fetched.\n'
 
 # An answer of the file; what it does not say is asked, as the text front end of debconf does.
@@ -68,10 +72,10 @@ disk=$value
 
 say 'Starting up the partitioner\n'
 echo 'label: dos
-start=2048, type=83, bootable' | sfdisk --quiet "$disk" || fail "sfdisk"
+start=2048, type=83, bootable' | /programs/sfdisk --quiet "$disk" || fail "sfdisk"
 n=0
 until [ -b "$disk"1 ]; do n=$((n + 1)); [ "$n" -lt 100 ] || fail "no partition"; usleep 100000; done
-mke2fs -q -F -t ext4 -U ${UUID} "$disk"1 || fail "mke2fs"
+/programs/mke2fs -q -F -t ext4 -U ${UUID} "$disk"1 || fail "mke2fs"
 mkdir -p /target /cdrom
 mount -t ext4 "$disk"1 /target || fail "mount"
 mount -t iso9660 -o ro /dev/sr0 /cdrom || fail "the medium cannot be mounted"
@@ -118,34 +122,52 @@ export interface InstallerMedium {
   readonly initrd: string;
 }
 
-/** Fetches the generic kernel, since the one of images for clouds knows no CD drive, and busybox; unpacks them below a folder ($1). */
+/**
+ * Fetches the generic kernel, since the one of images for clouds knows no CD drive, and busybox; takes out of them what is needed, into a folder ($1): of 4000 modules those
+ * few that may be loaded.
+ */
 const PACKAGES = String.raw`
 cd "$1"
 kernel=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
 apt-get download "$kernel" busybox-static >&2
-for package in *.deb; do dpkg-deb -x "$package" tree; rm "$package"; done
-mkdir -p modules
-cp tree/boot/vmlinuz-* vmlinuz
-find tree/lib/modules/*/kernel -name '*.ko' -exec cp -t modules {} +
-cp tree/bin/busybox .
+mkdir -p tree modules
+at=./lib/modules/*/kernel
+dpkg-deb --fsys-tarfile linux-image-*.deb | tar -x -C tree --wildcards './boot/vmlinuz-*' "$at/drivers/virtio/*" "$at/drivers/block/virtio_blk.ko" \
+  "$at/drivers/net/*_failover.ko" "$at/drivers/net/virtio_net.ko" "$at/net/core/*" "$at/drivers/ata/*" "$at/drivers/scsi/*" "$at/drivers/cdrom/*" \
+  "$at/fs/isofs/*" "$at/fs/ext4/*" "$at/fs/jbd2/*" "$at/fs/mbcache.ko" "$at/lib/*" "$at/crypto/*" "$at/arch/x86/crypto/*"
+dpkg-deb --fsys-tarfile busybox-static*.deb | tar -x -C tree --wildcards '*/bin/busybox'
+rm ./*.deb
+mv tree/boot/vmlinuz-* vmlinuz
+find tree -name '*.ko' -exec mv -t modules {} +
+find tree -name busybox -exec mv {} . \;
 rm -r tree
 `;
 
-/** Makes the installer of an image of the store, and of Debian's packages, in a folder. Throws where the packages cannot be fetched. */
+/**
+ * Makes the installer of an image of the store, and of Debian's packages, in a folder. What it is made of stays there, so that a folder that is kept gives it again
+ * within seconds. Throws where the packages cannot be fetched.
+ */
 export async function makeInstallerMedium(context: Context, image: string, folder: string, info: string): Promise<InstallerMedium> {
+  const parts = join(folder, 'parts');
+  const whole = join(parts, 'whole');
+  if (!existsSync(whole)) {
+    await rm(parts, { recursive: true, force: true });
+    await mkdir(parts, { recursive: true });
+    await makeParts(context, image, parts);
+    await writeFile(whole, '');
+  }
+  return await packMedium(folder, info);
+}
+
+async function makeParts(context: Context, image: string, parts: string): Promise<void> {
   const { host, home } = context;
   const found = await openStore(host, home).resolve(image);
   await using scratch = await makeScratch(host, home, 'test');
   await using place = await openPlace(context, { kind: 'host', scratch: scratch.path });
   const size = found.config['dev.ingot.image'].disk.size;
-  const at = (name: string): string => join(folder, name);
-  await mkdir(at('parts'), { recursive: true });
-  await host.processes.run(['sh', '-ec', PACKAGES, 'sh', at('parts')], { timeout: 600 });
-  {
-    await using workspace = await openThrowAway(context, place, { chain: layerPaths(home, found), size, scratch: scratch.path });
-    await takeOut(workspace, at('parts'), { gid: host.machine.gid, uid: host.machine.uid });
-  }
-  return await packMedium(folder, info);
+  await host.processes.run(['sh', '-ec', PACKAGES, 'sh', parts], { timeout: 600 });
+  await using workspace = await openThrowAway(context, place, { chain: layerPaths(home, found), size, scratch: scratch.path });
+  await takeOut(workspace, parts, { gid: host.machine.gid, uid: host.machine.uid });
 }
 
 /** Packs what is in the folder's `parts`. */
@@ -196,9 +218,10 @@ async function initialRamDisk(parts: string): Promise<Buffer> {
   const file = async (path: string, from: string, mode: number): Promise<CpioEntry> => ({ path, mode, data: await readFile(from) });
   const libraries = await readdir(join(parts, 'lib'));
   return cpioArchive([
-    ...['bin', 'sbin', 'lib', 'lib64', 'dev', 'proc', 'sys', 'modules'].map(folder),
+    ...['bin', 'sbin', 'lib', 'lib64', 'programs', 'dev', 'proc', 'sys', 'modules'].map(folder),
     { path: 'init', mode: 0o755, data: Buffer.from(INIT) },
     await file('bin/busybox', join(parts, 'busybox'), 0o755),
+    // In a folder of their own: busybox prefers its own of the same name, which make no ext4.
     ...(await Promise.all(['sfdisk', 'mke2fs'].map((name) => file(`bin/${name}`, join(parts, 'bin', name), 0o755)))),
     // The dynamic loader is looked for where programs name it.
     ...(await Promise.all(libraries.map((name) => file(`${name.startsWith('ld-linux') ? 'lib64' : 'lib'}/${name}`, join(parts, 'lib', name), 0o755)))),

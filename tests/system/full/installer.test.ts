@@ -11,7 +11,8 @@ import { TestHome, traces, whyNot } from '../support.ts';
 
 /*
  * Unattended installations, for real: an installer of the test's own, as an ISO behind a mirror that signs its checksums, puts a system on a disk by a preseed file; the
- * image passes the gate. And the Debian installer itself, where its package can be had, is started by the same path and seen to fetch its preseed file.
+ * image passes the gate. And the Debian installer itself, where its package can be had, is started by the same path and seen to fetch its preseed file. INGOT_TEST_HOME names
+ * a home that is kept, with its debian-12 image and what the medium is made of.
  */
 
 const PRESEED = [
@@ -45,7 +46,7 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     home = kept === undefined ? await TestHome.make() : TestHome.at(kept);
     await mkdir(work('medium'), { recursive: true });
     await writeFile(work('preseed.cfg'), PRESEED);
-    await home.json(['build', 'debian-12', '--no-gate', '--yes']);
+    await home.json(['build', 'debian-12', '--no-gate', '--yes', ...(kept === undefined ? [] : ['--offline'])]);
     mirror = await CloudMirror.open(work('medium'));
     await makeInstallerMedium(await home.context(), 'debian-12:latest', work('medium'), INFO);
     await mirror.addInstaller('installer.iso', { id: 'debian-mini', archive: ARCHIVE });

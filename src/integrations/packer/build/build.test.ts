@@ -91,6 +91,12 @@ test('Packer is run in the folder, and what it makes is told', async () => {
   expect(at.events.some((event) => event.type === 'span-progress' && event.note === 'Starting')).toBe(true);
 });
 
+test('a name that no build has is told, since Packer ends well', async () => {
+  const pretended = await pretend({ lines: [] });
+  await using _at = pretended.at;
+  await expect(run(pretended)).rejects.toMatchObject({ code: 'packer-no-build', message: 'Packer has built nothing by the name qemu.web' });
+});
+
 test('its own words are the error', async () => {
   const pretended = await pretend({ lines: ['Error: Unknown thing', '1,,ui,error,==> qemu.web: Timeout waiting for SSH.'], fails: true });
   await using _at = pretended.at;

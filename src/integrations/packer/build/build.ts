@@ -33,7 +33,7 @@ export type BuildSource = { readonly kind: 'folder'; readonly folder: HostPath }
 
 /**
  * Runs Packer on a copy of a project, and takes the disk that it makes into the store. Nothing of it is left, however it ends. Throws `packer-missing`,
- * `packer-folder-unfit`, `packer-failed`, `packer-no-disk`, `tag-exists`, and what exporting and importing throw.
+ * `packer-folder-unfit`, `packer-failed`, `packer-no-build`, `packer-no-disk`, `tag-exists`, and what exporting and importing throw.
  */
 export async function buildWithPacker(context: Context, source: BuildSource, options: BuildOptions): Promise<ImportedDisk> {
   const { host, home, events } = context;

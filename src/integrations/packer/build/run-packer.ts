@@ -37,7 +37,7 @@ const TAIL_LINES = 25;
 
 /**
  * Runs `packer build`, and shows what it says as it comes. Packer, its plugins and its QEMU are one tree of processes, which ends with ingot, however that
- * ends. Throws `packer-missing`, `packer-old`, `packer-failed`, `interrupted`.
+ * ends. Throws `packer-missing`, `packer-old`, `packer-failed`, `packer-no-build`, `interrupted`.
  */
 export async function runPacker(context: Context, run: PackerRun, span: Span): Promise<PackerArtifact[]> {
   const { host, home, signal } = context;
@@ -92,6 +92,12 @@ export async function runPacker(context: Context, run: PackerRun, span: Span): P
         hint: hintFor(tail.join('\n')),
       },
     );
+  }
+  // It builds nothing, and ends well, where no build is called so.
+  if (artifacts.size === 0 && run.only.length > 0) {
+    throw new IngotError('usage', 'packer-no-build', `Packer has built nothing by the name ${run.only.join(', ')}`, {
+      hint: 'Builds are named after their sources: for `source "qemu" "web"`, --only qemu.web.',
+    });
   }
   return [...artifacts.values()];
 }
