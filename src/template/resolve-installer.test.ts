@@ -66,8 +66,7 @@ describe('what a template says of an installer', () => {
   });
 
   test('a release whose installer asks cannot be installed', async () => {
-    await using at = await templateFolder({ 'web.yaml': 'from: { release: linuxmint-22.3, source: installer }
-' });
+    await using at = await templateFolder({ 'web.yaml': 'from: { release: linuxmint-22.3, source: installer }\n' });
     expect(await problemsOf(at.resolve())).toEqual([expect.stringContaining('the installer of linuxmint-22.3 cannot be run unattended')]);
   });
 });

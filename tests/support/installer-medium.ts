@@ -222,7 +222,7 @@ async function initialRamDisk(parts: string): Promise<Buffer> {
     { path: 'init', mode: 0o755, data: Buffer.from(INIT) },
     await file('bin/busybox', join(parts, 'busybox'), 0o755),
     // In a folder of their own: busybox prefers its own of the same name, which make no ext4.
-    ...(await Promise.all(['sfdisk', 'mke2fs'].map((name) => file(`bin/${name}`, join(parts, 'bin', name), 0o755)))),
+    ...(await Promise.all(['sfdisk', 'mke2fs'].map((name) => file(`programs/${name}`, join(parts, 'bin', name), 0o755)))),
     // The dynamic loader is looked for where programs name it.
     ...(await Promise.all(libraries.map((name) => file(`${name.startsWith('ld-linux') ? 'lib64' : 'lib'}/${name}`, join(parts, 'lib', name), 0o755)))),
     { path: 'modules/order', mode: 0o644, data: Buffer.from(order.map((path) => `${moduleName(path)}.ko\n`).join('')) },

@@ -78,10 +78,11 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
         'from: { release: debian-mini, source: installer, answers: ./preseed.cfg }',
         'disk: { size: 4GiB }',
         'steps:',
-        '  - run: cp /etc/installed-on /etc/said',
+        '  - run: cat /etc/installed-on /etc/hostname > /etc/said',
         'tests:',
         '  - command: id deploy',
-        '  - command: grep -q /dev/vda /etc/said',
+        '  - command: grep -qx /dev/vda /etc/said',
+        '  - command: grep -qx installed-by-test /etc/said',
         '',
       ].join('\n'),
     );
@@ -106,12 +107,12 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     expect(existsSync(join(home.root, 'logs/installs/debian-mini/failure.png'))).toBe(true);
   });
 
-  test('a killed installation leaves nothing behind', async () => {
+  test.each(['SIGKILL', 'SIGINT'] as const)('an installation that %s ends leaves nothing behind', async (signal) => {
     const file = await template('killed', `from: { kernel: ./medium/parts/vmlinuz, initrd: ./medium/initrd, release: debian-mini, answers: ./preseed.cfg }\n`);
     const running = home.start(['build', file, '--no-gate']);
     const started = async (): Promise<boolean> => (await traces(home.root)).some((line) => line.includes('qemu-system') && line.includes('process'));
     while (!(await started())) await new Promise((resolve) => setTimeout(resolve, 200));
-    running.kill('SIGKILL');
+    running.kill(signal);
     await running.ended;
     while (await started()) await new Promise((resolve) => setTimeout(resolve, 200));
     await home.json(['image', 'list']);
@@ -121,8 +122,9 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
   test('Debian’s own installer is started and fetches its preseed file', async (context) => {
     const folder = work('debian-installer');
     await mkdir(folder, { recursive: true });
-    const script = 'cd "$1"; [ -d tree ] || { apt-get download "$2" && dpkg-deb -x "$2"*.deb tree; }';
-    const fetched = await hostProcesses.run(['sh', '-ec', script, 'sh', folder, DEBIAN_INSTALLER], { accept: [1, 2, 100] });
+    const script =
+      'cd "$1"; [ -d tree ] || { apt-get download "$2"; mkdir tree; dpkg-deb --fsys-tarfile "$2"*.deb | tar -x -C tree "./$3/linux" "./$3/initrd.gz"; }';
+    const fetched = await hostProcesses.run(['sh', '-ec', script, 'sh', folder, DEBIAN_INSTALLER, IN_PACKAGE], { accept: [1, 2, 100] });
     if (fetched.exitCode !== 0) return context.skip(`the package ${DEBIAN_INSTALLER} cannot be had: ${fetched.stderr.trim().split('\n').at(-1)}`);
     const at = `./debian-installer/tree/${IN_PACKAGE}`;
     // The archive that it is told of does not exist, so that it asks for another as soon as it has been told.
