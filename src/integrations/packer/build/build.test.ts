@@ -107,6 +107,19 @@ test('its own words are the error', async () => {
   });
 });
 
+test('an error of a list is told, not their number', async () => {
+  const pretended = await pretend({
+    lines: ['1,,ui,error,Error: 1 error(s) occurred:\\n\\n* Error downloading checksum file: no such host\\n\\n  on qemu.pkr.hcl line 32:'],
+    fails: true,
+  });
+  await using _at = pretended.at;
+  await expect(run(pretended)).rejects.toMatchObject({
+    code: 'packer-failed',
+    message: 'Packer 1.6.6 failed: Error downloading checksum file: no such host',
+    hint: expect.stringContaining('iso_url'),
+  });
+});
+
 test('no Packer, another program of that name, and one that is too old', async () => {
   const none = await pretend({ lines: [] });
   await using at = none.at;

@@ -82,11 +82,11 @@ export async function runPacker(context: Context, run: PackerRun, span: Span): P
     const said = errors
       .findLast((text) => text !== '')
       ?.split('\n')
-      .find((line) => line.trim() !== '');
+      .find((line) => line.trim() !== '' && !COUNT_OF_ERRORS.test(line));
     throw new IngotError(
       'command',
       'packer-failed',
-      `Packer ${packer.version} failed${said === undefined ? '' : `: ${withoutMarks(said).replace(/[.:]$/, '')}`}`,
+      `Packer ${packer.version} failed${said === undefined ? '' : `: ${withoutMarks(said).replace(/^\* /, '').replace(/[.:]$/, '')}`}`,
       {
         detail: `$ ${quoteCommand(argv)}\n${tail.join('\n')}`,
         hint: hintFor(tail.join('\n')),
@@ -101,6 +101,9 @@ export async function runPacker(context: Context, run: PackerRun, span: Span): P
   }
   return [...artifacts.values()];
 }
+
+/** What stands above errors that are listed. */
+const COUNT_OF_ERRORS = /^(Error: )?\d+ error\(s\) occurred:?\s*$/;
 
 /** What a line like `==> qemu.web: Waiting for SSH to become available...` says. */
 function stepOf(text: string): string {
@@ -123,6 +126,8 @@ function withoutMarks(text: string): string {
 function hintFor(said: string): string {
   if (/packer init|missing plugins|unknown (source|builder|provisioner)/i.test(said))
     return 'Packer 1.7 and later fetches its plugins first: `packer init plugins/` in the project.';
+  if (/Error downloading|unable to download|download failed/i.test(said))
+    return 'Give another medium: --var iso_url=…, and --var iso_checksum=… where its list cannot be fetched. `--from-image` needs none.';
   if (/required_plugins/.test(said)) return 'Packer before 1.7 does not know required_plugins: move that block into a folder of its own.';
   if (/ssh/i.test(said)) return 'Look at the machine with `-var headless=false`; ssh_timeout is how long it may take.';
   return '`packer validate` tells what is wrong in a project without building it.';

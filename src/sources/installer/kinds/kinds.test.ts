@@ -65,6 +65,7 @@ test('a label is written as the kernel reads it', () => {
     'inst.text',
     'inst.stage2=hd:LABEL=AlmaLinux-9-4-x86_64-dvd',
   ]);
+  expect(INSTALLERS.preseed.arguments({ label: undefined, repository: undefined })).toEqual(['DEBIAN_FRONTEND=text', 'TERM=dumb']);
   expect(INSTALLERS.kickstart.arguments({ label: undefined, repository: 'https://x/' })).toEqual(['inst.text', 'inst.repo=https://x/']);
 });
 

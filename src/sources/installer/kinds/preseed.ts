@@ -16,7 +16,8 @@ export const preseed: InstallerKind = {
     ],
   },
   memory: 2 ** 30,
-  arguments: () => ['DEBIAN_FRONTEND=text'],
+  // On a serial console it would start GNU screen, whose status line tells the time each minute: a machine that waits would never be still.
+  arguments: () => ['DEBIAN_FRONTEND=text', 'TERM=dumb'],
   stages: [
     { stage: 'partitioning', pattern: /Starting up the partitioner|Partitions formatting|Partition disks|partman/i },
     { stage: 'packages', pattern: /Installing the base system|Retrieving \S+ \d|Select and install software|base-installer|pkgsel/i },
