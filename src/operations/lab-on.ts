@@ -9,7 +9,6 @@ import { findTarget } from '../publish/targets.ts';
 import type { Context } from './operation.ts';
 import { DEFAULT_MACHINE } from '../lab-images/profile.ts';
 import { templateFor } from './vm-create-on.ts';
-import { vmsOf } from './vm-on.ts';
 
 /* What the operations of `lab` do where its VMs are on a target; imported there, and not before. */
 
@@ -18,7 +17,7 @@ export type LabPlatform = Pick<RemoteLabState, 'platform'>;
 /** Works with the VMs of the target that a lab is on. */
 export async function onLab<T>(context: Context, { platform: on }: LabPlatform, work: (vms: RemoteVms) => Promise<T>): Promise<T> {
   await using platform = await openPlatform(context, await findTarget(context, on));
-  return await work(vmsOf(platform, on));
+  return await work(platform.vms);
 }
 
 /** `lab up`, and `lab diff`, for a lab on a target. */

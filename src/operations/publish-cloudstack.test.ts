@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { expect, test, vi } from 'vitest';
 import { cloudLab, type CloudLab } from '../../tests/support/cloud-lab.ts';
 import { UNATTENDED } from '../../tests/support/unattended.ts';
+import { simVm } from '../../tests/simulators/cloudstack/model.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
 import { builtInSettings } from '../base/settings.ts';
 import { openSecrets } from '../base/secrets.ts';
@@ -111,17 +112,7 @@ test('a publication is planned, shown with the instances on it, compared, rolled
     'z2 visibility featured',
   ]);
 
-  cloud.vms.set('v', {
-    id: 'v',
-    name: 'shop',
-    zoneid: [...template.rows.keys()][0] ?? '',
-    templateid: template.id,
-    state: 'Running',
-    address: '192.0.2.99',
-    keypair: undefined,
-    password: undefined,
-    parameters: {},
-  });
+  cloud.vms.set('v', simVm({ id: 'v', name: 'shop', zoneid: [...template.rows.keys()][0] ?? '', templateid: template.id, address: '192.0.2.99' }));
   expect((await run(showOperation, lab, { publication: 'web' })).text).toMatch(
     /Template template web-.* for KVM in z2[^]*VMs {6}v shop on z2 \(made from it\)/,
   );

@@ -39,12 +39,18 @@ const inputSchema = z.strictObject({
   visibility: visibilitySchema.optional().describe('Who may use templates once they are current; default private'),
   serveTls: z.string().optional().describe('Serve images over TLS, with the certificate and key (PEM) in this secret').meta({ placeholder: 'SECRET' }),
   serve: z.string().optional().describe('Address (and port) at which secondary storage VMs reach this host').meta({ placeholder: 'ADDRESS[:PORT]' }),
+  sshFrom: z
+    .cidrv4()
+    .or(z.cidrv6())
+    .optional()
+    .describe('From where this host comes as the cloud sees it, behind address translation; instances on isolated networks let it in to their SSH port')
+    .meta({ placeholder: 'CIDR' }),
 });
 type Input = z.output<typeof inputSchema>;
 
 /** What only one kind of platform has. */
 const OF_PROXMOX = ['tokenId', 'node', 'storage', 'uploadStorage', 'bridge', 'pool'] as const;
-const OF_CLOUDSTACK = ['cmkProfile', 'cmkConfig', 'offering', 'network', 'visibility', 'serve', 'serveTls'] as const;
+const OF_CLOUDSTACK = ['cmkProfile', 'cmkConfig', 'offering', 'network', 'visibility', 'serve', 'serveTls', 'sshFrom'] as const;
 
 export default defineOperation({
   name: 'target add',
@@ -55,7 +61,7 @@ export default defineOperation({
   input: inputSchema,
   headings: {
     'For Proxmox VE': [...OF_PROXMOX],
-    'For CloudStack': ['cmkProfile', 'cmkConfig', 'zone', 'offering', 'network', 'visibility', 'serve', 'serveTls'],
+    'For CloudStack': ['cmkProfile', 'cmkConfig', 'zone', 'offering', 'network', 'visibility', 'serve', 'serveTls', 'sshFrom'],
   },
   output: z.strictObject({ target: z.string(), change: z.enum(['added', 'replaced']), url: z.string(), version: z.string(), trust: z.string() }),
   examples: [
@@ -116,14 +122,14 @@ async function proxmoxTarget(context: Context, input: Input): Promise<New> {
 }
 
 async function cloudStackTarget(context: Context, input: Input): Promise<New> {
-  const { name, zone, offering, network, visibility, serve, serveTls } = input;
+  const { name, zone, offering, network, visibility, serve, serveTls, sshFrom } = input;
   const profile = await askedProfile(context, input);
   return await newCloudStackTarget(context, {
     name,
     url: needed(input.url ?? profile?.url, '--url', 'It is where you open the web interface, or that of the API: https://cloud.example.org/client/api.'),
     fingerprint: input.fingerprint,
     ca: await readCa(context, input),
-    defaults: given({ zones: zone.length === 0 ? undefined : zone, offering, network, visibility, serve, serveTls }),
+    defaults: given({ zones: zone.length === 0 ? undefined : zone, offering, network, visibility, serve, serveTls, sshFrom }),
     keys: () => cloudStackKeys(context, targetSecret(input), profile),
   });
 }

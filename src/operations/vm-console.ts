@@ -31,9 +31,7 @@ export default defineOperation({
     const { on } = input;
     if (isRemote(on)) {
       const { onVm } = await import('./vm-on.ts');
-      const { console: url } = await onVm(context, { on, name: input.name }, 'Looking at', (vms, vm) => vms.details(vm));
-      if (url !== undefined) return { url };
-      throw new IngotError('not-found', 'console-missing', `${on} has no console for ${input.name} that a browser shows`);
+      return { url: await onVm(context, { on, name: input.name }, 'Looking at', (vms, vm) => vms.console(vm)) };
     }
     const name = parseName(input.name, 'a VM');
     await requireRunning(context, name);

@@ -1,6 +1,5 @@
 import { IngotError } from '../base/errors.ts';
 import type { Span } from '../base/events.ts';
-import type { Platform } from '../platforms/platform.ts';
 import { reachVm, type ReachedVm } from '../platforms/remote-login.ts';
 import type { RemoteVm, RemoteVms } from '../platforms/remote-vms.ts';
 import { openPlatform } from '../publish/adapters.ts';
@@ -12,17 +11,10 @@ import type { Context } from './operation.ts';
  * the code of platforms.
  */
 
-/** The VMs of a target. Throws `vms-unsupported`. */
-export function vmsOf({ vms }: Platform, on: string): RemoteVms {
-  if (vms !== undefined) return vms;
-  throw new IngotError('usage', 'vms-unsupported', `ingot makes no VMs on ${on}`, { hint: 'Proxmox VE and this host have them.' });
-}
-
 /** Works with the VMs of a target; shows what is done, and under it what the platform's own tasks say. */
 export async function onTarget<T>(context: Context, on: string, what: string, work: (vms: RemoteVms, span: Span) => Promise<T>): Promise<T> {
   await using platform = await openPlatform(context, await findTarget(context, on));
-  const vms = vmsOf(platform, on);
-  return await context.events.stage(what, (span) => work(vms, span));
+  return await context.events.stage(what, (span) => work(platform.vms, span));
 }
 
 /** Works with one VM of a target. Throws `vm-unknown`, `vm-ambiguous`. */
@@ -38,8 +30,7 @@ export async function onVm<T>(
 /** Waits until one can log in to a VM of a target. `timeout` is in seconds. */
 export async function reach(context: Context, on: string, name: string, timeout: number | undefined): Promise<ReachedVm> {
   await using platform = await openPlatform(context, await findTarget(context, on));
-  const vms = vmsOf(platform, on);
-  return await reachVm(context, vms, await vms.find(name), timeout);
+  return await reachVm(context, platform.vms, await platform.vms.find(name), timeout);
 }
 
 /** Refuses flags that only VMs of this host know. Throws `on-unfitting`. */

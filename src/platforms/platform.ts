@@ -239,7 +239,7 @@ export interface Platform extends AsyncDisposable {
   readonly capabilities: Capabilities;
   readonly publisher: Publisher;
   /** Where it runs VMs for `--on`. */
-  readonly vms?: RemoteVms;
+  readonly vms: RemoteVms;
   /** Where it has them. */
   readonly containers?: RemoteContainers;
   check(): Promise<TargetFinding[]>;

@@ -18,6 +18,10 @@ export const remoteVmSchema = z.strictObject({
   cpus: z.int().optional(),
   memory: z.int().optional().describe('Bytes'),
   disk: z.int().optional().describe('Bytes'),
+  asked: z
+    .strictObject({ cpus: z.int(), memory: z.int().describe('Bytes') })
+    .optional()
+    .describe('What was asked for, where the platform has only certain sizes, and this is larger'),
   ours: z.boolean().describe('It was made by ingot'),
 });
 export type RemoteVm = z.output<typeof remoteVmSchema>;
@@ -120,6 +124,8 @@ export interface RemoteVms {
   delete(vm: RemoteVm, span?: Span): Promise<void>;
   /** Waits until the guest has an address; makes the way there where the platform needs one. Throws `guest-silent`. */
   access(vm: RemoteVm, span?: Span): Promise<RemoteAccess>;
+  /** Where a browser shows its console; the address may be good for one session alone, and then opens it to whoever has it. Throws `console-missing`. */
+  console(vm: RemoteVm): Promise<string>;
   clone(vm: RemoteVm, to: { readonly name: string; readonly place?: string | undefined; readonly start: boolean }, span?: Span): Promise<RemoteVm>;
   /** Memory and disk in bytes. */
   resize(

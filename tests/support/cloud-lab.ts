@@ -6,7 +6,7 @@ import type { MakeTransport } from '../../src/platforms/cloudstack/open.ts';
 import { realTransport } from '../../src/platforms/cloudstack/open.ts';
 import { openCloudStack } from '../../src/platforms/cloudstack/platform.ts';
 import { joinKeys, type CloudStackTarget } from '../../src/platforms/cloudstack/target.ts';
-import type { DiskWish, Platform, PlatformContext } from '../../src/platforms/platform.ts';
+import type { DiskWish, Platform, PlatformContext, PublishedImage } from '../../src/platforms/platform.ts';
 import { publishedImage } from '../../src/publish/image.ts';
 import { publish, type PublishRequest, type PublishResult } from '../../src/publish/publish.ts';
 import { addTarget, targetSecret } from '../../src/publish/targets.ts';
@@ -42,7 +42,7 @@ export interface CloudLab extends AsyncDisposable {
 }
 
 /** `waits`: the client really waits between its questions, as it does for users; tests pass over that. */
-interface CloudLabOptions extends SimulatorOptions {
+export interface CloudLabOptions extends SimulatorOptions {
   readonly defaults?: CloudStackTarget['defaults'];
   readonly waits?: boolean;
 }
@@ -53,6 +53,7 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
   const at = stack.use(await sampleHome());
   const simulator = stack.use(await CloudSimulator.start(options));
   const messages: string[] = [];
+  let keys = 0;
   const guest: PretendedGuest = { exitCode: 0, root: 2, hostname: undefined, takesPasswords: true, calls: [] };
   const answers = pretend(simulator, guest);
   const host: Host = {
@@ -64,7 +65,8 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
         if (argv[0] === 'ssh-keygen') {
           const file = argv[argv.indexOf('-f') + 1] ?? '';
           await at.host.files.write(file, 'a private key', { mode: 0o600 });
-          await at.host.files.write(`${file}.pub`, 'ssh-ed25519 AAAA+/= ingot\n');
+          keys += 1;
+          await at.host.files.write(`${file}.pub`, `ssh-ed25519 ${Buffer.from(`key ${keys}`).toString('base64')} ingot\n`);
         }
         if (argv[0] !== 'ssh') return { stdout: '', stderr: '', exitCode: 0 };
         const [address = '', , ...command] = argv.slice(argv.indexOf('--') - 1);
@@ -107,7 +109,7 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
       return await publish(lab.context(), {
         platform: using,
         target: 'cloudstack:prod',
-        image: publishedImage(image, image.references[0] ?? image.digest, 'cloudstack:prod', { unproven: false }),
+        image: withPasswords(publishedImage(image, image.references[0] ?? image.digest, 'cloudstack:prod', { unproven: false })),
         places: { nodes: [], allNodes: false },
         machine: {},
         size: { virtual: 2 ** 30, file: 2 ** 20 },
@@ -126,6 +128,12 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
   // It remembers the answer of the secret store, which reads a file only once for each.
   await openSecrets({ host, home: at.home }).names();
   return lab;
+}
+
+/** The image as if its last layer were the role that fetches passwords. */
+function withPasswords(image: PublishedImage): PublishedImage {
+  const layers = image.details.layers.map((layer, index, all) => (index === all.length - 1 ? { ...layer, kind: 'role', name: 'cloudstack' } : layer));
+  return { ...image, details: { ...image.details, layers } };
 }
 
 /** What a guest says to the commands of a trial. */

@@ -91,7 +91,8 @@ function reasonsToRenew(member: Member, vm: RemoteVm, { source }: RemoteLabMembe
   return reasons;
 }
 
-function resizeOf(member: Member, { cpus, memory, disk }: RemoteVm): Resize | undefined {
+function resizeOf(member: Member, { asked, disk, ...size }: RemoteVm): Resize | undefined {
+  const { cpus, memory } = asked ?? size;
   const resize: Resize = {
     ...(cpus === undefined || member.cpus === cpus ? {} : { cpus: { from: cpus, to: member.cpus } }),
     ...(memory === undefined || member.memory === memory ? {} : { memory: { from: memory, to: member.memory } }),

@@ -7,10 +7,10 @@ const maybe = z.string().optional();
 const flag = z.boolean().default(false);
 const object = z.record(z.string(), z.unknown());
 
-/** `{ count, <key>: […] }`; a list without entries has neither. */
+/** `{ count, <key>: […] }`; a list without entries has neither. Some versions write `vmSnapshot` where others have `vmsnapshot`. */
 export function listOf<T>(key: string, entry: z.ZodType<T>): z.ZodType<{ readonly count: number; readonly entries: T[] }> {
   return object
-    .transform((answer): unknown => ({ count: answer['count'], entries: answer[key] ?? [] }))
+    .transform((answer): unknown => ({ count: answer['count'], entries: Object.entries(answer).find(([name]) => name.toLowerCase() === key)?.[1] ?? [] }))
     .pipe(z.object({ count: z.int().optional(), entries: z.array(entry) }))
     .transform(({ count, entries }) => ({ count: count ?? entries.length, entries }));
 }
@@ -87,11 +87,25 @@ export const offeringSchema = z.looseObject({
   name: text,
   cpunumber: z.number().optional(),
   memory: z.number().optional(),
+  /** MHz. */
+  cpuspeed: z.number().optional(),
   iscustomized: flag,
+  /** Of a custom one: `mincpunumber`, `maxmemory` and the like. */
+  serviceofferingdetails: z.record(z.string(), z.unknown()).optional(),
   state: maybe,
 });
 export type CsOffering = z.output<typeof offeringSchema>;
-export const networkSchema = z.looseObject({ id: text, name: text, type: maybe, state: maybe, zoneid: maybe, canusefordeploy: z.boolean().default(true) });
+export const networkSchema = z.looseObject({
+  id: text,
+  name: text,
+  type: maybe,
+  state: maybe,
+  zoneid: maybe,
+  vpcid: maybe,
+  /** It is routed, and needs no address translation. */
+  ip4routing: maybe,
+  canusefordeploy: z.boolean().default(true),
+});
 export type CsNetwork = z.output<typeof networkSchema>;
 
 const tagSchema = z.looseObject({ key: text, value: maybe });
@@ -128,7 +142,7 @@ export type CsTemplate = z.output<typeof templateSchema>;
 export const uploadParametersSchema = z.looseObject({ id: text, postURL: text, metadata: text, expires: text, signature: text });
 export type UploadParameters = z.output<typeof uploadParametersSchema>;
 
-const nicSchema = z.looseObject({ ipaddress: maybe, ip6address: maybe, isdefault: flag });
+const nicSchema = z.looseObject({ networkid: maybe, ipaddress: maybe, netmask: maybe, ip6address: maybe, isdefault: flag });
 export const vmSchema = z.looseObject({
   id: text,
   name: text,
@@ -138,11 +152,56 @@ export const vmSchema = z.looseObject({
   zonename: maybe,
   templateid: maybe,
   hypervisor: maybe,
+  /** Seen by administrators alone. */
+  hostid: maybe,
+  serviceofferingid: maybe,
+  cpunumber: z.number().optional(),
+  /** MiB. */
+  memory: z.number().optional(),
   password: maybe,
   nic: z.array(nicSchema).default([]),
   tags: z.array(tagSchema).default([]),
 });
 export type CsVm = z.output<typeof vmSchema>;
+
+export const volumeSchema = z.looseObject({ id: text, name: maybe, type: maybe, size: z.number().optional(), virtualmachineid: maybe, state: maybe });
+export const hostSchema = z.looseObject({ id: text, name: text, state: maybe });
+
+/** The name that people gave is its text; its own name is made by the server. */
+export const vmSnapshotSchema = z.looseObject({
+  id: text,
+  displayname: maybe,
+  description: maybe,
+  state: maybe,
+  created: maybe,
+  current: flag,
+  parentName: maybe,
+});
+export type CsVmSnapshot = z.output<typeof vmSnapshotSchema>;
+export const consoleSchema = z.looseObject({ success: flag, details: maybe, url: maybe });
+
+export const publicAddressSchema = z.looseObject({ id: text, ipaddress: text, issourcenat: flag, isstaticnat: flag, state: maybe });
+/** Numbers of ports come as texts. */
+const port = z.union([z.string(), z.number()]).transform(Number);
+export const forwardSchema = z.looseObject({
+  id: text,
+  ipaddressid: maybe,
+  ipaddress: maybe,
+  privateport: port,
+  publicport: port,
+  protocol: maybe,
+  virtualmachineid: maybe,
+  tags: z.array(tagSchema).default([]),
+});
+export type CsForward = z.output<typeof forwardSchema>;
+export const firewallRuleSchema = z.looseObject({
+  id: text,
+  ipaddressid: maybe,
+  protocol: maybe,
+  startport: port.optional(),
+  endport: port.optional(),
+  cidrlist: z.string().default(''),
+});
 
 export const keyPairSchema = z.looseObject({ name: text, fingerprint: maybe });
 export const successSchema = z.looseObject({ success: z.union([z.boolean(), z.string()]).optional() });

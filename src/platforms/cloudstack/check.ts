@@ -42,6 +42,17 @@ const WANTED: Readonly<Record<string, string>> = {
   listClusters: 'choosing formats by the hypervisors of clusters',
   listSystemVms: 'saying why a download stalls',
   listImageStores: 'saying why a download stalls',
+  updateVirtualMachine: 'instances with --on',
+  listVolumes: 'instances with --on',
+  listVMSnapshot: 'instances with --on',
+  scaleVirtualMachine: 'resizing instances',
+  resizeVolume: 'resizing instances',
+  createVMSnapshot: 'snapshots of instances',
+  listPublicIpAddresses: 'reaching instances on isolated networks',
+  listPortForwardingRules: 'reaching instances on isolated networks',
+  createPortForwardingRule: 'reaching instances on isolated networks',
+  createFirewallRule: 'reaching instances on isolated networks',
+  createConsoleEndpoint: 'consoles of instances',
 };
 
 /** Looks at a server as a publication would need it: each lack with what mends it. Throws only what keeps one from asking at all. */

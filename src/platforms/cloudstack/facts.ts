@@ -30,6 +30,8 @@ export const placeFactsSchema = z.object({
   /** Named to servers from 4.20 on. */
   arch: z.string().optional(),
   passwordEnabled: z.boolean(),
+  /** Who logs in to what is made from it; older publications do not say. */
+  user: z.string().optional(),
   visibility: visibilitySchema,
   tags: z.record(z.string(), z.string()),
   transfer: transferSchema,

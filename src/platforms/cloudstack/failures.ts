@@ -56,6 +56,12 @@ const BY_WORDS: readonly (readonly [RegExp, ErrorClass, string, string?])[] = [
     'address-refused',
     'The server fetches from no such address: give one that secondary storage VMs reach with --serve; private ones must stand in secstorage.allowed.internal.sites.',
   ],
+  [
+    /user ?data.*(?:exceed|too (?:long|large)|maximum)/i,
+    'usage',
+    'user-data-too-long',
+    'Let it fetch what is large, or an administrator raises vm.userdata.max.length.',
+  ],
   [/maximum number of resources|limit.*exceeded|exceed.*limit/i, 'conflict', 'quota-full', 'An administrator raises the limit of the account.'],
   [/unable to find|does not exist|invalid id|due to incorrect long value format|entity does not exist|no such/i, 'not-found', 'remote-missing'],
   [/existing VMs|(?:are|is) using it|is in use/i, 'conflict', 'template-in-use', 'Delete those instances, or give --force.'],

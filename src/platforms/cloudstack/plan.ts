@@ -1,5 +1,6 @@
 import { IngotError, nearest } from '../../base/errors.ts';
 import { inPool } from '../../base/pool.ts';
+import { rolesOf } from '../../store/model.ts';
 import type { MachineWish, PlaceWish, PlannedPlace, PublishedImage, PublishPlan } from '../platform.ts';
 import type { CsNetwork, CsOffering, CsOsType, CsZone } from './answers.ts';
 import type { CloudStackClient } from './client.ts';
@@ -129,8 +130,8 @@ function placesOf({ view, offerings, networks }: Looked, common: Common): Planne
       osType: { id: osType.id, description: osType.description },
       details: { ...detailsFor(made, firmware), ...machine.details },
       ...(isFrom(server, 4, 20) ? { arch: image.architecture === 'arm64' ? 'aarch64' : 'x86_64' } : {}),
-      // Whoever does not ask for a password gets none, so it does no harm; the trial proves it.
-      passwordEnabled: true,
+      passwordEnabled: takesPasswords(image.details),
+      user: image.details.defaultUser,
       visibility: machine.visibility ?? target.defaults.visibility ?? 'private',
       tags: templateTags(image, hypervisor),
       transfer: common.transfer,
@@ -151,9 +152,18 @@ function placesOf({ view, offerings, networks }: Looked, common: Common): Planne
         `${zone.name}: the OS type is ${osType.description}: ${osType.why}`,
         `${zone.name}: the trial is of the offering ${offering.name}${chosenNetworks === undefined ? '' : ` on ${chosenNetworks.map(({ name: called }) => called).join(', ')}`}`,
         `${zone.name}: ${transferText(common.transfer)}`,
+        `${zone.name}: passwords are ${takesPasswords(image.details) ? 'set and reset by CloudStack' : 'not switched on: the image has nothing that fetches them; its child of the name *-cloudstack has'}`,
       ],
     };
   });
+}
+
+/**
+ * Whether something in an image fetches passwords: the role, or what cloud-init asks the virtual router with. Where nothing does, switching them on would promise
+ * what never comes.
+ */
+export function takesPasswords(details: Pick<PublishedImage['details'], 'layers'>): boolean {
+  return rolesOf(details).includes('cloudstack') || details.layers.some(({ packages }) => packages.some(({ name }) => name === 'wget'));
 }
 
 function transferText(transfer: PlaceFacts['transfer']): string {
@@ -210,7 +220,7 @@ export function chooseNetworks(all: readonly CsNetwork[], wanted: readonly strin
   });
 }
 
-function namedOne<T extends { readonly id: string; readonly name: string }>(all: readonly T[], wanted: string, code: string, what: string): T {
+export function namedOne<T extends { readonly id: string; readonly name: string }>(all: readonly T[], wanted: string, code: string, what: string): T {
   const found = all.find(({ id, name }) => id === wanted || name === wanted);
   if (found !== undefined) return found;
   const names = all.map(({ name }) => name);

@@ -35,7 +35,7 @@ function groupCalls(members: readonly PlaceFacts[]): CsRequest[] {
         networkids: facts.trialMachine.networks?.map(({ id }) => id),
         name: 'trial-…',
         displayname: 'trial-…',
-        keypair: 'trial-…',
+        keypairs: ['trial-…'],
         rootdisksize: facts.diskSize + 1,
         boottype: facts.trialMachine.bootType,
         bootmode: facts.trialMachine.bootMode,

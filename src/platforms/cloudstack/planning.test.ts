@@ -3,11 +3,12 @@ import { cmkProfile, parseIni } from './cmk.ts';
 import { failureOf, jobFailure } from './failures.ts';
 import { displayText, isOf, templateTags } from './marks.ts';
 import { chooseOsType } from './os-types.ts';
-import { chooseNetworks, chooseOffering, templateName } from './plan.ts';
+import { chooseNetworks, chooseOffering, takesPasswords, templateName } from './plan.ts';
 import { encodeRequest, REQUESTS } from './requests.ts';
 import { checkServeAddress, isPrivate, ownAddressTowards, parseServeAddress } from './serve-address.ts';
 import { joinKeys, parseApiUrl, parseKeys } from './target.ts';
 import { trialName } from './trial.ts';
+import { keyFromHex } from '../../base/types.ts';
 import { sampleConfig } from '../../../tests/support/sample-images.ts';
 
 const types = (...names: string[]) => names.map((description, index) => ({ id: `id-${index}`, description }));
@@ -67,6 +68,18 @@ test('the trial gets the smallest offering of a fixed size that will do, on the 
   expect(chooseNetworks([network('lab')], undefined, zone)?.[0]?.name).toBe('lab');
   expect(() => chooseNetworks([network('a'), network('b')], undefined, zone)).toThrow(expect.objectContaining({ code: 'network-ambiguous' }));
   expect(chooseNetworks([network('a'), network('b')], ['b'], zone)?.[0]?.name).toBe('b');
+});
+
+test('passwords are switched on where something in the image fetches them', () => {
+  const layer = (name: string, kind: string, packages: string[] = []) => ({
+    name,
+    kind,
+    key: keyFromHex('0'.repeat(64)),
+    packages: packages.map((one) => ({ name: one, version: '1', arch: 'amd64' })),
+  });
+  expect(takesPasswords({ layers: [layer('debian-12', 'bootstrap', ['curl', 'cloud-init'])] })).toBe(false);
+  expect(takesPasswords({ layers: [layer('debian-12', 'bootstrap'), layer('cloudstack', 'role')] })).toBe(true);
+  expect(takesPasswords({ layers: [layer('debian-12', 'bootstrap', ['wget'])] })).toBe(true);
 });
 
 test('the address of the API is found from that of the web interface, and keys are read from one text', () => {

@@ -3,6 +3,7 @@ import { checkTarget } from './check.ts';
 import { openClient, realTransport, type MakeTransport } from './open.ts';
 import { cloudStackPublisher } from './publisher.ts';
 import type { CloudStackTarget } from './target.ts';
+import { cloudStackVms } from './vms.ts';
 
 /** Opens a target that is CloudStack. Throws `secret-unknown`, `keys-invalid`. */
 export async function openCloudStack(
@@ -15,6 +16,7 @@ export async function openCloudStack(
   return {
     capabilities: { linkedClones: false, snapshots: true, migrate: true, resize: true, console: true },
     publisher: cloudStackPublisher(context, client, target, makeTransport),
+    vms: cloudStackVms(context, client, target),
     check: () => checkTarget(client),
     [Symbol.asyncDispose]: () => client.close(),
   };

@@ -6,7 +6,7 @@ import { listPublications } from '../../publish/journal.ts';
 // Each is several publications; a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 });
 
-const NOTHING = { templates: [], vms: [], keyPairs: [] };
+const NOTHING = { templates: [], vms: [], keyPairs: [], rules: [] };
 
 test('an image becomes one template for three zones, each proven on an instance, and is the current one', async () => {
   await using lab = await cloudLab({ cloud: new SimCloud(['z1', 'z2', 'z3']) });
@@ -26,7 +26,7 @@ test('an image becomes one template for three zones, each proven on an instance,
   expect(lab.simulator.log.filter(({ command }) => command === 'registerTemplate')).toHaveLength(1);
   expect(lab.exported).toEqual([{ format: 'qcow2', guest: 'kvm', options: { compression: 'zlib' } }]);
   const { templates, ...rest } = lab.simulator.cloud.summary();
-  expect(rest).toEqual({ vms: [], keyPairs: [] });
+  expect(rest).toEqual({ vms: [], keyPairs: [], rules: [] });
   expect(templates).toHaveLength(3);
   expect(templates[0]).toMatch(/^web-[0-9a-f]{8} in z1 ready=true public=true featured=true .*ingot-current=true/);
   expect(lab.simulator.log.filter(({ method, command }) => method === 'GET' && !/^(?:list|query)/.test(command))).toEqual([]);

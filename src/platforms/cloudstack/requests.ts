@@ -5,6 +5,10 @@ import {
   apiSchema,
   capabilitiesSchema,
   clusterSchema,
+  consoleSchema,
+  firewallRuleSchema,
+  forwardSchema,
+  hostSchema,
   hypervisorSchema,
   imageStoreSchema,
   jobSchema,
@@ -16,11 +20,14 @@ import {
   offeringSchema,
   oneOf,
   osTypeSchema,
+  publicAddressSchema,
   successSchema,
   systemVmSchema,
   templateSchema,
   uploadParametersSchema,
   vmSchema,
+  vmSnapshotSchema,
+  volumeSchema,
   zoneSchema,
 } from './answers.ts';
 
@@ -78,10 +85,26 @@ export interface NewVm {
   readonly networkids: readonly string[] | undefined;
   readonly name: string;
   readonly displayname: string;
-  readonly keypair: string | undefined;
+  readonly keypairs: readonly string[] | undefined;
   readonly rootdisksize: number | undefined;
   readonly boottype: string | undefined;
   readonly bootmode: string | undefined;
+  /** In base64. */
+  readonly userdata?: string | undefined;
+  readonly ipaddress?: string | undefined;
+  readonly startvm?: boolean | undefined;
+  readonly details?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What has tags. */
+export type TaggedType = 'Template' | 'UserVm' | 'PortForwardingRule';
+
+export interface NewForward {
+  readonly ipaddressid: string;
+  readonly networkid: string | undefined;
+  readonly virtualmachineid: string;
+  readonly privateport: number;
+  readonly publicport: number;
 }
 
 /** The filter that shows one's own templates, ready or not; `all` is for administrators, and others hide rows that are not ready. */
@@ -113,20 +136,45 @@ export const REQUESTS = {
   copyTemplate: (id: string, sourcezoneid: string, destzoneids: readonly string[]) => job('copyTemplate', { id, sourcezoneid, destzoneids }),
   deleteTemplate: (id: string, zoneid: string, forced: boolean) => job('deleteTemplate', { id, zoneid, ...(forced ? { forced } : {}) }),
   extractTemplate: (id: string, zoneid: string) => job('extractTemplate', { id, zoneid, mode: 'HTTP_DOWNLOAD' }),
-  createTags: (id: string, resourcetype: 'Template' | 'UserVm', tags: Readonly<Record<string, string>>) =>
+  createTags: (id: string, resourcetype: TaggedType, tags: Readonly<Record<string, string>>) =>
     job('createTags', { resourceids: [id], resourcetype, tags: tagMap(tags) }),
-  deleteTags: (id: string, resourcetype: 'Template' | 'UserVm', tags: Readonly<Record<string, string>>) =>
+  deleteTags: (id: string, resourcetype: TaggedType, tags: Readonly<Record<string, string>>) =>
     job('deleteTags', { resourceids: [id], resourcetype, tags: tagMap(tags) }),
   job: (jobid: string) => make('queryAsyncJobResult', jobSchema, { jobid }, 'read'),
   deployVm: (vm: NewVm) => job('deployVirtualMachine', { ...vm }),
   vms: (which: { readonly id?: string; readonly name?: string; readonly templateid?: string; readonly zoneid?: string }) =>
     list('listVirtualMachines', 'virtualmachine', vmSchema, { ...which, listall: true }),
   startVm: (id: string) => job('startVirtualMachine', { id }),
-  stopVm: (id: string) => job('stopVirtualMachine', { id }),
+  stopVm: (id: string, forced = false) => job('stopVirtualMachine', { id, ...(forced ? { forced } : {}) }),
   rebootVm: (id: string) => job('rebootVirtualMachine', { id }),
   resetPassword: (id: string) => job('resetPasswordForVirtualMachine', { id }),
   destroyVm: (id: string) => job('destroyVirtualMachine', { id, expunge: true }),
-  keyPairs: (name: string) => list('listSSHKeyPairs', 'sshkeypair', keyPairSchema, { name }),
+  renameVm: (id: string, displayname: string) => make('updateVirtualMachine', anything, { id, displayname }, 'repeatable-change'),
+  scaleVm: (id: string, serviceofferingid: string, details: Readonly<Record<string, string>> | undefined) =>
+    job('scaleVirtualMachine', { id, serviceofferingid, details }),
+  migrateVm: (virtualmachineid: string, hostid: string) => job('migrateVirtualMachine', { virtualmachineid, hostid }),
+  hosts: (zoneid: string, name: string) => list('listHosts', 'host', hostSchema, { zoneid, name, type: 'Routing' }),
+  /** The disks that instances boot from. */
+  rootVolumes: (virtualmachineid?: string) => list('listVolumes', 'volume', volumeSchema, { virtualmachineid, type: 'ROOT', listall: true }),
+  /** GiB. */
+  resizeVolume: (id: string, size: number) => job('resizeVolume', { id, size }),
+  vmSnapshots: (virtualmachineid: string) => list('listVMSnapshot', 'vmsnapshot', vmSnapshotSchema, { virtualmachineid, listall: true }),
+  createVmSnapshot: (virtualmachineid: string, name: string, description: string | undefined, snapshotmemory: boolean) =>
+    job('createVMSnapshot', { virtualmachineid, name, description, snapshotmemory }),
+  revertToVmSnapshot: (vmsnapshotid: string) => job('revertToVMSnapshot', { vmsnapshotid }),
+  deleteVmSnapshot: (vmsnapshotid: string) => job('deleteVMSnapshot', { vmsnapshotid }),
+  /** The address holds a token that is good for one session. */
+  consoleEndpoint: (virtualmachineid: string) => make('createConsoleEndpoint', oneOf('consoleendpoint', consoleSchema), { virtualmachineid }, 'change'),
+  publicAddresses: (associatednetworkid: string) =>
+    list('listPublicIpAddresses', 'publicipaddress', publicAddressSchema, { associatednetworkid, listall: true }),
+  forwards: (ipaddressid?: string) => list('listPortForwardingRules', 'portforwardingrule', forwardSchema, { ipaddressid, listall: true }),
+  createForward: (forward: NewForward) => job('createPortForwardingRule', { ...forward, protocol: 'tcp', openfirewall: false }),
+  deleteForward: (id: string) => job('deletePortForwardingRule', { id }),
+  firewallRules: (ipaddressid: string) => list('listFirewallRules', 'firewallrule', firewallRuleSchema, { ipaddressid, listall: true }),
+  createFirewallRule: (ipaddressid: string, port: number, cidrlist: readonly string[]) =>
+    job('createFirewallRule', { ipaddressid, protocol: 'tcp', startport: port, endport: port, cidrlist }),
+  deleteFirewallRule: (id: string) => job('deleteFirewallRule', { id }),
+  keyPairs: (name?: string) => list('listSSHKeyPairs', 'sshkeypair', keyPairSchema, { name }),
   registerKeyPair: (name: string, publickey: string) => make('registerSSHKeyPair', anything, { name, publickey }, 'change'),
   deleteKeyPair: (name: string) => make('deleteSSHKeyPair', anything, { name }, 'repeatable-change'),
   kubernetesVersions: (zoneid?: string) => list('listKubernetesSupportedVersions', 'kubernetessupportedversion', kubernetesVersionSchema, { zoneid }),

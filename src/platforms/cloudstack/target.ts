@@ -13,6 +13,8 @@ export const cloudstackDefaultsSchema = z.strictObject({
   offering: z.string().optional(),
   network: z.string().optional(),
   visibility: visibilitySchema.optional(),
+  /** The network from which this host is seen by the cloud, as CIDR: it alone is let in to the SSH port of an instance behind address translation. */
+  sshFrom: z.string().optional(),
   /** Address, or address:port, at which secondary storage VMs reach this host. */
   serve: z.string().optional(),
   /** Name of the secret with a certificate and its key, to serve images over TLS. */

@@ -4,7 +4,7 @@ import type { Span } from '../../base/events.ts';
 import { randomId } from '../../base/host.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import { hostPath } from '../../base/types.ts';
-import { ensureSshKey } from '../local/ssh.ts';
+import { makeSshKey } from '../local/ssh.ts';
 import type { Place, PlatformContext, PublishedImage, TargetCheck, ValidateOptions } from '../platform.ts';
 import type { CsVm } from './answers.ts';
 import type { CloudStackClient } from './client.ts';
@@ -15,7 +15,7 @@ import { rowOf } from './templates.ts';
 import { lookInside, NOT_INSIDE } from './trial-guest.ts';
 
 /** Seconds for an instance to be deployed: the first copies the template to primary storage. */
-const DEPLOY_LIMIT = 1800;
+export const DEPLOY_LIMIT = 1800;
 /** GiB that the root gets more than the image has, to see it grow. */
 const MORE_DISK = 1;
 
@@ -40,7 +40,9 @@ export async function tryOut(
   await using undo = new AsyncDisposableStack();
   // The instance goes after Ctrl-C too.
   undo.defer(() => removeTrial(client.undoing(), place));
-  const key = options.ssh ? await ensureSshKey(context.host, context.home) : undefined;
+  await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
+  // One of its own: an account has each key once, and trials run side by side.
+  const key = options.ssh ? await makeSshKey(context.host, hostPath(join(scratch.path, 'key'))) : undefined;
   if (key !== undefined) {
     await client.change(REQUESTS.registerKeyPair(name, key.publicKey), {
       what: `registering the key ${name}`,
@@ -59,7 +61,6 @@ export async function tryOut(
     const why = vm === undefined || address === undefined ? 'the instance did not come so far' : 'without a login (--no-ssh), nothing inside was looked at';
     return [...checks, ...NOT_INSIDE.map((what): TargetCheck => ({ name: what, result: 'not-run', detail: why }))];
   }
-  await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
   const access = { port: 22, user: image.details.defaultUser, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
   const guest = { name, access: { ...access, address } };
   return [...checks, ...(await lookInside(context, client, { vm, guest, facts, grown: facts.diskSize + MORE_DISK, span: options.span }))];
@@ -85,7 +86,7 @@ async function deploy(client: CloudStackClient, facts: PlaceFacts, templateid: s
       networkids: networks?.map(({ id }) => id),
       name,
       displayname: name,
-      keypair,
+      keypairs: keypair === undefined ? undefined : [keypair],
       rootdisksize: facts.diskSize + MORE_DISK,
       // Named each time: what a template says of it is not passed on in every version.
       boottype: bootType,

@@ -20,6 +20,16 @@ export interface SshKey {
 export async function ensureSshKey(host: Host, home: Home): Promise<SshKey> {
   const path = hostPath(join(home.keys, 'id_ed25519'));
   if ((await host.files.status(path)) === undefined) await makeKey(host, home, path);
+  return await readKey(host, path);
+}
+
+/** Makes a key in a new file, for as long as that is there. */
+export async function makeSshKey(host: Host, path: HostPath): Promise<SshKey> {
+  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'ingot', '-f', path]);
+  return await readKey(host, path);
+}
+
+async function readKey(host: Host, path: HostPath): Promise<SshKey> {
   return {
     path,
     publicKey: Buffer.from(await host.files.read(`${path}.pub`))
@@ -32,8 +42,8 @@ async function makeKey(host: Host, home: Home, path: HostPath): Promise<void> {
   await using _lock = await takeLock(host, home, 'ssh-key', { what: 'making the SSH key' });
   if ((await host.files.status(path)) !== undefined) return;
   await using scratch = await makeScratch(host, home, 'making the SSH key');
-  const fresh = join(scratch.path, 'key');
-  await host.processes.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'ingot', '-f', fresh]);
+  const fresh = hostPath(join(scratch.path, 'key'));
+  await makeSshKey(host, fresh);
   for (const file of [fresh, `${fresh}.pub`]) await host.files.sync(file);
   await host.files.rename(`${fresh}.pub`, `${path}.pub`);
   await host.files.rename(fresh, path);

@@ -11,7 +11,8 @@ import { propertyString } from './properties.ts';
 import { REQUESTS, type Parameters } from './requests.ts';
 import type { ProxmoxTarget } from './target.ts';
 import { isTemplate } from './template-state.ts';
-import { lockName, refuseTaken, undo } from './vm-make.ts';
+import { lockName } from '../name-lock.ts';
+import { refuseTaken, undo } from './vm-make.ts';
 import { findVm, machineOf, VM_TAG } from './vm-view.ts';
 import { proxmoxVms } from './vms.ts';
 

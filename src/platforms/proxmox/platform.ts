@@ -7,7 +7,7 @@ import type { ProxmoxTarget } from './target.ts';
 import { proxmoxVms } from './vms.ts';
 
 /** A platform that has all there is. */
-export type ProxmoxPlatform = Platform & Required<Pick<Platform, 'vms' | 'containers'>>;
+export type ProxmoxPlatform = Platform & Required<Pick<Platform, 'containers'>>;
 
 /** Opens a target that is Proxmox VE. Throws `secret-unknown`. */
 export async function openProxmox(

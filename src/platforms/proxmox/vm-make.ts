@@ -1,6 +1,6 @@
-import { takeLock } from '../../base/lock.ts';
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
+import { lockName } from '../name-lock.ts';
 import { targetReference, type PlatformContext } from '../platform.ts';
 import type { NewRemoteVm, RemoteVm } from '../remote-vms.ts';
 import type { ProxmoxClient } from './client.ts';
@@ -192,14 +192,4 @@ async function guestChange(client: ProxmoxClient, machine: MachineId, { machine:
   const { ipconfig0, ...guest } = guestOf(wish, config['ciuser'] ?? 'root');
   // An address is one machine's: that of the template, if it had one, is no clone's.
   return { ...guest, ipconfig0 };
-}
-
-/** One command at a time makes a VM of that name from here. */
-export async function lockName({ host, home, signal, events }: PlatformContext, target: ProxmoxTarget, name: string): Promise<AsyncDisposable> {
-  const on = targetReference(target);
-  return await takeLock(host, home, `vm-${on.replace(':', '-')}-${name}`, {
-    what: `making ${name} on ${on}`,
-    signal,
-    onWait: (owner) => events.message('info', `Waiting for ${owner?.what ?? 'another command'}`),
-  });
 }

@@ -149,7 +149,7 @@ function containerAddress(
 }
 
 /** The page of the web interface that shows the console of a VM; it asks for a login. */
-function consoleUrl(target: ProxmoxTarget, vm: RemoteVm): string {
+export function consoleUrl(target: ProxmoxTarget, vm: RemoteVm): string {
   const query = new URLSearchParams({ console: vm.kind === 'container' ? 'lxc' : 'kvm', novnc: '1', vmid: vm.id, vmname: vm.name, node: vm.place });
   return `${target.url}/?${query.toString()}`;
 }

@@ -2,7 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { download, urlFault } from './download.ts';
-import { GIB, SimRefusal, standInBoot, type Boot, type SimJob, type SimRow, type SimTemplate, type SimVm, type SimZone } from './model.ts';
+import {
+  GIB,
+  SimRefusal,
+  standInBoot,
+  type Boot,
+  type SimFirewallRule,
+  type SimForward,
+  type SimJob,
+  type SimNetwork,
+  type SimOffering,
+  type SimPublicAddress,
+  type SimRow,
+  type SimTemplate,
+  type SimVm,
+  type SimZone,
+} from './model.ts';
 
 /** Milliseconds that an answer waits for what is quick. */
 const PATIENCE = 50;
@@ -26,12 +41,19 @@ export class SimCloud {
     'Other Linux (64-bit)',
     'Other (64-bit)',
   ].map((description) => ({ id: randomUUID(), description }));
-  readonly offerings = [
+  readonly offerings: SimOffering[] = [
     { id: randomUUID(), name: 'small', cpunumber: 1, memory: 1024, iscustomized: false },
     { id: randomUUID(), name: 'large', cpunumber: 8, memory: 16_384, iscustomized: false },
     { id: randomUUID(), name: 'tiny', cpunumber: 1, memory: 128, iscustomized: false },
   ];
-  readonly networks = new Map<string, { id: string; name: string; zoneid: string }>();
+  readonly networks = new Map<string, SimNetwork>();
+  readonly addresses: SimPublicAddress[] = [];
+  readonly forwards = new Map<string, SimForward>();
+  readonly firewall = new Map<string, SimFirewallRule>();
+  /** Hosts by their names, which administrators see. */
+  readonly hosts = new Map(['h1', 'h2'].map((name) => [name, randomUUID()]));
+  /** Instances whose guests do not listen. */
+  readonly deaf = new Set<string>();
   boot: Boot = standInBoot;
   /** How a job of a command ends, instead of doing its work; used up by one. */
   readonly failures: { readonly command: string; readonly code?: number; readonly text: string }[] = [];
@@ -62,9 +84,16 @@ export class SimCloud {
       ...change,
     };
     this.zones.set(zone.id, zone);
-    const network = { id: randomUUID(), name: 'lab', zoneid: zone.id };
-    this.networks.set(network.id, network);
+    this.addNetwork('lab', zone, 'Shared');
     return zone;
+  }
+
+  /** An isolated one has a public address. */
+  addNetwork(name: string, zone: SimZone, type: SimNetwork['type']): SimNetwork {
+    const network: SimNetwork = { id: randomUUID(), name, zoneid: zone.id, type, netmask: '255.255.255.0' };
+    this.networks.set(network.id, network);
+    if (type === 'Isolated') this.addresses.push({ id: randomUUID(), ipaddress: `198.51.100.${this.addresses.length + 1}`, network: network.id });
+    return network;
   }
 
   zoneNamed(name: string): SimZone {
@@ -248,9 +277,10 @@ export class SimCloud {
     }
   }
 
-  nextAddress(): string {
+  /** Behind address translation, one that no host of a test is beside. */
+  nextAddress(network: string | undefined): string {
     this.#addresses += 1;
-    return `192.0.2.${this.#addresses}`;
+    return `${this.networks.get(network ?? '')?.type === 'Isolated' ? '10.77.77' : '192.0.2'}.${this.#addresses}`;
   }
 
   nextFile(): string {
@@ -261,28 +291,38 @@ export class SimCloud {
   async bootVm(vm: SimVm): Promise<void> {
     const template = this.template(vm.templateid);
     const file = template.rows.get(vm.zoneid)?.file ?? '';
-    const { rootdisksize, boottype, bootmode, userdata } = vm.parameters;
+    const { boottype, bootmode, userdata } = vm.parameters;
+    vm.disk ??= Number(vm.parameters['rootdisksize'] ?? 1);
     vm.guest = await this.boot({
       id: vm.id,
       name: vm.name,
       hypervisor: template.hypervisor,
       format: template.format,
       file,
-      rootDisk: rootdisksize === undefined ? undefined : Number(rootdisksize),
+      cpus: vm.cpus,
+      memory: vm.memory,
+      rootDisk: vm.parameters['rootdisksize'] === undefined ? undefined : vm.disk,
       bootType: boottype,
       bootMode: bootmode,
       details: template.details,
       metadata: {
         hostname: vm.name,
-        publicKeys: vm.keypair === undefined ? '' : (this.keyPairs.get(vm.keypair) ?? ''),
+        publicKeys: vm.keypairs.map((name) => this.keyPairs.get(name) ?? '').join('\n'),
         userData: userdata,
         password: vm.password,
       },
     });
   }
 
+  /** The tags of whatever has an identifier. */
+  tagsOf(id: string): Map<string, string> {
+    const found = this.templates.get(id) ?? this.vms.get(id) ?? this.forwards.get(id);
+    if (found === undefined) throw new SimRefusal(431, `Invalid parameter resourceids value=${id}: entity does not exist`);
+    return found.tags;
+  }
+
   /** What is there, in a form that two clouds can be compared by: without identifiers. */
-  summary(): { readonly templates: string[]; readonly vms: string[]; readonly keyPairs: string[] } {
+  summary(): { readonly templates: string[]; readonly vms: string[]; readonly keyPairs: string[]; readonly rules: string[] } {
     const zoneName = (id: string): string => this.zones.get(id)?.name ?? id;
     return {
       templates: [...this.templates.values()]
@@ -297,7 +337,12 @@ export class SimCloud {
         )
         .toSorted(),
       vms: [...this.vms.values()].map(({ name, zoneid, state }) => `${name} in ${zoneName(zoneid)} ${state}`).toSorted(),
-      keyPairs: [...this.keyPairs.keys()].toSorted(),
+      // Those of users' own keys are shared, and stay.
+      keyPairs: [...this.keyPairs.keys()].filter((name) => !/^ingot-[0-9a-f]{12}$/.test(name)).toSorted(),
+      rules: [
+        ...[...this.forwards.values()].map(({ publicport, vm }) => `${publicport} -> ${this.vms.get(vm)?.name ?? 'nothing'}`),
+        ...[...this.firewall.values()].map(({ port, cidrlist }) => `${cidrlist} -> ${port}`),
+      ].toSorted(),
     };
   }
 }

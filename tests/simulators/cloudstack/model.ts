@@ -59,10 +59,94 @@ export interface SimVm {
   readonly templateid: string;
   state: 'Starting' | 'Running' | 'Stopping' | 'Stopped' | 'Error' | 'Expunging';
   readonly address: string;
-  readonly keypair: string | undefined;
+  readonly keypairs: readonly string[];
   password: string | undefined;
+  displayname: string;
+  offering: string;
+  cpus: number;
+  /** MiB. */
+  memory: number;
+  /** GiB; none before the first start. */
+  disk: number | undefined;
+  readonly volume: string;
+  readonly network: string | undefined;
+  readonly tags: Map<string, string>;
+  readonly snapshots: SimSnapshot[];
+  host: string;
   readonly parameters: Readonly<Record<string, string>>;
   guest?: SimGuest | undefined;
+}
+
+/** One that runs, and nothing more is known of. */
+export function simVm(known: Pick<SimVm, 'id' | 'name' | 'zoneid' | 'templateid' | 'address'>): SimVm {
+  return {
+    state: 'Running',
+    keypairs: [],
+    password: undefined,
+    displayname: known.name,
+    offering: '',
+    cpus: 1,
+    memory: 1024,
+    disk: 1,
+    volume: '',
+    network: undefined,
+    tags: new Map(),
+    snapshots: [],
+    host: '',
+    parameters: {},
+    ...known,
+  };
+}
+
+export interface SimSnapshot {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly created: string;
+  readonly parent: string | undefined;
+  current: boolean;
+  readonly size: { readonly offering: string; readonly cpus: number; readonly memory: number };
+}
+
+export interface SimOffering {
+  readonly id: string;
+  readonly name: string;
+  readonly cpunumber?: number;
+  readonly memory?: number;
+  readonly cpuspeed?: number;
+  readonly iscustomized: boolean;
+  readonly serviceofferingdetails?: Readonly<Record<string, string>>;
+}
+
+export interface SimNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly zoneid: string;
+  readonly type: 'Shared' | 'Isolated';
+  readonly netmask: string;
+}
+
+/** A public address of an isolated network. */
+export interface SimPublicAddress {
+  readonly id: string;
+  readonly ipaddress: string;
+  readonly network: string;
+}
+
+export interface SimForward {
+  readonly id: string;
+  readonly address: string;
+  readonly vm: string;
+  readonly privateport: string;
+  readonly publicport: string;
+  readonly tags: Map<string, string>;
+}
+
+export interface SimFirewallRule {
+  readonly id: string;
+  readonly address: string;
+  readonly port: string;
+  readonly cidrlist: string;
 }
 
 /** The machine that a deployment asks for: the bytes that came, and what its metadata server or ConfigDrive says. */
@@ -72,6 +156,9 @@ export interface BootRequest {
   readonly hypervisor: string;
   readonly format: string;
   readonly file: string;
+  readonly cpus: number;
+  /** MiB. */
+  readonly memory: number;
   /** GiB; none for the size of the template. */
   readonly rootDisk: number | undefined;
   readonly bootType: string | undefined;

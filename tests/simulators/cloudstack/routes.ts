@@ -1,75 +1,27 @@
-import { randomUUID } from 'node:crypto';
-import type { SimCloud, Values } from './cloud.ts';
-import { SimRefusal, type SimVm } from './model.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import type { Values } from './cloud.ts';
+import { SimRefusal } from './model.ts';
+import { NETWORK_ROUTES } from './network-routes.ts';
 import { listed, TEMPLATE_ROUTES, type Handler } from './template-routes.ts';
+import { VM_ROUTES } from './vm-routes.ts';
 
+function fingerprintOf(key: string): string {
+  return createHash('md5')
+    .update(Buffer.from(key.split(' ')[1] ?? '', 'base64'))
+    .digest('hex')
+    .replaceAll(/(..)(?=.)/g, '$1:');
+}
+
+/** Keeps what is of the zone that is asked for. */
 const inZone =
   ({ zoneid }: Values) =>
   (one: { readonly zoneid: string }): boolean =>
     zoneid === undefined || one.zoneid === zoneid;
 
-function vmAnswer(cloud: SimCloud, vm: SimVm): Record<string, unknown> {
-  const template = cloud.templates.get(vm.templateid);
-  return {
-    id: vm.id,
-    name: vm.name,
-    displayname: vm.parameters['displayname'] ?? vm.name,
-    state: vm.state,
-    zoneid: vm.zoneid,
-    zonename: cloud.zones.get(vm.zoneid)?.name,
-    templateid: vm.templateid,
-    hypervisor: template?.hypervisor,
-    // Seen in the result of a job alone.
-    nic: [{ ipaddress: vm.guest?.address() ?? vm.address, isdefault: true }],
-    tags: [],
-  };
-}
-
-function deploy(cloud: SimCloud, values: Values): unknown {
-  const zone = cloud.zone(values['zoneid'] ?? '');
-  const template = cloud.template(values['templateid'] ?? '');
-  if (!cloud.offerings.some(({ id }) => id === values['serviceofferingid'])) throw new SimRefusal(431, 'Unable to find service offering');
-  if (cloud.vms.size >= cloud.vmLimit) throw new SimRefusal(535, "Maximum number of resources of type 'user_vm' for account name=ops has been exceeded.");
-  if (template.rows.get(zone.id)?.ready !== true)
-    throw new SimRefusal(431, `Template ${template.name} has not been completely downloaded to zone ${zone.name}`);
-  const { name = '', keypair } = values;
-  if (keypair !== undefined && !cloud.keyPairs.has(keypair)) throw new SimRefusal(431, `A key pair with name '${keypair}' does not exist`);
-  if ([...cloud.vms.values()].some((vm) => vm.name === name)) throw new SimRefusal(431, `The vm with hostName ${name} already exists in the network domain`);
-  const vm: SimVm = {
-    id: randomUUID(),
-    name,
-    zoneid: zone.id,
-    templateid: template.id,
-    state: 'Starting',
-    address: cloud.nextAddress(),
-    keypair,
-    password: template.fields['passwordenabled'] === true ? randomUUID().slice(0, 8) : undefined,
-    parameters: values,
-  };
-  cloud.vms.set(vm.id, vm);
-  const run = async (): Promise<unknown> => {
-    if (zone.deployFails !== undefined) throw new SimRefusal(533, zone.deployFails);
-    await cloud.bootVm(vm);
-    vm.state = 'Running';
-    return { virtualmachine: { ...vmAnswer(cloud, vm), password: vm.password } };
-  };
-  return { id: vm.id, jobid: cloud.job('deployVirtualMachine', run, () => (vm.state = 'Error')) };
-}
-
-async function halt(vm: SimVm): Promise<void> {
-  await vm.guest?.stop();
-  vm.guest = undefined;
-}
-
-const onVm =
-  (command: string, work: (cloud: SimCloud, vm: SimVm) => Promise<unknown>): Handler =>
-  (cloud, { id = '' }) => {
-    const vm = cloud.vm(id);
-    return { jobid: cloud.job(command, () => work(cloud, vm)) };
-  };
-
 export const ROUTES: Readonly<Record<string, Handler>> = {
   ...TEMPLATE_ROUTES,
+  ...VM_ROUTES,
+  ...NETWORK_ROUTES,
   listZones: (cloud, values) =>
     listed(
       'zone',
@@ -128,6 +80,12 @@ export const ROUTES: Readonly<Record<string, Handler>> = {
     ),
   listServiceOfferings: (cloud, values) => listed('serviceoffering', cloud.offerings, values),
   listNetworks: (cloud, values) => listed('network', [...cloud.networks.values()].filter(inZone(values)), values),
+  listHosts: (cloud, values) =>
+    listed(
+      'host',
+      [...cloud.hosts].filter(([name]) => values['name'] === undefined || values['name'] === name).map(([name, id]) => ({ id, name, state: 'Up' })),
+      values,
+    ),
   queryAsyncJobResult: async (cloud, { jobid = '' }) => {
     const job = cloud.jobs.get(jobid);
     if (job === undefined) throw new SimRefusal(431, `Invalid parameter jobid value=${jobid} due to incorrect long value format, or entity does not exist`);
@@ -140,62 +98,21 @@ export const ROUTES: Readonly<Record<string, Handler>> = {
       ...(job.result === undefined ? {} : { jobresult: job.result }),
     };
   },
-  deployVirtualMachine: deploy,
-  listVirtualMachines: async (cloud, values) => {
-    await cloud.advance();
-    const { id, name, templateid } = values;
-    const found = [...cloud.vms.values()].filter(
-      (vm) =>
-        inZone(values)(vm) &&
-        (id === undefined || vm.id === id) &&
-        (name === undefined || vm.name === name) &&
-        (templateid === undefined || vm.templateid === templateid),
-    );
-    return listed(
-      'virtualmachine',
-      found.map((vm) => vmAnswer(cloud, vm)),
-      values,
-    );
-  },
-  startVirtualMachine: onVm('startVirtualMachine', async (cloud, vm) => {
-    await cloud.bootVm(vm);
-    vm.state = 'Running';
-    return { virtualmachine: vmAnswer(cloud, vm) };
-  }),
-  stopVirtualMachine: onVm('stopVirtualMachine', async (cloud, vm) => {
-    await halt(vm);
-    vm.state = 'Stopped';
-    return { virtualmachine: vmAnswer(cloud, vm) };
-  }),
-  rebootVirtualMachine: onVm('rebootVirtualMachine', async (cloud, vm) => {
-    await vm.guest?.reboot();
-    return { virtualmachine: vmAnswer(cloud, vm) };
-  }),
-  resetPasswordForVirtualMachine: (cloud, { id = '' }) => {
-    const vm = cloud.vm(id);
-    if (vm.state !== 'Stopped') throw new SimRefusal(431, 'VM should be stopped to reset the password');
-    return {
-      jobid: cloud.job('resetPasswordForVirtualMachine', () => {
-        vm.password = randomUUID().slice(0, 8);
-        return Promise.resolve({ virtualmachine: { ...vmAnswer(cloud, vm), password: vm.password } });
-      }),
-    };
-  },
-  destroyVirtualMachine: onVm('destroyVirtualMachine', async (cloud, vm) => {
-    await halt(vm);
-    cloud.vms.delete(vm.id);
-    return { virtualmachine: vmAnswer(cloud, vm) };
-  }),
   listSSHKeyPairs: (cloud, values) =>
     listed(
       'sshkeypair',
-      [...cloud.keyPairs.keys()].filter((name) => values['name'] === undefined || values['name'] === name).map((name) => ({ name, fingerprint: '00:11' })),
+      [...cloud.keyPairs]
+        .filter(([name]) => values['name'] === undefined || values['name'] === name)
+        .map(([name, key]) => ({ name, fingerprint: fingerprintOf(key) })),
       values,
     ),
   registerSSHKeyPair: (cloud, { name = '', publickey = '' }) => {
     if (cloud.keyPairs.has(name)) throw new SimRefusal(431, `A key pair with name '${name}' already exists.`);
+    // An account has each key once, whatever its name.
+    if ([...cloud.keyPairs.values()].some((key) => fingerprintOf(key) === fingerprintOf(publickey)))
+      throw new SimRefusal(431, `A key pair with key '${publickey}' already exists for this account.`);
     cloud.keyPairs.set(name, publickey);
-    return { keypair: { name, fingerprint: '00:11' } };
+    return { keypair: { name, fingerprint: fingerprintOf(publickey) } };
   },
   deleteSSHKeyPair: (cloud, { name = '' }) => {
     if (!cloud.keyPairs.delete(name)) throw new SimRefusal(431, `A key pair with name '${name}' does not exist for account`);

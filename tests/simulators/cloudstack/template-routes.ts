@@ -28,7 +28,7 @@ function rowAnswer(cloud: SimCloud, template: SimTemplate, row: SimRow): Record<
     isready: row.ready,
     status: row.status,
     details,
-    tags: [...template.tags].map(([key, value]) => ({ key, value })),
+    tags: tagsShown(template.tags),
     downloaddetails: row.ready
       ? []
       : [{ datastore: 'secondary', downloadPercent: String(row.percent), downloadState: row.failed ? 'DOWNLOAD_ERROR' : 'DOWNLOAD_IN_PROGRESS' }],
@@ -155,6 +155,10 @@ function setPermissions(cloud: SimCloud, { id = '', ispublic, isfeatured }: Valu
   return { success: 'true' };
 }
 
+export function tagsShown(tags: ReadonlyMap<string, string>): { readonly key: string; readonly value: string }[] {
+  return [...tags].map(([key, value]) => ({ key, value }));
+}
+
 function tagsIn(values: Values): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, value] of Object.entries(values)) {
@@ -165,12 +169,13 @@ function tagsIn(values: Values): Map<string, string> {
 }
 
 function createTags(cloud: SimCloud, values: Values): unknown {
-  const template = cloud.template(values['resourceids'] ?? '');
+  const { resourceids: id = '', resourcetype = '' } = values;
+  const tags = cloud.tagsOf(id);
   return {
     jobid: cloud.job('createTags', () => {
       for (const [key, value] of tagsIn(values)) {
-        if (template.tags.has(key)) throw new SimRefusal(530, `tag ${key} already on Template with id ${template.id}`);
-        template.tags.set(key, value);
+        if (tags.has(key)) throw new SimRefusal(530, `tag ${key} already on ${resourcetype} with id ${id}`);
+        tags.set(key, value);
       }
       return Promise.resolve({ success: true });
     }),
@@ -178,13 +183,13 @@ function createTags(cloud: SimCloud, values: Values): unknown {
 }
 
 function deleteTags(cloud: SimCloud, values: Values): unknown {
-  const template = cloud.template(values['resourceids'] ?? '');
+  const tags = cloud.tagsOf(values['resourceids'] ?? '');
   return {
     jobid: cloud.job('deleteTags', () => {
       const all = tagsIn(values);
       for (const [key, value] of all)
-        if (template.tags.get(key) !== value) throw new SimRefusal(431, `Unable to find any tags which conform to specified delete parameters: ${key}`);
-      for (const key of all.keys()) template.tags.delete(key);
+        if (tags.get(key) !== value) throw new SimRefusal(431, `Unable to find any tags which conform to specified delete parameters: ${key}`);
+      for (const key of all.keys()) tags.delete(key);
       return Promise.resolve({ success: true });
     }),
   };
