@@ -35,6 +35,13 @@ test('a child starts from the very image that its parent is now, with the generi
     packages: [],
     kernel: 'generic',
   });
+  // On KVM the kernel of its parent does.
+  expect(await childOverrides(lab.context(), { ...child, platform: 'cloudstack' }, NONE)).toEqual({
+    name: 'debian-12-cloudstack',
+    from: `debian-12@${lab.image.digest}`,
+    roles: ['cloudstack'],
+    packages: [],
+  });
   expect(await childOverrides(lab.context(), child, { ...NONE, name: 'mine', kernel: 'cloud' })).toMatchObject({ name: 'mine', kernel: 'cloud' });
 });
 

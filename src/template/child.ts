@@ -6,13 +6,15 @@ import { loadCatalog, releases } from '../catalog/catalog.ts';
 import type { Overrides } from './resolve.ts';
 
 /*
- * Children of images: what only VMware or Xen needs is in no image, but in one that stands on it, `debian-12-vmware` on `debian-12`. It has the role of its
- * platform, and the generic kernel where the release tells two apart. Its config names the digest of its parent.
+ * Children of images: what only VMware, Xen or CloudStack needs is in no image, but in one that stands on it, `debian-12-vmware` on `debian-12`. It has the role
+ * of its platform, and on another hypervisor than KVM the generic kernel, where the release tells two apart. Its config names the digest of its parent.
  */
 
 /** Platforms that need a child, and the role which that has. */
-export const CHILD_PLATFORMS = ['vmware', 'xen'] as const;
+export const CHILD_PLATFORMS = ['vmware', 'xen', 'cloudstack'] as const;
 export type ChildPlatform = (typeof CHILD_PLATFORMS)[number];
+/** Those that take nothing but their child; CloudStack on KVM takes the image itself too. */
+export type HypervisorPlatform = Exclude<ChildPlatform, 'cloudstack'>;
 
 export interface Child {
   /** A reference to an image; in `ingot build`, also a release or template whose image is built first. */
@@ -35,8 +37,8 @@ export function childText({ parent, platform }: Child): string {
  * The platform whose child a hypervisor takes, by the name that CloudStack has for it (`KVM`, `VMware`, `XenServer`), or by that of the platform; undefined
  * where it takes the image itself. Throws `hypervisor-unknown`.
  */
-export function childPlatform(hypervisor: string): ChildPlatform | undefined {
-  const known: Readonly<Record<string, ChildPlatform | 'none'>> = {
+export function childPlatform(hypervisor: string): HypervisorPlatform | undefined {
+  const known: Readonly<Record<string, HypervisorPlatform | 'none'>> = {
     ...{ kvm: 'none', simulator: 'none', vmware: 'vmware', xenserver: 'xen', 'xcp-ng': 'xen', xen: 'xen' },
   };
   const found = Object.entries(known).find(([name]) => name === hypervisor.toLowerCase())?.[1];
@@ -66,7 +68,7 @@ export async function childOverrides(
     });
   const details = parent.config['dev.ingot.image'];
   const name = given ?? details.template;
-  const twoKernels = releases(await loadCatalog(context)).find(({ id }) => id === details.release)?.bootstrap !== undefined;
+  const twoKernels = child.platform !== 'cloudstack' && releases(await loadCatalog(context)).find(({ id }) => id === details.release)?.bootstrap !== undefined;
   return {
     ...asked,
     name: asked.name ?? `${name}-${child.platform}`,
