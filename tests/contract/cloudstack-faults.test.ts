@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { TransferWish } from '../../src/platforms/platform.ts';
 import type { Transport } from '../../src/platforms/transport.ts';
 import { listPublications } from '../../src/publish/journal.ts';
+import { saveFaults, type FaultEnd, type FaultMode } from '../../tools/fault-results.ts';
 import { SimCloud } from '../simulators/cloudstack/cloud.ts';
 import { FAULT_STEP, firstFault } from '../support/fault-steps.ts';
 import { cloudLab, type CloudLab } from '../support/cloud-lab.ts';
@@ -11,13 +12,8 @@ import { cloudLab, type CloudLab } from '../support/cloud-lab.ts';
  * left over: no instance, no key, no record without its bytes. On a simulator; nothing of this was seen on a real server.
  */
 
-/**
- * `cut`: the connection ends before the server has done anything. `lost`: the server has done it, and the answer does not arrive. `gone`: from then on there is no
- * network at all. `killed`: ingot is gone before the request; `killed-after`: when it was done, before anybody noted it. `restart`: the management server is
- * started again at that request, and cancels what runs.
- */
-const MODES = ['cut', 'lost', 'gone', 'killed', 'killed-after', 'restart'] as const;
-type Mode = (typeof MODES)[number];
+/** In words in tools/fault-results.ts. */
+const MODES: readonly FaultMode[] = ['cut', 'lost', 'gone', 'killed', 'killed-after', 'restart'];
 
 class Killed extends Error {}
 
@@ -37,7 +33,7 @@ function stateOf(lab: CloudLab, digest: string): unknown {
   return JSON.parse(text);
 }
 
-async function disturbed(transfer: TransferWish, mode: Mode | undefined, at: number): Promise<Outcome> {
+async function disturbed(transfer: TransferWish, mode: FaultMode | undefined, at: number): Promise<Outcome> {
   await using lab = await cloudLab({ contract: false, cloud: new SimCloud(['z1', 'z2']) });
   const { simulator } = lab;
   simulator.cloud.polls = 0;
@@ -98,16 +94,19 @@ test.each(CASES)(
   'a publication that is disturbed at each of its requests (%s, %j) ends in the same state when it is run again',
   { timeout: 3_600_000 },
   async (mode, transfer) => {
-    const table: string[] = [];
+    const table: { readonly request: string; readonly end: FaultEnd }[] = [];
     for (let at = firstFault(CASES.findIndex(([one, by]) => one === mode && by === transfer)); ; at += FAULT_STEP) {
       const { runs, request, summary } = await disturbed(transfer, mode, at);
       if (request === '') break;
       expect(summary, `${mode} at request ${at}: ${request}`).toEqual(reference.summary);
-      table.push(`${String(at).padStart(3)}  ${runs === 1 ? 'goes on by itself' : 'ended by the next run'}  ${request}`);
+      table.push({ request, end: runs === 1 ? 'itself' : 'next run' });
       // What comes after the end of the publication is not there to be disturbed.
       if (at > 400) throw new Error('there is no end');
     }
-    if (process.env['INGOT_FAULT_TABLE'] !== undefined) console.log(`${mode} ${transfer.kind}\n${table.join('\n')}`);
+    // A part of the requests is no table.
+    if ((process.env['INGOT_RECORD_FAULTS'] ?? '') !== '' && FAULT_STEP === 1) {
+      saveFaults(transfer.kind === 'upload' ? 'CloudStack, by upload' : 'CloudStack, two zones', mode, table);
+    }
     expect(table.length * FAULT_STEP).toBeGreaterThan(30);
   },
 );
