@@ -11,6 +11,7 @@ import type { ResolvedTest } from '../template/template.ts';
 import { gateFingerprint, withTests } from './fingerprint.ts';
 import { gateThatHolds, type GateLevel } from './known.ts';
 import type { CheckResult } from './script.ts';
+import { templateChecks } from './template-tests.ts';
 
 /**
  * Proves an image: looks at its disk as it is, boots it on a throw-away overlay with a NoCloud seed, and checks it from
@@ -39,6 +40,7 @@ export async function gateImage(context: Context, image: Image, level: GateLevel
       level,
       accelerator: runner.kind,
       checks,
+      ...(tests.length === 0 ? {} : { tests: templateChecks(tests).map(({ name, script }) => ({ name, script })) }),
       finished: context.host.clock.now().toISOString(),
     };
     await openStore(context.host, context.home).addGate(image, statement);

@@ -21,6 +21,8 @@ export async function gateThatHolds(
 ): Promise<GateStatement | undefined> {
   if (image.gate === undefined) return undefined;
   const fingerprint = now ?? (await gateFingerprint(context.host, context.home, architectureSchema.parse(image.config.architecture)));
+  // Statements of before did not keep the tests, which targets run too.
+  if (tests.length > 0 && image.gate.tests === undefined) return undefined;
   return stillHolds(image.gate, withTests(fingerprint, tests), level) ? image.gate : undefined;
 }
 

@@ -13,14 +13,14 @@ export function shellWord(text: string): string {
 }
 
 /** One script that runs all checks, so that a guest under emulation is logged in to once. Each check gets a shell of its own. */
-export function combinedScript(checks: readonly GateCheck[], facts: Readonly<Record<string, string>>): string {
+export function combinedScript(checks: readonly Pick<GateCheck, 'name' | 'script'>[], facts: Readonly<Record<string, string>>): string {
   const exports = Object.entries(facts).map(([name, value]) => `export ${name}=${shellWord(value)}`);
   const parts = checks.map((check) => `printf '\\036%s\\n' ${shellWord(check.name)}\n(\n${check.script.trim()}\n) 2>&1\n`);
   return [...exports, ...parts, `printf '\\036end\\n'`, ''].join('\n');
 }
 
 /** What each check found; one that is missing from the output, since the script was cut short, has not run. */
-export function readAnswers(checks: readonly GateCheck[], output: string): CheckResult[] {
+export function readAnswers(checks: readonly Pick<GateCheck, 'name'>[], output: string): CheckResult[] {
   const answers = new Map(
     output
       .split(SEPARATOR)

@@ -5,7 +5,7 @@ import { sampleConfig, sampleLayer, sampleLayerFile } from '../../tests/support/
 import { sampleLab, type SampleLab } from '../../tests/support/lab.ts';
 import { UNATTENDED } from '../../tests/support/unattended.ts';
 import type { Context } from './operation.ts';
-import { imageForHypervisor } from './platform-child.ts';
+import { childrenOf, imageForHypervisor } from './platform-child.ts';
 
 let lab: SampleLab;
 const context = (): Context => ({ ...lab.context(), ...UNATTENDED });
@@ -38,4 +38,12 @@ test('VMware takes the child that stands on this very image, and no other', asyn
 test('what was built on another image of that name is not taken', async () => {
   await putChild({ ...lab.image, digest: lab.image.id }, 'vmware');
   await expect(imageForHypervisor(context(), 'debian-12', 'VMware', { build: false })).rejects.toHaveProperty('code', 'child-not-built');
+});
+
+test('publishing is told of the child that is to be built, and of the one that is there', async () => {
+  const find = childrenOf(context(), `debian-12@${lab.image.digest}`);
+  expect(await find('kvm', { build: false })).toBeUndefined();
+  expect(await find('xen', { build: false })).toEqual({ name: 'debian-12-xen', digest: undefined });
+  const child = await putChild(lab.image, 'vmware');
+  expect(await find('vmware', { build: true })).toEqual({ name: 'debian-12-vmware', digest: child.digest });
 });

@@ -1,6 +1,7 @@
 import { IngotError } from '../base/errors.ts';
 import { takeLock } from '../base/lock.ts';
 import type { Request } from '../build/prepare.ts';
+import type { FindChild } from '../publish/image.ts';
 import type { Image } from '../store/model.ts';
 import { parseReference } from '../store/reference.ts';
 import { openStore } from '../store/store.ts';
@@ -36,6 +37,24 @@ export async function imageForHypervisor(context: Context, reference: string, hy
   const made = await childOf(context, image, name, platform);
   if (made === undefined) throw new IngotError('internal', 'internal', `the child ${child} was built and is not there`);
   return made;
+}
+
+/** The hypervisor whose child each kind of guest is, as CloudStack calls it. */
+const HYPERVISOR = { xen: 'XenServer', vmware: 'VMware' } as const;
+
+/** Finds the children of an image for publishing; `reference` is `name@digest`. */
+export function childrenOf(context: Context, reference: string): FindChild {
+  return async (guest, options) => {
+    if (guest === 'kvm') return undefined;
+    const hypervisor = HYPERVISOR[guest];
+    try {
+      const [name = '', digest] = (await imageForHypervisor(context, reference, hypervisor, options)).split('@');
+      return { name, digest };
+    } catch (error) {
+      if (!(error instanceof IngotError) || error.code !== 'child-not-built') throw error;
+      return { name: `${reference.split('@')[0] ?? ''}-${childPlatform(hypervisor) ?? ''}`, digest: undefined };
+    }
+  };
 }
 
 /** A child that stands on this very image, and has not failed its gate; the one that was built last. */

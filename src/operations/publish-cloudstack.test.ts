@@ -79,8 +79,8 @@ test('a publication is planned, shown with the instances on it, compared, rolled
   const { cloud } = lab.simulator;
   const [one, two] = [await lab.image('web', 'one'), await lab.image('web', 'two')];
   const planned = await run(publishOperation, lab, {
-    image: 'web:two',
-    to: 'prod',
+    image: ['web:two'],
+    to: ['prod'],
     plan: true,
     allZones: true,
     visibility: 'featured',
@@ -90,7 +90,7 @@ test('a publication is planned, shown with the instances on it, compared, rolled
     /z1: CloudStack 4\.22\.1\.0, KVM, so the template is QCOW2[^]*registerTemplate name=web-.*format=QCOW2 .*details\[0\]\.nicAdapter=virtio/,
   );
   expect(lab.simulator.log.every(({ method }) => method === 'GET')).toBe(true);
-  await expect(run(publishOperation, lab, { image: 'web:two', to: 'prod', bridge: 'vmbr0' })).rejects.toMatchObject({
+  await expect(run(publishOperation, lab, { image: ['web:two'], to: ['prod'], bridge: 'vmbr0' })).rejects.toMatchObject({
     code: 'flag-unfit',
     message: expect.stringContaining('--bridge'),
   });
@@ -130,7 +130,7 @@ test('a publication is planned, shown with the instances on it, compared, rolled
 });
 
 test('wishes that contradict each other are refused', () => {
-  const input = (more: Record<string, unknown>) => z.parse(publishOperation.input, { image: 'web', to: 'prod', ...more });
+  const input = (more: Record<string, unknown>) => z.parse(publishOperation.input, { image: ['web'], to: ['prod'], ...more });
   expect(cloudPlaceWish(input({}))).toEqual({ zones: [], all: false, hypervisor: undefined });
   expect(cloudPlaceWish(input({ serve: '192.0.2.1:80' })).transfer).toEqual({ kind: 'serve', address: '192.0.2.1:80', tls: undefined });
   expect(cloudPlaceWish(input({ imageUrl: 'https://x/web.qcow2', imageSha256: 'A'.repeat(64) })).transfer).toEqual({

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { expect, test, vi } from 'vitest';
 import { publishLab, type PublishLab } from '../../tests/support/publish-lab.ts';
+import { putSampleImage } from '../../tests/support/sample-images.ts';
 import { builtInSettings } from '../base/settings.ts';
 import type { Context, Operation } from './operation.ts';
 import { UNATTENDED } from '../../tests/support/unattended.ts';
@@ -81,14 +82,14 @@ test('the script for a token differs by the major version, and takes a target or
 test('publications are planned, listed, shown, promoted, rolled back, reported and removed', async () => {
   await using lab = await publishLab();
   const [one, two] = [await lab.image('web', 'one'), await lab.image('web', 'two')];
-  const planned = await run(publishOperation, lab, { image: 'web:two', to: 'home', plan: true, vmids: '9000-9010', firmware: 'uefi-secure', tpm: true });
+  const planned = await run(publishOperation, lab, { image: ['web:two'], to: ['home'], plan: true, vmids: '9000-9010', firmware: 'uefi-secure', tpm: true });
   expect(planned.text).toMatch(/pve: disks lie on local-lvm[^]*POST \/nodes\/pve\/qemu vmid=9000 .*efidisk0=local-lvm:1,efitype=4m,pre-enrolled-keys=1/);
   expect(lab.simulator.log.every(({ method }) => method === 'GET')).toBe(true);
-  await expect(run(publishOperation, lab, { image: 'web:two', to: 'nowhere' })).rejects.toMatchObject({ code: 'target-unknown' });
+  await expect(run(publishOperation, lab, { image: ['web:two'], to: ['nowhere'] })).rejects.toMatchObject({ code: 'target-unknown' });
 
   await lab.publish(one);
   await lab.publish(two);
-  expect(await run(publishOperation, lab, { image: 'web:two', to: 'proxmox:home', ssh: false })).toMatchObject({
+  expect(await run(publishOperation, lab, { image: ['web:two'], to: ['proxmox:home'], ssh: false })).toMatchObject({
     text: expect.stringMatching(/is there already, and current\n {2}VM 101 .*: 5 of 5 checks passed/),
   });
   const listed = await run(listOperation, lab, { name: 'web' });
@@ -109,10 +110,31 @@ test('publications are planned, listed, shown, promoted, rolled back, reported a
   await expect(run(showOperation, lab, { publication: 'web' })).rejects.toMatchObject({ code: 'publication-unknown' });
 });
 
+test('several images have a result each, an exit code, and a report', async () => {
+  await using lab = await publishLab();
+  const web = await lab.image('web');
+  await lab.publish(web);
+  await putSampleImage(lab.at.store, lab.at.home, 'db', ['latest'], ['base of db', 'db']);
+  const report = join(lab.at.home.root, 'run.xml');
+  const planned = await run(publishOperation, lab, { image: ['web', 'db'], to: ['home'], plan: true });
+  expect(planned.code).toBe(7);
+  expect(planned.text).toMatch(
+    /^web to proxmox:home\n {2}pve: [^]*\n {4}POST \/nodes\/pve\/qemu [^]*\n\ndb to proxmox:home\n {2}Cannot be published: .*image-unproven/,
+  );
+  const ended = await run(publishOperation, lab, { image: ['*'], to: ['home', 'proxmox:home'], ssh: false, report });
+  expect(ended.code).toBe(7);
+  expect(ended.text).toMatch(
+    /db +proxmox:home +failed[^]*web +proxmox:home +unchanged +current +pve +5 of 5[^]*db on proxmox:home: The gate of db has not been run[^]*2 publications: 1 unchanged, 1 failed/,
+  );
+  expect(await readFile(report, 'utf8')).toMatch(/<error type="image-unproven"/);
+  await expect(run(publishOperation, lab, { image: ['web'], to: ['home'], report: `${report}.txt` })).rejects.toMatchObject({ code: 'report-format-unknown' });
+  await expect(run(publishOperation, lab, { image: ['db'], to: ['home'] })).rejects.toMatchObject({ code: 'image-unproven' });
+});
+
 test('wishes that contradict each other, private keys and bad ranges are refused', async () => {
   await using lab = await publishLab();
   const context = contextOf(lab);
-  const input = z.parse(publishOperation.input, { image: 'web', to: 'home' });
+  const input = z.parse(publishOperation.input, { image: ['web'], to: ['home'] });
   expect(await machineWishOf(context, input)).toEqual({});
   const [key, pub] = [join(lab.at.home.root, 'id'), join(lab.at.home.root, 'id.pub')];
   await writeFile(key, '-----BEGIN OPENSSH PRIVATE KEY-----\n');

@@ -1,7 +1,8 @@
 import type { Span } from '../base/events.ts';
 import type { SshAccess } from './local/guest-spec.ts';
 import { addressOf, ANY_EXIT_CODE, sshCommand } from './local/ssh.ts';
-import type { PlatformContext, TargetCheck } from './platform.ts';
+import { IngotError } from '../base/errors.ts';
+import type { GuestTests, PlatformContext, TargetCheck } from './platform.ts';
 
 /** Seconds until a login has to work, and cloud-init has to have ended. */
 const [LOGIN_LIMIT, CLOUD_INIT_LIMIT] = [180, 600];
@@ -25,6 +26,38 @@ export async function guestChecks(context: PlatformContext, name: string, access
   return [login, cloudInit];
 }
 
+/** Runs an image's own tests in a guest that one can log in to. What kept them from running, or from ending, is a failure of those that said nothing. */
+export async function ownTests(
+  context: PlatformContext,
+  to: { readonly name: string; readonly access: SshAccess },
+  tests: GuestTests | undefined,
+  span: Span | undefined,
+): Promise<TargetCheck[]> {
+  if (tests === undefined) return [];
+  const shown = span?.child('check', 'tests of the template');
+  const { output, trouble } = await outputOf(context, to, tests);
+  const checks = tests
+    .read(output)
+    .map((check): TargetCheck => (check.result === 'not-run' ? { ...check, result: 'failed', detail: trouble ?? check.detail } : check));
+  shown?.end(checks.every(({ result }) => result === 'passed') ? 'done' : 'failed');
+  return checks;
+}
+
+async function outputOf(
+  context: PlatformContext,
+  to: { readonly name: string; readonly access: SshAccess },
+  { script, limit }: GuestTests,
+): Promise<{ readonly output: string; readonly trouble?: string }> {
+  try {
+    const { exitCode, stdout, stderr } = await inGuest(context, to, ['sudo', '-n', 'sh'], { timeout: limit, stdin: script });
+    if (exitCode === 0) return { output: stdout };
+    return { output: stdout, trouble: `the tests ended with exit code ${exitCode}\n${stderr.trim().slice(-2000)}` };
+  } catch (error) {
+    if (!(error instanceof IngotError) || error.code !== 'command-timeout') throw error;
+    return { output: '', trouble: `the tests did not end within ${limit} s` };
+  }
+}
+
 /** Tries until a login works; returns what is wrong when the time is over. */
 export async function waitForLogin({ host, signal }: PlatformContext, name: string, access: SshAccess): Promise<string | undefined> {
   const start = host.clock.monotonic();
@@ -45,10 +78,10 @@ export async function inGuest(
   { host, signal }: Pick<PlatformContext, 'host' | 'signal'>,
   to: { readonly name: string; readonly access: SshAccess },
   command: readonly string[],
-  timeout = COMMAND_LIMIT,
+  { timeout = COMMAND_LIMIT, stdin }: { readonly timeout?: number; readonly stdin?: string } = {},
 ): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
   const argv = sshCommand(to.name, to.access, command);
-  return await host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout, signal });
+  return await host.processes.run(argv, { accept: ANY_EXIT_CODE, timeout, signal, ...(stdin === undefined ? {} : { stdin }) });
 }
 
 /** A check with its time: the work returns what is wrong, if anything. */

@@ -4,6 +4,12 @@ export class KeyedQueue {
 
   /** Runs the work when all that came before with one of the keys has ended. */
   async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
+    using _turn = await this.take(keys);
+    return await work();
+  }
+
+  /** Waits for its turn, as {@link KeyedQueue.run}; it lasts until it is disposed of. */
+  async take(keys: readonly string[]): Promise<Disposable> {
     const own = Promise.withResolvers<void>();
     const before = [...new Set(keys)].map((key) => {
       const last = this.#last.get(key);
@@ -12,10 +18,6 @@ export class KeyedQueue {
       return last;
     });
     await Promise.all(before);
-    try {
-      return await work();
-    } finally {
-      own.resolve();
-    }
+    return { [Symbol.dispose]: () => own.resolve() };
   }
 }

@@ -40,6 +40,18 @@ export interface PublishedImage {
   readonly gate: string;
   /** The publication's name, which marks what is made there. */
   readonly publication: string;
+  /** What it has to do in a guest besides what every image does: the tests of its template. */
+  readonly tests?: GuestTests;
+}
+
+/** Tests that run in a guest as one script of its root; each is a check of that name. */
+export interface GuestTests {
+  readonly names: readonly string[];
+  readonly script: string;
+  /** Seconds that all of them may take. */
+  readonly limit: number;
+  /** What each found, by what the script printed. */
+  read(output: string): readonly TargetCheck[];
 }
 
 /** The formats in which platforms take disks; every one is of the table of formats. */

@@ -10,6 +10,7 @@ import type { ExportContext } from '../disk/formats/writers.ts';
 import type { DiskWish, ExportedDisk, PlatformContext, PublishedImage } from '../platforms/platform.ts';
 import { parseReference } from '../store/reference.ts';
 import type { Image } from '../store/model.ts';
+import { guestTests } from './guest-tests.ts';
 import { publicationId } from './journal.ts';
 
 /**
@@ -20,6 +21,7 @@ export function publishedImage(image: Image, asked: string, target: string, opti
   const name = nameOf(image, asked);
   const { gate } = image;
   const result = gate?.result ?? 'not-run';
+  const tests = guestTests(image);
   if (result !== 'passed' && !options.unproven) {
     throw new IngotError('verification', 'image-unproven', `The gate of ${asked} has ${result === 'failed' ? 'failed' : 'not been run'}`, {
       hint: `Build it again with its gate (\`ingot build\`), or publish it as it is with --unproven.`,
@@ -34,6 +36,7 @@ export function publishedImage(image: Image, asked: string, target: string, opti
     details: image.config['dev.ingot.image'],
     gate: gate === undefined ? 'not run' : `${result === 'not-run' ? 'not run' : result} (${gate.level}, ${gate.accelerator}, ${gate.finished})`,
     publication: publicationId(target, { name, digest: image.digest }),
+    ...(tests === undefined ? {} : { tests }),
   };
 }
 
@@ -88,13 +91,15 @@ export async function exportFile(context: ExportContext, image: Image, wish: Fil
   return { path, size, sha256: hex };
 }
 
-/**
- * The image that serves a kind of hypervisor: the one that was asked for, on KVM. What others need beyond it (their tools, their drivers at boot) is a child
- * layer of it, whose image is given here once it can be made; until then what there is goes there, and the plan warns of it.
- */
-export function imageForGuest(image: Image, _guest: DiskWish['guest']): Promise<Image> {
-  return Promise.resolve(image);
+/** What goes to a kind of hypervisor instead of the image: a child of it, with the tools and the drivers at boot that are needed there. */
+export interface ChildImage {
+  readonly name: string;
+  /** Where it is built. */
+  readonly digest: string | undefined;
 }
+
+/** Finds the child that a kind of hypervisor takes, or nothing where that takes the image itself. `build` makes it, with its gate, where there is none. */
+export type FindChild = (guest: DiskWish['guest'], options: { readonly build: boolean }) => Promise<ChildImage | undefined>;
 
 /** Removes the flat files of an image, of whatever format: it is on its targets. */
 export async function dropExports({ host, home }: Pick<PlatformContext, 'host' | 'home'>, image: Image): Promise<void> {

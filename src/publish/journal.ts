@@ -16,6 +16,8 @@ const placeSchema = z.strictObject({
   state: publicationStateSchema.exclude(['current']),
   facts: factsSchema,
   disk: diskWishSchema.default({ format: 'qcow2', guest: 'kvm' }),
+  /** What was sent there, where its hypervisor takes a child of the image: `web-vmware@sha256:…`. */
+  child: z.string().optional(),
   /** What the trial there found. */
   checks: z.array(targetCheckSchema),
 });
@@ -48,6 +50,16 @@ export const publicationSchema = z.strictObject({
 export type Publication = z.output<typeof publicationSchema>;
 
 const versionSchema = z.looseObject({ v: z.number() });
+
+/** Whether it was proven, all of it or all that it had before it got more places. */
+export function isValidated({ state }: Pick<Publication, 'state'>): boolean {
+  return PUBLICATION_STATES.indexOf(state) >= PUBLICATION_STATES.indexOf('validated');
+}
+
+/** Its places with a template: one that was added later may not have come so far. */
+export function placesMade({ places }: Pick<Publication, 'places'>): PlaceRecord[] {
+  return places.filter(({ state }) => state === 'validated');
+}
 
 export type Access = { readonly host: Host; readonly home: Home };
 

@@ -1,6 +1,6 @@
 import { IngotError } from '../base/errors.ts';
 import type { Drift, LineageVm, Platform, PlatformContext } from '../platforms/platform.ts';
-import { Journal, listPublications, type Access, type Publication } from './journal.ts';
+import { isValidated, Journal, listPublications, placesMade, type Access, type Publication } from './journal.ts';
 
 /** The other publications of the same name on the same target, the one that was current last first. */
 async function siblings(access: Access, { id, target, image }: Pick<Publication, 'id' | 'target' | 'image'>): Promise<Publication[]> {
@@ -21,7 +21,7 @@ export async function promote(context: PlatformContext, { publisher }: Platform,
       hint: 'Run `ingot publish` again, which goes on with it.',
     });
   }
-  for (const { id } of content.places) {
+  for (const { id } of placesMade(content)) {
     if (!(await publisher.intact(journal.place(id)))) {
       throw new IngotError('not-found', 'publication-gone', `The template of ${content.id} on ${id} is gone, or was changed`, {
         hint: 'Publish the image again: it is made anew.',
@@ -29,7 +29,7 @@ export async function promote(context: PlatformContext, { publisher }: Platform,
     }
   }
   await context.events.stage('making it current', async () => {
-    for (const { id } of content.places) await publisher.setCurrent(journal.place(id), true);
+    for (const { id } of placesMade(content)) await publisher.setCurrent(journal.place(id), true);
     await journal.change((now) => ({ ...now, state: 'current', promoted: context.host.clock.now().toISOString() }));
     for (const other of await siblings(context, content)) {
       if (other.state !== 'current') continue;
@@ -51,9 +51,10 @@ export async function previousOf(access: Access, current: Publication): Promise<
 
 /** What is on the target otherwise than it was published, by place. */
 export async function driftOf({ publisher }: Platform, journal: Journal): Promise<(Drift & { readonly place: string })[]> {
-  const { state, places } = journal.content;
+  const { content } = journal;
+  const places = isValidated(content) ? placesMade(content) : content.places;
   const all = await Promise.all(
-    places.map(async ({ id }) => (await publisher.drift(journal.place(id), state === 'current')).map((one) => ({ place: id, ...one }))),
+    places.map(async ({ id }) => (await publisher.drift(journal.place(id), content.state === 'current')).map((one) => ({ place: id, ...one }))),
   );
   return all.flat();
 }

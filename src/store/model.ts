@@ -147,6 +147,8 @@ export const gateStatementSchema = z.object({
   checks: z.array(
     z.object({ name: z.string(), result: z.enum(['passed', 'failed', 'not-run']), detail: z.string().optional(), seconds: z.number().optional() }),
   ),
+  /** The template's own among the checks, as they run in a guest: a target runs them too. */
+  tests: z.array(z.object({ name: z.string(), script: z.string() })).optional(),
   finished: z.iso.datetime(),
 });
 export type GateStatement = z.output<typeof gateStatementSchema>;

@@ -24,6 +24,8 @@ export interface PretendedGuest {
   hostname: string | undefined;
   /** Whether a reset sets its password. */
   takesPasswords: boolean;
+  /** What it answers to a script. */
+  scripts: (script: string) => string;
   readonly calls: string[];
 }
 
@@ -54,14 +56,14 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
   const simulator = stack.use(await CloudSimulator.start(options));
   const messages: string[] = [];
   let keys = 0;
-  const guest: PretendedGuest = { exitCode: 0, root: 2, hostname: undefined, takesPasswords: true, calls: [] };
+  const guest: PretendedGuest = { exitCode: 0, root: 2, hostname: undefined, takesPasswords: true, scripts: () => '', calls: [] };
   const answers = pretend(simulator, guest);
   const host: Host = {
     ...at.host,
     clock: options.waits === true ? at.host.clock : instantClock(at.host.clock),
     processes: {
       ...at.host.processes,
-      async run(argv) {
+      async run(argv, options) {
         if (argv[0] === 'ssh-keygen') {
           const file = argv[argv.indexOf('-f') + 1] ?? '';
           await at.host.files.write(file, 'a private key', { mode: 0o600 });
@@ -71,7 +73,8 @@ export async function cloudLab(options: CloudLabOptions = {}): Promise<CloudLab>
         if (argv[0] !== 'ssh') return { stdout: '', stderr: '', exitCode: 0 };
         const [address = '', , ...command] = argv.slice(argv.indexOf('--') - 1);
         guest.calls.push(`${address} ${command.join(' ')}`);
-        return { stdout: answers(address, command.join(' ')), stderr: guest.exitCode === 0 ? '' : 'Permission denied', exitCode: guest.exitCode };
+        const stdout = typeof options?.stdin === 'string' ? guest.scripts(options.stdin) : answers(address, command.join(' '));
+        return { stdout, stderr: guest.exitCode === 0 ? '' : 'Permission denied', exitCode: guest.exitCode };
       },
     },
   };

@@ -36,8 +36,8 @@ export interface PublishLab extends AsyncDisposable {
   readonly simulator: Simulator;
   readonly target: ProxmoxTarget;
   readonly messages: string[];
-  /** What ssh was called with; it answers with this exit code. */
-  readonly ssh: { readonly calls: string[]; exitCode: number };
+  /** What ssh was called with; it answers with this exit code, and to a script with what this makes of it. */
+  readonly ssh: { readonly calls: string[]; exitCode: number; scripts: (script: string) => string };
   /** How often the flat disk was made. */
   readonly exports: () => number;
   /** Whether a question is agreed to. */
@@ -54,20 +54,21 @@ export async function publishLab(options: SimulatorOptions = {}): Promise<Publis
   const at = stack.use(await sampleHome());
   const simulator = stack.use(await Simulator.start(options));
   const messages: string[] = [];
-  const ssh = { calls: [] as string[], exitCode: 0 };
+  const ssh = { calls: [] as string[], exitCode: 0, scripts: (_script: string): string => '' };
   const host: Host = {
     ...at.host,
     clock: instantClock(at.host.clock),
     processes: {
       ...at.host.processes,
-      async run(argv) {
+      async run(argv, options) {
         if (argv[0] === 'ssh-keygen') {
           const file = argv[argv.indexOf('-f') + 1] ?? '';
           await at.host.files.write(file, 'a private key', { mode: 0o600 });
           await at.host.files.write(`${file}.pub`, 'ssh-ed25519 AAAA+/= ingot\n');
         }
         if (argv[0] === 'ssh') ssh.calls.push(argv.slice(argv.indexOf('--') - 1).join(' '));
-        return { stdout: '', stderr: ssh.exitCode === 0 ? '' : 'Permission denied', exitCode: argv[0] === 'ssh' ? ssh.exitCode : 0 };
+        const stdout = argv[0] === 'ssh' && typeof options?.stdin === 'string' ? ssh.scripts(options.stdin) : '';
+        return { stdout, stderr: ssh.exitCode === 0 ? '' : 'Permission denied', exitCode: argv[0] === 'ssh' ? ssh.exitCode : 0 };
       },
     },
   };

@@ -12,5 +12,5 @@ export const FORMAT_OF: Readonly<Record<string, HypervisorFormat>> = {
   XenServer: { name: 'VHD', format: 'vhd', guest: 'xen' },
   VMware: { name: 'OVA', format: 'ova', guest: 'vmware' },
   // The project's own stand-in for a hypervisor, in tests of the management server.
-  Simulator: { name: 'VHD', format: 'vhd', guest: 'xen' },
+  Simulator: { name: 'VHD', format: 'vhd', guest: 'kvm' },
 };

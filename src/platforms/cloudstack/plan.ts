@@ -53,7 +53,7 @@ export async function planPublication(
     const group = places.filter(({ facts }) => facts.hypervisor === place.facts.hypervisor).map(({ facts }) => facts.zone);
     return { ...place, facts: { ...place.facts, group } };
   });
-  return { places: grouped, warnings: [...skipped, ...warningsOf(looked, places, transfer)], calls: callsOf(places.map(({ facts }) => facts)) };
+  return { places: grouped, warnings: [...skipped, ...warningsOf(looked, transfer)], calls: callsOf(places.map(({ facts }) => facts)) };
 }
 
 /** The zones that are asked for; without a wish, those of the target, else all that are enabled. Throws `zone-unknown`, `zone-disabled`. */
@@ -230,14 +230,10 @@ export function namedOne<T extends { readonly id: string; readonly name: string 
   });
 }
 
-function warningsOf(looked: readonly Looked[], places: readonly Planned[], transfer: PlaceFacts['transfer']): string[] {
+function warningsOf(looked: readonly Looked[], transfer: PlaceFacts['transfer']): string[] {
   const troubles = looked.flatMap(({ view }) => zoneTroubles(view).map(({ what, remedy }) => `In the zone ${view.zone.name} ${what}. ${remedy}`));
-  const unprepared = [...new Set(places.filter(({ disk }) => disk.guest !== 'kvm').map(({ facts }) => facts.hypervisor))];
   return [
     ...troubles,
-    ...unprepared.map(
-      (name) => `The image has what KVM needs: its drivers and tools for ${name} are not looked after yet, and the trial will show whether it boots there`,
-    ),
     ...(transfer.kind === 'serve' && isPrivate(transfer.address)
       ? [`${transfer.address} is of a private network: secondary storage VMs fetch from there only if secstorage.allowed.internal.sites names it`]
       : []),

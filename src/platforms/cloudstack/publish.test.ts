@@ -1,7 +1,11 @@
 import { expect, test, vi } from 'vitest';
 import { cloudLab } from '../../../tests/support/cloud-lab.ts';
 import { SimCloud } from '../../../tests/simulators/cloudstack/cloud.ts';
+import { sampleDisk } from '../../../tests/support/publish-lab.ts';
+import { publishedImage } from '../../publish/image.ts';
 import { listPublications } from '../../publish/journal.ts';
+import { planPublication } from '../../publish/plan.ts';
+import type { PublishRequest } from '../../publish/publish.ts';
 
 // Each is several publications; a busy machine takes its time.
 vi.setConfig({ testTimeout: 300_000 });
@@ -72,6 +76,49 @@ test('each hypervisor of a zone gets a template of its own format', async () => 
   ]);
   expect((await lab.publish(image, { places: { nodes: ['mixed', 'xen'], allNodes: false } })).outcome).toBe('unchanged');
   await expect(lab.publish(image, { places: { nodes: ['mixed'], allNodes: false } })).rejects.toMatchObject({ code: 'publication-differs' });
+});
+
+test('a hypervisor that takes a child of the image gets that: it is built, has its own digest in the journal, and the plan says so', async () => {
+  const cloud = new SimCloud([]);
+  cloud.addZone('mixed', { hypervisors: ['KVM', 'VMware'] });
+  cloud.addZone('esx', { hypervisors: ['VMware'] });
+  await using lab = await cloudLab({ cloud });
+  const image = await lab.image();
+  const child = await lab.image('web-vmware');
+  let isBuilt = false;
+  const asked: boolean[] = [];
+  const change: Partial<PublishRequest> = {
+    async findChild(guest, { build }) {
+      asked.push(build);
+      if (guest === 'kvm') return undefined;
+      isBuilt ||= build;
+      return { name: 'web-vmware', digest: isBuilt ? child.digest : undefined };
+    },
+    exportDisk: async (wish, from) => {
+      lab.exported.push(wish);
+      return await sampleDisk(lab.at, from === undefined ? image : child, wish.format);
+    },
+  };
+  await using platform = await lab.open();
+  const plan = async (): Promise<string> => {
+    const found = await planPublication({
+      ...{ platform, target: 'cloudstack:prod', places: { nodes: [], allNodes: false }, machine: {}, size: { virtual: 2 ** 30, file: 2 ** 20 } },
+      ...{ ssh: true, promote: true, keep: 3, exportDisk: () => Promise.reject(new Error('not now')) },
+      image: publishedImage(image, 'web', 'cloudstack:prod', { unproven: false }),
+      ...(change.findChild === undefined ? {} : { findChild: change.findChild }),
+    });
+    return found.places.flatMap(({ why }) => why).join('\n');
+  };
+  expect(await plan()).toMatch(/mixed\/VMware: what goes there is web-vmware, a child of this image, which is built first/);
+  expect(asked.every((build) => !build)).toBe(true);
+  const { publication } = await lab.publish(image, change, platform);
+  expect(publication.places.map((place) => [place.id, place.child])).toEqual([
+    ['esx', `web-vmware@${child.digest}`],
+    ['mixed/KVM', undefined],
+    ['mixed/VMware', `web-vmware@${child.digest}`],
+  ]);
+  expect(lab.exported.map(({ format }) => format).toSorted()).toEqual(['ova', 'qcow2']);
+  expect(await plan()).toContain(`esx: what goes there is web-vmware@${child.digest}, a child of this image`);
 });
 
 test('one zone of three that fails is rolled back alone, and the current version stays; when it is mended, only that zone is done again', async () => {

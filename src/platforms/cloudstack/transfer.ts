@@ -1,6 +1,7 @@
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
 import { openSecrets } from '../../base/secrets.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
 import type { ExportedDisk, Place, PlatformContext } from '../platform.ts';
 import type { Trust } from '../trust.ts';
 import type { CloudStackClient } from './client.ts';
@@ -21,6 +22,8 @@ interface Prepared {
   /** Registered just now, for all zones of the group: what is missing then was passed over. */
   readonly fresh: boolean;
   readonly server: ImageServer | undefined;
+  /** The server, and the turn at its port, until the last zone has it. */
+  readonly held?: AsyncDisposable;
   /** Zones to which an upload was tried, and failed. */
   readonly failures: ReadonlyMap<string, unknown>;
 }
@@ -43,6 +46,7 @@ export class Transfers {
   readonly #makeTransport: MakeTransport;
   readonly #trust: Trust;
   readonly #groups = new Map<string, Group>();
+  readonly #ports = new KeyedQueue();
 
   constructor(context: PlatformContext, client: CloudStackClient, makeTransport: MakeTransport, trust: Trust) {
     this.#context = context;
@@ -74,7 +78,7 @@ export class Transfers {
       group.users -= 1;
       if (group.users === 0) {
         this.#groups.delete(key);
-        await (await group.prepared.catch(() => undefined))?.server?.[Symbol.asyncDispose]();
+        await (await group.prepared.catch(() => undefined))?.held?.[Symbol.asyncDispose]();
       }
     }
   }
@@ -116,13 +120,14 @@ export class Transfers {
       await this.#register(facts, transfer.url, transfer.sha256);
       return { fresh: true, server: undefined, failures: new Map() };
     }
-    const file = await disk();
     await using undo = new AsyncDisposableStack();
+    // A port that was named is that of one server at a time; without one, each takes its own.
+    undo.use(await this.#ports.take(transfer.port === undefined ? [] : [String(transfer.port)]));
+    const file = await disk();
     const server = undo.use(await this.#serve(facts, transfer, file));
     this.#context.events.message('info', `The image is served at ${server.url} until every zone has it`);
     await this.#register(facts, server.url, file.sha256);
-    undo.move();
-    return { fresh: true, server, failures: new Map() };
+    return { fresh: true, server, held: undo.move(), failures: new Map() };
   }
 
   async #serve({ filename }: PlaceFacts, { address, port, tls }: Extract<PlaceFacts['transfer'], { kind: 'serve' }>, file: ExportedDisk): Promise<ImageServer> {

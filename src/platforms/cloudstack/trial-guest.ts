@@ -1,8 +1,8 @@
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
-import { guestChecks, inGuest, timed, waitForLogin } from '../guest-login.ts';
+import { guestChecks, inGuest, ownTests, timed, waitForLogin } from '../guest-login.ts';
 import type { SshAccess } from '../local/guest-spec.ts';
-import type { PlatformContext, TargetCheck } from '../platform.ts';
+import type { GuestTests, PlatformContext, TargetCheck } from '../platform.ts';
 import type { CsVm } from './answers.ts';
 import type { CloudStackClient } from './client.ts';
 import type { PlaceFacts } from './facts.ts';
@@ -22,6 +22,7 @@ export interface Inside {
   readonly facts: PlaceFacts;
   /** GiB that the root disk was given. */
   readonly grown: number;
+  readonly tests: GuestTests | undefined;
   readonly span: Span | undefined;
 }
 
@@ -46,6 +47,7 @@ export async function lookInside(context: PlatformContext, client: CloudStackCli
       ? undefined
       : `the root disk has ${grown} GiB, and the root file system ${Number.isNaN(size) ? 'cannot be read' : `${size.toFixed(1)} GiB`}`;
   });
+  checks.push(...(await ownTests(context, guest, inside.tests, span)));
   await check('reboot', () => reboot(context, client, inside));
   if (checks.at(-1)?.result !== 'passed') return [...checks, ...notRun(['password reset'], 'it did not come up again')];
   if (!facts.passwordEnabled) return [...checks, ...notRun(['password reset'], 'the template has no passwords')];

@@ -63,7 +63,7 @@ export async function tryOut(
   }
   const access = { port: 22, user: image.details.defaultUser, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
   const guest = { name, access: { ...access, address } };
-  return [...checks, ...(await lookInside(context, client, { vm, guest, facts, grown: facts.diskSize + MORE_DISK, span: options.span }))];
+  return [...checks, ...(await lookInside(context, client, { vm, guest, facts, grown: facts.diskSize + MORE_DISK, tests: image.tests, span: options.span }))];
 }
 
 /** The host name of a trial: a DNS label that nobody else has. */

@@ -11,7 +11,7 @@ import { factsOf } from './facts.ts';
 import { configOf, destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
 import { isTrialOf, trialNotes } from './notes.ts';
 import { REQUESTS } from './requests.ts';
-import { guestChecks } from '../guest-login.ts';
+import { guestChecks, ownTests } from '../guest-login.ts';
 import { guestOf } from './vm-config.ts';
 import { ensureSshKey } from '../local/ssh.ts';
 
@@ -84,7 +84,10 @@ export async function tryOut(
   if (booted && address !== undefined && key !== undefined) {
     await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
     const access = { address, port: 22, user, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
-    checks.push(...(await guestChecks(context, `trial-${vmid}`, access, span)));
+    const guest = { name: `trial-${vmid}`, access };
+    const inside = await guestChecks(context, guest.name, access, span);
+    checks.push(...inside);
+    if (inside[0]?.result === 'passed') checks.push(...(await ownTests(context, guest, image.tests, span)));
   } else {
     const why = booted ? 'without a login (--no-ssh), nothing inside was looked at' : 'the guest did not come so far';
     checks.push({ name: 'login', result: 'not-run', detail: why }, { name: 'cloud-init', result: 'not-run', detail: why });
