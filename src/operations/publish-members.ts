@@ -10,7 +10,7 @@ import type { Context } from './operation.ts';
 import { childrenOf } from './platform-child.ts';
 
 /** What all images of a command have in common. */
-export type CommonRequest = Pick<PublishRequest, 'places' | 'machine' | 'ssh' | 'promote' | 'keep'> & { readonly unproven: boolean };
+export type CommonRequest = Pick<PublishRequest, 'places' | 'machine' | 'ssh' | 'promote' | 'keep' | 'label'> & { readonly unproven: boolean };
 
 interface Opened {
   readonly target: Target;
@@ -20,11 +20,23 @@ interface Opened {
 /** Every image on every target that is opened. */
 export function membersOf(context: Context, images: readonly string[], opened: readonly Opened[], common: CommonRequest): FleetMember[] {
   const users = new Map<string, number>();
-  return opened.flatMap((one) => images.map((image) => memberOf(context, image, one, common, users)));
+  // Asked for once, by the first that makes a file.
+  let tools: Promise<unknown> | undefined;
+  const needTools = async (): Promise<void> => void (await (tools ??= requireTools(context, ['qemu-img'])));
+  const labelOf = (image: string, target: Target): { readonly label?: string } => {
+    if (opened.length > 1) return { label: `${image} on ${targetReference(target)}` };
+    return images.length > 1 ? { label: image } : {};
+  };
+  return opened.flatMap((one) => images.map((image) => memberOf(context, image, one, { ...common, ...labelOf(image, one.target) }, { users, needTools })));
 }
 
-/** `users`: how many are at work on each image, by its digest; the flat files that they share go with the last of them. */
-function memberOf(context: Context, image: string, opened: Opened, common: CommonRequest, users: Map<string, number>): FleetMember {
+interface Shared {
+  /** How many are at work on each image, by its digest; the flat files that they share go with the last of them. */
+  readonly users: Map<string, number>;
+  readonly needTools: () => Promise<void>;
+}
+
+function memberOf(context: Context, image: string, opened: Opened, common: CommonRequest, { users, needTools }: Shared): FleetMember {
   const { unproven, ...wishes } = common;
   const target = targetReference(opened.target);
   const used: Image[] = [];
@@ -48,7 +60,7 @@ function memberOf(context: Context, image: string, opened: Opened, common: Commo
         size: { virtual: published.details.disk.size, file: stored.layers.reduce((sum, { size }) => sum + size, 0) },
         findChild: childrenOf(context, `${published.name}@${stored.digest}`),
         exportDisk: async (wish: DiskWish, child) => {
-          await requireTools(context, ['qemu-img']);
+          await needTools();
           if (child?.digest === undefined) return await exportDisk(context, stored, wish);
           const own = await store.resolve(child.digest);
           use(own);

@@ -146,10 +146,11 @@ function checksText(checks: readonly z.output<typeof targetCheckSchema>[]): stri
   return checks.length === 0 ? '' : `: ${count('passed')} of ${checks.length} checks passed${notRun > 0 ? `, ${notRun} not run` : ''}`;
 }
 
-/** The exit code of several: that of the first failure, or of being stopped. */
+/** The exit code of several: of being stopped, else that of the first failure. */
 export function publishExitCode(result: PublishOutput): number {
-  const ended = 'runs' in result ? result.runs : 'plans' in result ? result.plans : [];
+  const ended: readonly { readonly outcome?: string; readonly error?: z.output<typeof errorSchema> | undefined }[] =
+    'runs' in result ? result.runs : 'plans' in result ? result.plans : [];
+  if (ended.some(({ outcome, error }) => outcome === 'stopped' || error?.class === 'interrupted')) return EXIT_CODES.interrupted;
   const failed = ended.find(({ error }) => error !== undefined)?.error;
-  if (failed !== undefined) return EXIT_CODES[failed.class];
-  return 'runs' in result && result.runs.some(({ outcome }) => outcome === 'stopped') ? EXIT_CODES.interrupted : 0;
+  return failed === undefined ? 0 : EXIT_CODES[failed.class];
 }

@@ -1,7 +1,7 @@
 import { IngotError } from '../base/errors.ts';
 import type { PlaceWish, PlannedPlace, PlatformContext } from '../platforms/platform.ts';
 import { isValidated, Journal, placesMade, publicationId, readPublication, type PlaceRecord, type Publication } from './journal.ts';
-import { planPublication } from './plan.ts';
+import { labelled, planPublication } from './plan.ts';
 import type { PublishRequest } from './publish.ts';
 
 /**
@@ -60,11 +60,11 @@ async function addPlaces(context: PlatformContext, request: PublishRequest, jour
   const { places } = journal.content;
   const { nodes, allNodes } = request.places;
   if (!allNodes && nodes.every((node) => places.some(({ id }) => isOn(id, node)))) return;
-  const plan = await context.events.stage(`planning for ${request.target}`, () => planPublication(request));
+  const plan = await context.events.stage(labelled(request, `planning for ${request.target}`), () => planPublication(request));
   const missing = plan.places.filter(({ id }) => !places.some((place) => isOn(id, place.id)));
   if (missing.length === 0) return;
   context.events.message('info', `${journal.content.id} gets ${missing.map(({ id }) => id).join(', ')} in addition`);
-  for (const line of missing.flatMap(({ why }) => why)) context.events.message('info', line);
+  for (const line of missing.flatMap(({ why }) => why)) context.events.message('info', labelled(request, line));
   await journal.change((content) => ({ ...content, places: [...content.places, ...missing.map(placeRecord)] }));
 }
 
@@ -74,9 +74,9 @@ function placeRecord({ id, facts, disk }: PlannedPlace): PlaceRecord {
 
 async function begin(context: PlatformContext, request: PublishRequest): Promise<Journal> {
   const { image, target, machine } = request;
-  const plan = await context.events.stage(`planning for ${target}`, () => planPublication(request));
-  for (const warning of plan.warnings) context.events.message('warn', warning);
-  for (const line of plan.places.flatMap(({ why }) => why)) context.events.message('info', line);
+  const plan = await context.events.stage(labelled(request, `planning for ${target}`), () => planPublication(request));
+  for (const warning of plan.warnings) context.events.message('warn', labelled(request, warning));
+  for (const line of plan.places.flatMap(({ why }) => why)) context.events.message('info', labelled(request, line));
   const now = context.host.clock.now().toISOString();
   const { name, reference, digest, id, gate, details } = image;
   const journal = new Journal(context, {

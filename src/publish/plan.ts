@@ -21,3 +21,8 @@ export async function planPublication(request: PublishRequest): Promise<PublishP
 export function childText({ name, digest }: ChildImage): string {
   return digest === undefined ? name : `${name}@${digest}`;
 }
+
+/** What is shown of a publication: with its label, where there are several at the same time. */
+export function labelled({ label }: Pick<PublishRequest, 'label'>, text: string): string {
+  return label === undefined ? text : `${label}: ${text}`;
+}

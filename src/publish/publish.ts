@@ -5,7 +5,7 @@ import type { DiskWish, ExportedDisk, MachineWish, PlaceWish, Platform, Platform
 import { journalFor } from './begin.ts';
 import type { ChildImage, FindChild } from './image.ts';
 import { isValidated, PUBLICATION_STATES, type Journal, type PlaceRecord, type Publication } from './journal.ts';
-import { childText } from './plan.ts';
+import { childText, labelled } from './plan.ts';
 import { keepNewest, promote } from './promote.ts';
 
 export interface PublishRequest {
@@ -27,6 +27,8 @@ export interface PublishRequest {
   readonly promote: boolean;
   /** How many versions stay on the target, the current one included. */
   readonly keep: number;
+  /** Before what is shown of it, where several are published at the same time. */
+  readonly label?: string;
 }
 
 export interface PublishResult {
@@ -115,7 +117,7 @@ async function bringTo(
   const reached = async (state: PlaceRecord['state']): Promise<void> => {
     await reach(journal, id, state);
   };
-  const stage = <T>(what: string, work: (span: Span) => Promise<T>): Promise<T> => context.events.stage(`${id}: ${what}`, work);
+  const stage = <T>(what: string, work: (span: Span) => Promise<T>): Promise<T> => context.events.stage(labelled(request, `${id}: ${what}`), work);
 
   if (at() === 'planned') {
     await stage('upload', (span) => publisher.upload(place, image, disk, span));
