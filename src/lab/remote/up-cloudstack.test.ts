@@ -29,7 +29,13 @@ test('a lab on CloudStack is made, is the same when it is made again although it
   const template = { publication: publication.id, reference: publication.image.reference, places: publication.places };
   const up = async (text: string): Promise<UpResult> => {
     const parsed = await parseLab({ ...context, folder: hostPath('/labs') }, hostPath('/labs/shop.yaml'), text);
-    return await labUpOn(context, parsed, { start: true, replace: false, vms, sshKeys: ['ssh-ed25519 AAAA ingot'], templateOf: () => Promise.resolve(template) });
+    return await labUpOn(context, parsed, {
+      start: true,
+      replace: false,
+      vms,
+      sshKeys: ['ssh-ed25519 AAAA ingot'],
+      templateOf: () => Promise.resolve(template),
+    });
   };
   expect((await up(TEXT)).members.map(({ vm, result }) => [vm, result])).toEqual([
     ['shop-db', 'ready'],

@@ -34,7 +34,7 @@ export async function deleteVm(context: PlatformContext, client: CloudStackClien
 export function refuseClone(vm: RemoteVm): Promise<never> {
   return Promise.reject(
     new IngotError('usage', 'vm-clone-unsupported', `CloudStack has no command that copies ${vm.name}`, {
-      hint: 'Make another one with `ingot vm create`; `ingot publication capture` makes a template of it.',
+      hint: 'Make another one with `ingot vm create`.',
     }),
   );
 }
