@@ -9,8 +9,8 @@ import { publishedImage } from './image.ts';
 import type { PublishRequest } from './publish.ts';
 import { renderRuns, reportFormatOf } from './report.ts';
 
-// Each is several publications, with TLS; a busy machine takes its time.
-vi.setConfig({ testTimeout: 300_000 });
+// The first is forty publications with TLS; a busy machine takes its time.
+vi.setConfig({ testTimeout: 900_000 });
 
 function memberOf(lab: PublishLab, platform: Platform, image: Image, change: Partial<PublishRequest> = {}): FleetMember {
   const asked = image.references[0] ?? '';
