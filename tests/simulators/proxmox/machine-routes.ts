@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { SimCluster } from './cluster.ts';
 import type { SimVm, SimVolume } from './model.ts';
@@ -88,7 +89,7 @@ export function createVm(cluster: SimCluster, values: Values): SimAnswer {
           .filter((word) => !/^(?:import-from|format)=/.test(word));
         config[name] = [volid, ...rest, `size=${size}`].join(',');
       }
-      vm.config = { ...config, smbios1: `uuid=${vmid}`, vmgenid: cluster.generation() };
+      vm.config = { ...config, smbios1: `uuid=${randomUUID()}`, vmgenid: cluster.generation() };
       return undefined;
     },
     undo,
@@ -185,7 +186,7 @@ export function cloneVm(cluster: SimCluster, source: SimVm, values: Values): Sim
     }
     clone.config = {
       ...config,
-      smbios1: `uuid=${newid}`,
+      smbios1: `uuid=${randomUUID()}`,
       vmgenid: cluster.generation(),
       ...(values['name'] === undefined ? {} : { name: values['name'] }),
       ...(values['hostname'] === undefined ? {} : { hostname: values['hostname'] }),
