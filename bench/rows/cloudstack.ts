@@ -10,6 +10,7 @@ import { REQUESTS } from '../../src/platforms/cloudstack/requests.ts';
 import { signedQuery } from '../../src/platforms/cloudstack/signing.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
 import { cloudLab } from '../../tests/support/cloud-lab.ts';
+import { startNginx } from '../nginx.ts';
 import type { Bench, Measured, Row } from '../row.ts';
 import { timed } from '../run-command.ts';
 
@@ -129,7 +130,7 @@ async function served(bench: Bench, clients: number): Promise<Measured | string>
     const piece = Buffer.alloc(2 ** 20, 7);
     for (let i = 0; i < MEBIBYTES; i++) await out.write(piece);
   }
-  await using _nginx = await nginx(folder);
+  await using _nginx = await startNginx(folder, { port: NGINX_PORT, sendfile: 'off' });
   await using own = ownServer(file);
   const urls = { ours: await own.url, theirs: `http://127.0.0.1:${NGINX_PORT}/image.qcow2` };
   const fetchAll = async (url: string): Promise<number> => {
@@ -153,25 +154,6 @@ async function served(bench: Bench, clients: number): Promise<Measured | string>
   const memory = await own.memory();
   await rm(folder, { recursive: true });
   return { unit: 's', ours, theirs, note: `${MEBIBYTES} MiB for each; our process had ${memory} MB at most` };
-}
-
-async function nginx(folder: string): Promise<AsyncDisposable> {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
-  const config = [
-    `worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log; ${process.getuid?.() === 0 ? 'user root;' : ''}`,
-    'events { worker_connections 64; }',
-    `http { access_log off; sendfile off; ${temporary} server { listen 127.0.0.1:${NGINX_PORT}; root ${folder}/www; } }`,
-  ];
-  const host = realHost();
-  const path = join(folder, 'nginx.conf');
-  await host.files.write(path, `${config.join('\n')}\n`);
-  const server = host.processes.spawn(['nginx', '-e', `${folder}/error.log`, '-c', path], { stderr: 'inherit' });
-  return {
-    async [Symbol.asyncDispose]() {
-      server.kill('SIGTERM');
-      await server.ended;
-    },
-  };
 }
 
 interface OwnServer extends AsyncDisposable {

@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openHome } from '../../src/base/home.ts';
 import { realHost } from '../../src/base/host.ts';
 import { findProgram } from '../../src/base/programs.ts';
 import { fetchLargeFile } from '../../src/base/transfer/large-file.ts';
 import { hostPath } from '../../src/base/types.ts';
+import { startNginx } from '../nginx.ts';
+import { writeRandomFile } from '../random-file.ts';
 import type { Bench, Measured, Row } from '../row.ts';
 import { timed } from '../run-command.ts';
 
@@ -17,39 +18,17 @@ import { timed } from '../run-command.ts';
 const MEBIBYTES = 1024;
 const PORT = 18_611;
 
-async function nginx(bench: Bench, folder: string): Promise<AsyncDisposable> {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ');
-  const config = [
-    `worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log; ${process.getuid?.() === 0 ? 'user root;' : ''}`,
-    'events { worker_connections 64; }',
-    `http { access_log off; sendfile on; ${temporary} server { listen 127.0.0.1:${PORT}; root ${folder}/www; } }`,
-  ];
-  const host = realHost();
-  const path = join(folder, 'nginx.conf');
-  await host.files.write(path, `${config.join('\n')}\n`);
-  const server = host.processes.spawn(['nginx', '-e', `${folder}/error.log`, '-c', path], { stderr: 'inherit' });
-  bench.say('preparing: nginx with a file of a gigabyte');
-  await timed(['curl', '--silent', '--retry', '20', '--retry-connrefused', '--retry-delay', '1', '-o', '/dev/null', `http://127.0.0.1:${PORT}/`]);
-  return {
-    async [Symbol.asyncDispose]() {
-      server.kill('SIGTERM');
-      await server.ended;
-    },
-  };
-}
-
 async function download(bench: Bench): Promise<Measured | string> {
   const host = realHost();
   for (const program of ['nginx', 'curl']) if ((await findProgram(host, program)) === undefined) return `${program} is not installed`;
   const folder = join(bench.folder, 'download');
   await mkdir(join(folder, 'www'), { recursive: true });
   const file = join(folder, 'www', 'image');
-  {
-    await using out = await open(file, 'w');
-    for (let i = 0; i < MEBIBYTES; i++) await out.write(randomBytes(2 ** 20));
-  }
+  await writeRandomFile(file, MEBIBYTES);
   const { hex } = await host.files.sha256(file);
-  await using _server = await nginx(bench, folder);
+  await using _server = await startNginx(folder, { port: PORT, sendfile: 'on' });
+  bench.say('preparing: nginx with a file of a gigabyte');
+  await timed(['curl', '--silent', '--retry', '20', '--retry-connrefused', '--retry-delay', '1', '-o', '/dev/null', `http://127.0.0.1:${PORT}/`]);
   const url = `http://127.0.0.1:${PORT}/image`;
   const ours: number[] = [];
   const theirs: number[] = [];

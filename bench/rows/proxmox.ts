@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,6 +7,7 @@ import * as z from 'zod';
 import { realHost } from '../../src/base/host.ts';
 import { findProgram } from '../../src/base/programs.ts';
 import { BASE, newHome } from '../homes.ts';
+import { writeRandomFile } from '../random-file.ts';
 import type { Bench, Measured, Row } from '../row.ts';
 import { timed } from '../run-command.ts';
 
@@ -53,10 +53,7 @@ async function speed(bench: Bench): Promise<Measured | string> {
   const folder = join(bench.folder, 'upload');
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'image.qcow2');
-  {
-    await using out = await open(file, 'w');
-    for (let i = 0; i < MEBIBYTES; i++) await out.write(randomBytes(2 ** 20));
-  }
+  await writeRandomFile(file, MEBIBYTES);
   const { hex } = await host.files.sha256(file);
   await using sink = await server(at('../proxmox/null-server.ts'));
   const [ours, theirs]: [number[], number[]] = [[], []];

@@ -1,4 +1,5 @@
-import { IngotError, nearest } from '../../base/errors.ts';
+import { IngotError } from '../../base/errors.ts';
+import { oneVm } from '../one-vm.ts';
 import { targetReference } from '../platform.ts';
 import type { RemoteVm, RemoteVmDetails } from '../remote-vms.ts';
 import type { CsVm } from './answers.ts';
@@ -71,22 +72,7 @@ export async function listVms(client: CloudStackClient, target: CloudStackTarget
 /** The one VM of a name, or of an identifier. Throws `vm-unknown`, `vm-ambiguous`. */
 export async function findVm(client: CloudStackClient, target: CloudStackTarget, name: string): Promise<RemoteVm> {
   const all = await listVms(client, target, true);
-  const found = all.filter((vm) => vm.name === name || vm.id === name);
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  const on = targetReference(target);
-  if (found.length > 1) {
-    throw new IngotError('conflict', 'vm-ambiguous', `${on} has ${found.length} VMs named ${name}`, {
-      hint: `Name it by its identifier: ${found.map(({ id, place }) => `${id} (in ${place})`).join(', ')}.`,
-    });
-  }
-  const near = nearest(
-    name,
-    all.map((vm) => vm.name),
-  );
-  throw new IngotError('not-found', 'vm-unknown', `${on} has no VM named ${name}`, {
-    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `\`ingot vm list --on ${on} --all\` shows what there is.`,
-  });
+  return oneVm(all, name, { on: targetReference(target), kind: 'vm', identifier: 'identifier', at: 'in' });
 }
 
 /** A VM with what is asked for it alone. */

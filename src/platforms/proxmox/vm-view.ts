@@ -1,4 +1,5 @@
-import { IngotError, nearest } from '../../base/errors.ts';
+import { IngotError } from '../../base/errors.ts';
+import { oneVm } from '../one-vm.ts';
 import { targetReference } from '../platform.ts';
 import type { RemoteSnapshot, RemoteVm, RemoteVmDetails } from '../remote-vms.ts';
 import type { PveConfig, PveResource } from './answers.ts';
@@ -31,22 +32,7 @@ export async function listVms(client: ProxmoxClient, target: ProxmoxTarget, all:
 /** The one VM of a name, or of a number. Throws `vm-unknown`, `vm-ambiguous`. */
 export async function findVm(client: ProxmoxClient, target: ProxmoxTarget, name: string, kind: Kind = 'vm'): Promise<RemoteVm> {
   const all = await listVms(client, target, true, kind);
-  const found = all.filter((vm) => vm.name === name || vm.id === name);
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  const on = targetReference(target);
-  if (found.length > 1) {
-    throw new IngotError('conflict', 'vm-ambiguous', `${on} has ${found.length} ${nouns(kind)}s named ${name}`, {
-      hint: `Name it by its number: ${found.map(({ id, place }) => `${id} (on ${place})`).join(', ')}.`,
-    });
-  }
-  const near = nearest(
-    name,
-    all.map((vm) => vm.name),
-  );
-  throw new IngotError('not-found', 'vm-unknown', `${on} has no ${nouns(kind)} named ${name}`, {
-    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `\`ingot ${kind === 'vm' ? 'vm' : 'ct'} list --on ${on} --all\` shows what there is.`,
-  });
+  return oneVm(all, name, { on: targetReference(target), kind, identifier: 'number', at: 'on' });
 }
 
 /** What a VM's number and node are. */
@@ -103,8 +89,6 @@ export function bootDiskSize(config: PveConfig): number | undefined {
   const size = /^(\d+)([KMGT]?)$/.exec(parseProperties(config['scsi0'] ?? config['rootfs'] ?? '')['size'] ?? '');
   return size === null ? undefined : Number(size[1]) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(size[2] ?? '');
 }
-
-const nouns = (kind: Kind): string => (kind === 'vm' ? 'VM' : 'container');
 
 function viewResource({ type, vmid = 0, node = '', name, status, lock, tags, maxcpu, maxmem, maxdisk }: PveResource, target: ProxmoxTarget): RemoteVm {
   return {
