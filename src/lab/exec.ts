@@ -31,6 +31,14 @@ export function chooseMembers<T extends { readonly name: string }>(lab: string, 
   return members.filter((member) => names.some((name) => matches(member, name)));
 }
 
+/** The one member of a name. Throws `lab-member-unknown`, also for a group of several. Pure. */
+export function oneMember<T extends { readonly name: string }>(lab: string, members: readonly T[], name: string): T {
+  const found = chooseMembers(lab, members, [name]);
+  const [member] = found;
+  if (member !== undefined && found.length === 1) return member;
+  throw new IngotError('usage', 'lab-member-unknown', `${name} is several VMs`, { hint: `Name one: ${found.map((one) => one.name).join(', ')}.` });
+}
+
 export interface ExecRequest {
   readonly lab: Name;
   /** None for all that run. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { deleteLab, stopLab } from '../lab/down.ts';
 import { labName } from '../lab/find.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { renderTable } from './table.ts';
@@ -30,14 +30,12 @@ export default defineOperation({
   ],
   async run(input, context) {
     const name = await labName(context, input.lab);
-    const state = await loadAnyLab(context.host, context.home, name);
-    if ('platform' in state) {
-      const [{ onLab }, { deleteRemoteLab, stopRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-      return await onLab(context, state, (vms) =>
-        input.delete ? deleteRemoteLab(context, name, state, vms) : stopRemoteLab(context, name, state, vms, input),
-      );
-    }
-    return input.delete ? await deleteLab(context, name) : await stopLab(context, name, input);
+    return await whereLab(
+      context,
+      name,
+      () => (input.delete ? deleteLab(context, name) : stopLab(context, name, input)),
+      ({ use, state, vms }) => (input.delete ? use.deleteRemoteLab(context, name, state, vms) : use.stopRemoteLab(context, name, state, vms, input)),
+    );
   },
   render: ({ name, members }, options) =>
     members.length === 0

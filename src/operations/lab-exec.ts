@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { execInLab } from '../lab/exec.ts';
 import { labName } from '../lab/find.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { waitSecondsInput } from './vm-input.ts';
@@ -31,12 +31,13 @@ export default defineOperation({
     const lab = await labName(context, input.lab);
     const onLine = (member: string, line: string): void => context.write(`${member} | ${line}\n`);
     const request = { lab, on: input.on, command: input.command, timeout: input.timeout, onLine };
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if ('platform' in state) {
-      const [{ onLab }, { execInRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-      return { members: await onLab(context, state, (vms) => execInRemoteLab(context, state, vms, request)) };
-    }
-    return { members: await execInLab(context, request) };
+    const members = await whereLab(
+      context,
+      lab,
+      () => execInLab(context, request),
+      ({ use, state, vms }) => use.execInRemoteLab(context, state, vms, request),
+    );
+    return { members };
   },
   render: () => '',
   exitCode: ({ members }) => Math.max(0, ...members.map(({ exitCode }) => exitCode)),

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { parseName } from '../base/types.ts';
 import { labName } from '../lab/find.ts';
 import { snapshotLab } from '../lab/snapshot.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { labSnapshotOutput } from './lab-snapshot-text.ts';
 import { defineOperation } from './operation.ts';
@@ -24,13 +24,12 @@ export default defineOperation({
     const name = input.snapshot === undefined ? undefined : parseName(input.snapshot, 'a snapshot');
     const lab = await labName(context, input.lab);
     const { ram, description } = input;
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if ('platform' in state) {
-      const [{ onLab }, { snapshotRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-      const request = { name: parseName(input.snapshot ?? '', 'a snapshot'), ram, description };
-      return await onLab(context, state, (vms) => snapshotRemoteLab(context, lab, state, vms, request));
-    }
-    return await snapshotLab(context, lab, { name, ram, description });
+    return await whereLab(
+      context,
+      lab,
+      () => snapshotLab(context, lab, { name, ram, description }),
+      ({ use, state, vms }) => use.snapshotRemoteLab(context, lab, state, vms, { name: name ?? parseName('', 'a snapshot'), ram, description }),
+    );
   },
   render: ({ name, members }) => `${members.join(', ')} have the snapshot ${name}.`,
 });

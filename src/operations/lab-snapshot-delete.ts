@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { formatSize } from '../base/types.ts';
 import { labName } from '../lab/find.ts';
 import { deleteLabSnapshot } from '../lab/snapshot.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { snapshotNameInput } from './vm-input.ts';
@@ -16,13 +16,17 @@ export default defineOperation({
   examples: [{ command: 'ingot lab snapshot delete shop before-update', does: 'deletes it from every VM of the lab shop' }],
   async run(input, context) {
     const lab = await labName(context, input.lab);
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if ('platform' in state) {
-      const [{ onLab }, { deleteRemoteLabSnapshot }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-      await onLab(context, state, (vms) => deleteRemoteLabSnapshot(context, lab, state, vms, input.snapshot));
-      return { lab, snapshot: input.snapshot };
-    }
-    return { lab, snapshot: input.snapshot, freed: await deleteLabSnapshot(context, lab, input.snapshot) };
+    const { snapshot } = input;
+    const freed = await whereLab(
+      context,
+      lab,
+      async () => ({ freed: await deleteLabSnapshot(context, lab, snapshot) }),
+      async ({ use, state, vms }) => {
+        await use.deleteRemoteLabSnapshot(context, lab, state, vms, snapshot);
+        return {};
+      },
+    );
+    return { lab, snapshot, ...freed };
   },
   render: ({ lab, snapshot, freed }) => `${snapshot} of the lab ${lab} is deleted${freed === undefined ? '' : `; ${formatSize(freed)} are free again`}.`,
 });

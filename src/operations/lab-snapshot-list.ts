@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { labName } from '../lab/find.ts';
 import { labSnapshots } from '../lab/snapshot.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { labSnapshotOutput } from './lab-snapshot-text.ts';
 import { defineOperation } from './operation.ts';
@@ -17,10 +17,12 @@ export default defineOperation({
   examples: [{ command: 'ingot lab snapshot list shop', does: 'shows the snapshots that VMs of the lab shop have' }],
   async run(input, context) {
     const lab = await labName(context, input.lab);
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if (!('platform' in state)) return await labSnapshots(context, lab);
-    const [{ onLab }, { remoteLabSnapshots }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-    return await onLab(context, state, (vms) => remoteLabSnapshots(state, vms));
+    return await whereLab(
+      context,
+      lab,
+      () => labSnapshots(context, lab),
+      ({ use, state, vms }) => use.remoteLabSnapshots(state, vms),
+    );
   },
   render(snapshots, options) {
     if (snapshots.length === 0) return 'It has no snapshot yet. `ingot lab snapshot create LAB` makes one.';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { labName } from '../lab/find.ts';
 import { restoreLab } from '../lab/snapshot.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { labSnapshotOutput } from './lab-snapshot-text.ts';
 import { defineOperation } from './operation.ts';
@@ -24,10 +24,13 @@ export default defineOperation({
   async run(input, context) {
     const lab = await labName(context, input.lab);
     const { snapshot, force, start } = input;
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if (!('platform' in state)) return await restoreLab(context, lab, { snapshot, force, start });
-    const [{ onLab }, { restoreRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-    return await onLab(context, state, (vms) => restoreRemoteLab(context, lab, state, vms, { snapshot, force, start }));
+    const request = { snapshot, force, start };
+    return await whereLab(
+      context,
+      lab,
+      () => restoreLab(context, lab, request),
+      ({ use, state, vms }) => use.restoreRemoteLab(context, lab, state, vms, request),
+    );
   },
   render: ({ name, members }) => `${members.join(', ')} are back at ${name}.`,
 });

@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { IngotError } from '../base/errors.ts';
-import { chosenMembers } from '../lab/exec.ts';
+import { chosenMembers, oneMember } from '../lab/exec.ts';
 import { labName } from '../lab/find.ts';
 import { readyForSsh } from '../platforms/local/ready.ts';
 import { sshArguments } from '../platforms/local/ssh.ts';
-import { loadAnyLab } from '../lab/state.ts';
+import type { ReachedVm } from '../platforms/remote-login.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation } from './operation.ts';
 import { waitSecondsInput } from './vm-input.ts';
@@ -24,20 +24,13 @@ export default defineOperation({
   examples: [{ command: 'ingot lab ssh shop web-1', does: 'opens a shell in the VM web-1 of the lab shop' }],
   async run(input, context) {
     const lab = await labName(context, input.lab);
-    const state = await loadAnyLab(context.host, context.home, lab);
-    if ('platform' in state) {
-      const [{ onLab }, { reachMember }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-      const guest = await onLab(context, state, (vms) => reachMember(context, state, vms, input.member, input.timeout));
-      return { exitCode: await context.attach([...sshArguments(guest.spec.name, guest.spec.ssh), ...input.arguments]) };
-    }
-    const [member, ...others] = await chosenMembers(context, lab, [input.member]);
-    if (member === undefined || others.length > 0) {
-      throw new IngotError('usage', 'lab-member-unknown', `${input.member} is several VMs`, {
-        hint: `Name one: ${[member, ...others].map((one) => one?.name ?? '').join(', ')}.`,
-      });
-    }
-    const guest = await readyForSsh(context, member.vm, input.timeout);
-    return { exitCode: await context.attach([...sshArguments(member.vm, guest.spec.ssh), ...input.arguments]) };
+    const { spec } = await whereLab<ReachedVm>(
+      context,
+      lab,
+      async () => readyForSsh(context, oneMember(lab, await chosenMembers(context, lab, []), input.member).vm, input.timeout),
+      ({ use, state, vms }) => use.reachMember(context, state, vms, input.member, input.timeout),
+    );
+    return { exitCode: await context.attach([...sshArguments(spec.name, spec.ssh), ...input.arguments]) };
   },
   render: () => '',
   exitCode: ({ exitCode }) => exitCode,

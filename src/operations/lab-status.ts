@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { labName } from '../lab/find.ts';
-import { labNames, loadAnyLab } from '../lab/state.ts';
+import { labNames } from '../lab/state.ts';
 import { labViewSchema, viewLab, type LabView } from '../lab/status.ts';
+import { whereLab } from './lab-where.ts';
 import { labPosition } from './lab-input.ts';
 import { defineOperation, type RenderOptions } from './operation.ts';
 import { renderTable, styled, type Cell } from './table.ts';
@@ -19,12 +20,14 @@ export default defineOperation({
   async run(input, context) {
     const names = input.lab === undefined ? await labNames(context.host, context.home) : [await labName(context, input.lab)];
     return await Promise.all(
-      names.map(async (name) => {
-        const state = await loadAnyLab(context.host, context.home, name);
-        if (!('platform' in state)) return await viewLab(context, name);
-        const [{ onLab }, { viewRemoteLab }] = await Promise.all([import('./lab-on.ts'), import('../lab/remote/use.ts')]);
-        return await onLab(context, state, (vms) => viewRemoteLab(state, vms));
-      }),
+      names.map((name) =>
+        whereLab(
+          context,
+          name,
+          () => viewLab(context, name),
+          ({ use, state, vms }) => use.viewRemoteLab(state, vms),
+        ),
+      ),
     );
   },
   render(labs, options) {

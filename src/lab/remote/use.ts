@@ -5,7 +5,7 @@ import { reachVm, type ReachedVm } from '../../platforms/remote-login.ts';
 import type { RemoteVm, RemoteVms } from '../../platforms/remote-vms.ts';
 import { snapshotsOf, findSnapshot, type LabSnapshot } from '../snapshot.ts';
 import type { DownOptions, DownResult } from '../down.ts';
-import { chooseMembers, execAll, type ExecRequest, type ExecResult } from '../exec.ts';
+import { chooseMembers, execAll, oneMember, type ExecRequest, type ExecResult } from '../exec.ts';
 import type { LabView } from '../status.ts';
 import { lockLab, saveLab, type RemoteLabMember, type RemoteLabState } from '../state.ts';
 import type { UpContext } from '../up.ts';
@@ -86,8 +86,7 @@ export async function execInRemoteLab(context: LabContext, state: RemoteLabState
 
 /** The one member of a name, once one can log in. Throws `lab-member-unknown`, `vm-unknown`. */
 export async function reachMember(context: LabContext, state: RemoteLabState, vms: RemoteVms, name: string, timeout: number | undefined): Promise<ReachedVm> {
-  const [member, ...others] = chooseMembers(state.name, await membersOf(state, vms), [name]);
-  if (member === undefined || others.length > 0) throw new IngotError('usage', 'lab-member-unknown', `${name} is several VMs`, { hint: 'Name one of them.' });
+  const member = oneMember(state.name, await membersOf(state, vms), name);
   if (member.vm === undefined) throw new IngotError('not-found', 'vm-unknown', `${name} is not made`, { hint: 'Make it with `ingot lab up`.' });
   return await reach(context, vms, member.vm, timeout);
 }
