@@ -62,6 +62,7 @@ const KNOWN: readonly (readonly [RegExp, ErrorClass, string, string?])[] = [
     'storage-full',
     'Free space on that storage, or choose another one with --storage or --upload-storage.',
   ],
+  [/checksum mismatch/i, 'verification', 'checksum-refused', 'The file has changed while it was sent, or on its way. Run it again.'],
   [/does not exist|no such|unable to find|not found/i, 'not-found', 'remote-missing'],
   [/guest agent is not running|agent.*not running|got no response/i, 'conflict', 'agent-silent'],
   [/still in use by linked clone|base volume .* in use/i, 'conflict', 'template-in-use'],

@@ -27,6 +27,7 @@ test('a VMID that somebody takes between the question and its use is left to the
 test.each([
   ['imgcopy', 'unexpected status', 'task-failed'],
   ['imgcopy', 'cp: error writing: No space left on device', 'storage-full'],
+  ['imgcopy', "checksum mismatch: got 'e3b0c442' != expect '6a2da20943'", 'checksum-refused'],
   ['qmcreate', 'unable to parse directory volume name', 'task-failed'],
   ['qmcreate', 'qemu-img: error while writing: No space left on device', 'storage-full'],
   ['qmclone', 'clone failed: interrupted by signal', 'task-failed'],
