@@ -11,9 +11,13 @@ type Payload<T> = T extends Event ? Omit<T, 'v' | 'seq' | 'time' | 'operation' |
 /** How far the images of one command are. */
 export type FleetState = Omit<Payload<Event & { type: 'fleet' }>, 'type'>;
 
+/** Milliseconds between two words of progress of one span: nobody reads faster, and a log of every piece of a download is larger than all else in it. */
+const PROGRESS_PACE = 100;
+
 /** A stretch of work that is shown while it lasts. */
 export interface Span {
   readonly id: string;
+  /** Tells how far it is; what comes too soon after the last is not passed on, unless it is the end or another note. */
   progress(done: number, total: number | undefined, unit: 'bytes' | 'items', note?: string): void;
   output(text: string, stream?: 'stdout' | 'stderr'): void;
   /** A part of this one. */
@@ -70,10 +74,15 @@ export class Events {
     const id = randomId(this.#random, 4);
     const start = this.#clock.monotonic();
     this.#emit({ type: 'span-start', span: id, kind, label, ...(parent === undefined ? {} : { parent }) });
+    let told: { readonly at: number; readonly note: string | undefined } | undefined;
     return {
       id,
-      progress: (done, total, unit, note) =>
-        this.#emit({ type: 'span-progress', span: id, done, unit, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) }),
+      progress: (done, total, unit, note) => {
+        const at = this.#clock.monotonic();
+        if (told !== undefined && at - told.at < PROGRESS_PACE && note === told.note && done !== total) return;
+        told = { at, note };
+        this.#emit({ type: 'span-progress', span: id, done, unit, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) });
+      },
       output: (text, stream = 'stdout') => this.#emit({ type: 'output', span: id, stream, text }),
       child: (childKind, childLabel) => this.span(childKind, childLabel, id),
       end: (status, note) => {
