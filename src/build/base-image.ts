@@ -31,6 +31,7 @@ export function baseImage(image: Image, reference: string): BaseImage {
     repositories: details.repositories,
     ...(details.guest === undefined ? {} : { guest: details.guest }),
     expiredMetadata: details.expiredMetadata,
+    ...(details.disk.grows === false ? { grows: false as const } : {}),
     isCloudImage: details.cloudImage !== undefined,
     ...(details.cloudImage?.tree === true ? { tree: details.cloudImage.digest } : {}),
     isInstalled: details.installed !== undefined,

@@ -17,6 +17,7 @@ import type { ImageConfig } from '../store/model.ts';
 import { openStore } from '../store/store.ts';
 import { choosePlace, openPlace, type Place, type PlaceKind } from '../workspace/place.ts';
 import { openThrowAway } from '../workspace/throw-away.ts';
+import { growsAtStart } from '../workspace/grow.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { checkCpu } from './cpu.ts';
 import { readDiskContents, type DiskContents } from './disk-contents.ts';
@@ -157,6 +158,7 @@ async function isLayer(files: Context['host']['files'], disk: ForeignDisk): Prom
 interface Found extends DiskContents {
   readonly filesystem: string;
   readonly firmware: 'bios' | 'uefi' | 'both';
+  readonly grows: boolean;
 }
 
 /** Where it is opened, whose processor has to run its programs. */
@@ -179,7 +181,8 @@ async function look(context: Context, place: Place, layer: HostPath, size: numbe
       `The image of ${contents.release.id} for ${arch} is for ${contents.arch || 'another architecture'}`,
     );
   }
-  return { ...contents, filesystem: workspace.partition.filesystem, firmware: await firmwareOf(workspace, contents.arch) };
+  const { parts, partition } = workspace;
+  return { ...contents, filesystem: partition.filesystem, firmware: await firmwareOf(workspace, contents.arch), grows: growsAtStart(parts, partition) };
 }
 
 const BOOT_CODE = 440;
@@ -193,7 +196,7 @@ async function firmwareOf({ parts, executor, disk }: Workspace, arch: string): P
 }
 
 function configOf(
-  { release, arch, packages, kernelArguments, repositories, filesystem, firmware }: Found,
+  { release, arch, packages, kernelArguments, repositories, filesystem, firmware, grows }: Found,
   {
     name,
     key,
@@ -221,7 +224,7 @@ function configOf(
       release: release.id,
       family: release.family,
       kernel: packages.some((item) => /^linux-image-.*cloud/.test(item.name)) ? 'cloud' : 'generic',
-      disk: { size, filesystem, ...(firmware === 'both' ? {} : { firmware }) },
+      disk: { size, filesystem, ...(firmware === 'both' ? {} : { firmware }), ...(grows ? {} : { grows }) },
       defaultUser: release.defaultUser,
       kernelArguments: [...(kernelArguments.length === 0 ? familyOf(release.family).kernelArguments : kernelArguments)],
       repositories: [...repositories],

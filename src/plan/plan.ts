@@ -50,6 +50,8 @@ export interface BaseImage {
   readonly expiredMetadata: boolean;
   /** It is the cloud image of its release as it was downloaded. */
   readonly isCloudImage?: boolean;
+  /** Its root stays as it is on a larger disk. */
+  readonly grows?: false;
   /** It is the tree of a root file system as it was published, from the archive with this digest: nothing starts it yet. */
   readonly tree?: Digest;
   /** It is what an installer put on its disk, as it left it. */
@@ -278,7 +280,7 @@ export function imageConfig(plan: Plan, digests: readonly Digest[]): ImageConfig
       release: release.id,
       family: release.family,
       kernel: template.kernel,
-      disk: { ...template.disk },
+      disk: { ...template.disk, ...(base?.grows === undefined ? {} : { grows: base.grows }) },
       defaultUser: release.defaultUser,
       ...(guest === undefined ? {} : { guest }),
       ...(base === undefined ? {} : { from: { reference: base.reference, digest: base.digest } }),

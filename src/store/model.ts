@@ -58,6 +58,8 @@ export const imageDetailsSchema = z.object({
     filesystem: z.string(),
     /** What can start it, where that is not both. */
     firmware: z.enum(['bios', 'uefi', 'both']).optional(),
+    /** Whether the root becomes as large as a larger disk when it starts, where it does not. */
+    grows: z.boolean().optional(),
     /** Besides the root. */
     partitions: z
       .array(z.looseObject({ mount: z.string(), size: z.int().positive() }))

@@ -9,13 +9,25 @@ import { describePartitions, readLvmHead, type FoundPartition } from './partitio
  * Makes the root as large as its disk: partition table, physical and logical volume while nothing is mounted, then the file system by its own kernel.
  */
 
+/** The partition that the root lies in, or the root itself where the disk has no table. */
+function holderOf(parts: readonly FoundPartition[], root: FoundPartition): FoundPartition | undefined {
+  if (root.volume === undefined) return root;
+  return parts.find(({ start, size, volume }) => volume === undefined && start <= root.start && root.start < start + size);
+}
+
+const isLast = (parts: readonly FoundPartition[], part: FoundPartition): boolean => !parts.some(({ start }) => start >= part.start + part.size);
+
+/** Whether a guest makes its root as large as a larger disk when it starts: cloud-init grows a partition that is the last, and no logical volume in it. */
+export function growsAtStart(parts: readonly FoundPartition[], root: FoundPartition): boolean {
+  return root.volume === undefined && isLast(parts, root);
+}
+
 /** Grows what the root lies in; nothing of it may be mounted. Throws `root-not-last` where something else is behind it, `table-unreadable` and `lvm-unreadable`. */
 export async function growPartition(executor: Executor, disk: string, parts: readonly FoundPartition[], root: FoundPartition): Promise<void> {
-  const holder =
-    root.volume === undefined ? root : parts.find(({ start, size, volume }) => volume === undefined && start <= root.start && root.start < start + size);
+  const holder = holderOf(parts, root);
   // A file system without a table has the whole disk already.
   if (holder?.number === undefined) return;
-  if (parts.some(({ start }) => start >= holder.start + holder.size)) {
+  if (!isLast(parts, holder)) {
     throw new IngotError('usage', 'root-not-last', 'The disk cannot be made larger: behind its root are other partitions', {
       detail: describePartitions(parts),
       hint: 'Leave `disk.size` away.',

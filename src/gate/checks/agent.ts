@@ -4,5 +4,8 @@ export const agent: GateCheck = {
   name: 'agent',
   holds: 'The guest agent runs.',
   where: 'guest',
-  script: `systemctl is-active --quiet qemu-guest-agent || echo "qemu-guest-agent does not run"`,
+  script: `
+if [ -d /run/systemd/system ]; then systemctl is-active --quiet qemu-guest-agent; else rc-service --quiet qemu-guest-agent status; fi ||
+  echo "qemu-guest-agent does not run"
+`,
 };

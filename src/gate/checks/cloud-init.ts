@@ -8,7 +8,8 @@ export const cloudInit: GateCheck = {
 # While it waits it prints dots, which Debian 13's puts before the status in the same line.
 status=$(cloud-init status --wait --long 2>/dev/null | sed 's/^\\.*//')
 echo "$status" | grep -q '^status: done' || echo "$status" | grep -E '^(status|detail):' | tr '\\n' ' '
-python3 - <<'END'
+# The Python that cloud-init itself runs by: not all have one called python3.
+$(sed -n '1s/^#! *//p' "$(command -v cloud-init)") - <<'END'
 import json
 with open('/run/cloud-init/result.json') as file:
     result = json.load(file)['v1']

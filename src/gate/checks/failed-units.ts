@@ -1,8 +1,9 @@
 import type { GateCheck } from '../check.ts';
+import { FAILED_SERVICES } from '../failed-services.ts';
 
 export const failedUnits: GateCheck = {
   name: 'failed-units',
-  holds: 'No systemd unit failed.',
+  holds: 'No unit of systemd, or service of OpenRC, failed.',
   where: 'guest',
-  script: `systemctl list-units --state=failed --plain --no-legend | awk '{ print $1 " failed" }'`,
+  script: `(${FAILED_SERVICES}) | sed 's/$/ failed/'`,
 };
