@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { formatSize, parseName } from '../base/types.ts';
+import { freeSnapshotName } from '../platforms/local/snapshot-tree.ts';
 import { createSnapshots } from '../platforms/local/snapshots.ts';
 import { remoteSnapshotSchema } from '../platforms/remote-vms.ts';
 import { defineOperation } from './operation.ts';
@@ -28,9 +29,9 @@ export default defineOperation({
   async run(input, context) {
     if (isRemote(input.on)) {
       const { onVm } = await import('./vm-on.ts');
-      const snapshot = parseName(input.snapshot ?? '', 'a snapshot');
       const { on, ram: memory, description } = input;
       return await onVm(context, { on, name: input.name }, 'Snapshot of', async (vms, vm, span) => {
+        const snapshot = parseName(input.snapshot ?? freeSnapshotName([{ snapshots: await vms.snapshots(vm) }]), 'a snapshot');
         await vms.snapshot(vm, { name: snapshot, memory, description }, span);
         return (await vms.snapshots(vm)).filter(({ name }) => name === snapshot).map((one) => ({ vm: vm.name, ...one }));
       });

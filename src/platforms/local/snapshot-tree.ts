@@ -45,8 +45,8 @@ export function findSnapshot(vm: Pick<VmRecord, 'name' | 'snapshots'>, name: str
 }
 
 /** The first free name of the kind `snapshot-2`. Pure. */
-export function freeSnapshotName(vms: readonly Pick<VmRecord, 'snapshots'>[]): string {
-  const taken = new Set(vms.flatMap(({ snapshots }) => snapshots.map(({ name }) => name)));
+export function freeSnapshotName(machines: readonly { readonly snapshots: readonly { readonly name: string }[] }[]): string {
+  const taken = new Set(machines.flatMap(({ snapshots }) => snapshots.map(({ name }) => name)));
   let number = 1;
   while (taken.has(`snapshot-${number}`)) number += 1;
   return `snapshot-${number}`;
