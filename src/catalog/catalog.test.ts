@@ -73,6 +73,10 @@ test('a mistyped release is answered with the nearest names', () => {
   expect(() => findRelease(catalog, 'debian-21')).toThrow(expect.objectContaining({ code: 'release-unknown', hint: expect.stringContaining('debian-11') }));
 });
 
+test('a distribution without a release is answered with those that are maintained the longest', () => {
+  expect(() => findRelease(catalog, 'ubuntu')).toThrow(expect.objectContaining({ hint: expect.stringMatching(/^Did you mean ubuntu-26\.04/) }));
+});
+
 test('a release is found by its other names too', () => {
   expect(findRelease(catalog, 'ubuntu-noble').id).toBe('ubuntu-24.04');
 });

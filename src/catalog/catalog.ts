@@ -74,13 +74,26 @@ export function findRelease(catalog: CatalogData, id: string): Release {
   const all = releases(catalog);
   const found = knownRelease(all, id);
   if (found !== undefined) return found;
-  const near = nearest(
-    id,
-    all.flatMap((release) => [release.id, ...release.aliases]),
-  );
+  const near =
+    newestOf(all, id) ??
+    nearest(
+      id,
+      all.flatMap((release) => [release.id, ...release.aliases]),
+    );
   throw new IngotError('not-found', 'release-unknown', `There is no release "${id}" in the catalog`, {
     hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : '`ingot catalog distros` shows all.',
   });
+}
+
+/** Of a distribution that is named without a release, those which are maintained the longest. */
+function newestOf(all: readonly Release[], distribution: string): string[] | undefined {
+  const own = all.filter((release) => release.distribution === distribution && release.eol !== undefined);
+  return own.length === 0
+    ? undefined
+    : own
+        .toSorted((a, b) => String(b.eol).localeCompare(String(a.eol)))
+        .slice(0, 3)
+        .map(({ id }) => id);
 }
 
 /** A release by its name, or one of its other names; undefined where there is none. */
