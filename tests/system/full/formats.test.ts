@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -117,6 +117,24 @@ describe.skipIf(reason !== undefined)(`formats of a real image${reason === undef
     expect((await stat(back)).size).toBeGreaterThan(0);
     await rm(back);
     if (file === 'a.vhdx') record.read('vhdx', 'qemu-img');
+  });
+
+  const guestfish = [...lacking('guestfish'), ...(readdirSync('/boot').some((name) => name.startsWith('vmlinuz-')) ? [] : ['a kernel in /boot'])];
+  test.skipIf(guestfish.length > 0)(`guestfish finds the file systems of every disk, and reads what is there${without(guestfish)}`, async () => {
+    const disks = ['qcow2', 'vmdk', 'vhd', 'vhdx'] as const;
+    const files = await Promise.all(disks.map((format) => exported(`a.${format}`)));
+    const reads = disks.flatMap((_, i) => {
+      const root = `/dev/sd${'abcd'[i]}1`;
+      return [':', 'vfs-type', root, ':', 'mount-ro', root, '/', ':', 'cat', '/etc/os-release', ':', 'umount', '/'];
+    });
+    // Its appliance is emulated where KVM cannot be used, and it does not find that out by itself.
+    const output = execFileSync('guestfish', ['--ro', ...files.flatMap((file) => ['-a', file]), 'run', ...reads], {
+      encoding: 'utf8',
+      env: { ...process.env, LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' },
+    });
+    expect(output.match(/^ext4$/gm)).toHaveLength(disks.length);
+    expect(output.match(/^VERSION_ID="12"$/gm)).toHaveLength(disks.length);
+    for (const format of disks) record.read(format, 'guestfish');
   });
 
   test('what came as a VHDX boots, and is the same system', async () => {
