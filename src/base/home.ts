@@ -31,6 +31,7 @@ export const HOME_VERSION = 1;
  *     cache/catalog-seen.json when `catalog check` last found each cloud image good
  *     cache/checksums/        checksum files and signatures of cloud images, as they were last seen
  *     cache/exports/          flat disks of images while they are published, by the image's digest
+ *     cache/installed/<key>.qcow2  what an installer has left on a disk, until it is in the store
  *     cache/packer/           installation media that Packer has fetched
  *     cache/accelerator.json  what the accelerator probe found, for this boot of the host
  *     cache/file-digests.json digests of large files of the host, for as long as they are unchanged
@@ -54,7 +55,7 @@ export const HOME_VERSION = 1;
  *     publications/<id>.json  an image on a target: the journal of its publication, and what was made there
  *     registrations/<id>.json a machine that a build registers at who serves its packages: the journal until it is unregistered
  *     logs/                   event logs of operations, ingot.log, and builds/<name>/ with a log of each build
- *     logs/installs/<name>/   the last unattended installation of that name: console.log, and pictures of its screen
+ *     logs/installs/<name>/   a folder <time>-<key>/ for each unattended installation of that name: console.log, and pictures of its screen
  */
 export interface Home {
   readonly root: HostPath;
@@ -78,6 +79,7 @@ export interface Home {
   readonly checksums: HostPath;
   readonly catalogSeen: HostPath;
   readonly exports: HostPath;
+  readonly installed: HostPath;
   readonly packerCache: HostPath;
   readonly accelerator: HostPath;
   readonly fileDigests: HostPath;
@@ -104,6 +106,7 @@ export interface Home {
   readonly installLogs: HostPath;
   blob(digest: Digest): HostPath;
   layer(key: Key): HostPath;
+  installedDisk(key: Key): HostPath;
   vm(name: Name): HostPath;
   lab(name: Name): HostPath;
   publication(id: string): HostPath;
@@ -140,6 +143,7 @@ export function homeAt(root: HostPath): Home {
     checksums: at('cache', 'checksums'),
     catalogSeen: at('cache', 'catalog-seen.json'),
     exports: at('cache', 'exports'),
+    installed: at('cache', 'installed'),
     packerCache: at('cache', 'packer'),
     accelerator: at('cache', 'accelerator.json'),
     fileDigests: at('cache', 'file-digests.json'),
@@ -165,6 +169,7 @@ export function homeAt(root: HostPath): Home {
     installLogs: at('logs', 'installs'),
     blob: (digest) => at('store', 'blobs', 'sha256', hexOf(digest)),
     layer: (key) => at('store', 'layers', `${hexOf(key)}.json`),
+    installedDisk: (key) => at('cache', 'installed', `${hexOf(key)}.qcow2`),
     vm: (name) => at('vms', name),
     publication: (id) => at('publications', `${id}.json`),
     registration: (id) => at('registrations', `${id}.json`),

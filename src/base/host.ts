@@ -97,3 +97,12 @@ function fetchOf(env: Host['env']): typeof globalThis.fetch {
 export function randomId(random: Random, bytes = 6): string {
   return Buffer.from(random.bytes(bytes)).toString('hex');
 }
+
+/** The time now as the beginning of a file's name: sorted, names are in its order. */
+export function fileTime(clock: Pick<Clock, 'now'>): string {
+  return clock
+    .now()
+    .toISOString()
+    .replaceAll(/[-:.Z]/g, '')
+    .replace('T', '-');
+}

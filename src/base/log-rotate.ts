@@ -4,7 +4,7 @@ import { zstdCompress } from 'node:zlib';
 import { IngotError } from './errors.ts';
 import { replaceFile } from './files.ts';
 import type { Home } from './home.ts';
-import type { Host } from './host.ts';
+import { fileTime, type Host } from './host.ts';
 import { takeLock } from './lock.ts';
 
 /** How many old logs are kept. */
@@ -27,12 +27,7 @@ export async function rotateLog(host: Host, home: Home, maxSize: number): Promis
       await replaceFile(files, `${path}.zst`, await promisify(zstdCompress)(await files.read(path)));
       await files.remove(path);
     }
-    const time = host.clock
-      .now()
-      .toISOString()
-      .replaceAll(/[-:.Z]/g, '')
-      .replace('T', '-');
-    await files.rename(home.log, join(folder, `ingot-${time}.log`));
+    await files.rename(home.log, join(folder, `ingot-${fileTime(host.clock)}.log`));
     // Names start with the time: sorted is oldest first.
     const old = (await files.list(folder)).filter((each) => COMPRESSED.test(each));
     for (const name of old.slice(0, Math.max(0, old.length - KEPT_OLD_LOGS))) await files.remove(join(folder, name));

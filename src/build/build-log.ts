@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { toIngotError } from '../base/errors.ts';
 import { Events, type Event } from '../base/events.ts';
 import type { Home } from '../base/home.ts';
-import type { Host } from '../base/host.ts';
+import { fileTime, type Host } from '../base/host.ts';
 import { openLineFile } from '../base/line-file.ts';
 import { hostPath, type HostPath, type Name } from '../base/types.ts';
 import type { ImageResult } from './images.ts';
@@ -21,12 +21,7 @@ export interface BuildLog {
 /** Starts `logs/builds/<name>/<time>.jsonl`, and removes the oldest above {@link KEPT_BUILD_LOGS}. */
 export function openBuildLog(host: Host, home: Home, name: Name): BuildLog {
   const folder = join(home.buildLogs, name);
-  const time = host.clock
-    .now()
-    .toISOString()
-    .replaceAll(/[-:.Z]/g, '')
-    .replace('T', '-');
-  const path = hostPath(join(folder, `${time}.jsonl`));
+  const path = hostPath(join(folder, `${fileTime(host.clock)}.jsonl`));
   const file = openLineFile(host, path, async () => {
     await host.files.makeDirectory(folder);
     const old = await buildLogs(host, home, name);

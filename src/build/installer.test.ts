@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { withFakeInstaller } from '../../tests/support/fake-installer-host.ts';
+import { Killed } from '../../tests/support/faulty-host.ts';
 import { writeIso } from '../../tests/support/iso.ts';
 import { failureOf, templateFolder, type TemplateFolder } from '../../tests/support/templates.ts';
 import { findRelease, loadCatalog } from '../catalog/catalog.ts';
@@ -51,4 +53,58 @@ test('offline nothing is installed, and another medium than the locked one is re
   const locked = { url: 'file:/x.iso', digest: 'sha256:'.padEnd(71, 'a'), vouched: false } as const;
   const { parseDigest } = await import('../base/types.ts');
   expect(await refused(at, 'from: ./my.iso\n', { locked: { ...locked, digest: parseDigest(locked.digest) } })).toMatchObject({ code: 'lock-stale' });
+});
+
+/** A build of an installer that is well, on a host where something ends the taking of its disk into the store; how often the installer ran, and what was said. */
+async function interrupted(at: TemplateFolder, ran: { times: number }, options: Partial<InstallOptions> = {}): Promise<string> {
+  const template = await at.resolve({ arch: 'amd64' });
+  if (template.base.kind !== 'installer') throw new Error('it is no installer');
+  const release = findRelease(await loadCatalog(at.context), template.base.release);
+  const before = ran.times;
+  await expect(storedInstallation(at.context, template, template.base, release, { offline: false, install: true, ...options })).rejects.toThrow(
+    'killed by the test',
+  );
+  expect(await at.host.files.list(at.home.run)).toEqual([]);
+  return `${ran.times - before} installed`;
+}
+
+test('an installed disk outlives a build that is ended while it is taken into the store, and the next one goes on from it', async () => {
+  const ran = { times: 0 };
+  await using at = await templateFolder(
+    {
+      'web.yaml': 'from: { kernel: ./linux, initrd: ./initrd.gz, release: debian-12, answers: ./a.cfg }\n',
+      linux: 'k',
+      'initrd.gz': 'i',
+      'a.cfg': `#say Starting up the partitioner\n#write 100\n#say Finishing the installation\n#end guest-shutdown\n${PRESEED}`,
+    },
+    (host) => {
+      const fake = withFakeInstaller(host);
+      return {
+        ...fake,
+        files: { ...fake.files, freeSpace: () => Promise.resolve(2 ** 40) },
+        processes: {
+          ...fake.processes,
+          run: (argv, options) => (argv.includes('qemu-img') ? Promise.reject(new Killed()) : fake.processes.run(argv, options)),
+          spawn(argv, options) {
+            if (argv.some((word) => word.endsWith('qemu-system-x86_64'))) ran.times += 1;
+            return fake.processes.spawn(argv, options);
+          },
+        },
+      };
+    },
+  );
+  await at.host.files.write(join(at.home.keys, 'id_ed25519'), 'a key');
+  await at.host.files.write(join(at.home.keys, 'id_ed25519.pub'), 'ssh-ed25519 AAAA ingot\n');
+  expect(await interrupted(at, ran)).toBe('1 installed');
+  const [kept = ''] = await at.host.files.list(at.home.installed);
+  expect(kept).toMatch(/^[0-9a-f]{64}\.qcow2$/);
+  expect(await interrupted(at, ran)).toBe('0 installed');
+  expect(await interrupted(at, ran, { offline: true })).toBe('0 installed');
+  expect(at.events.some((event) => event.type === 'message' && event.text.includes(join(at.home.installed, kept)))).toBe(true);
+  expect(await at.host.files.list(join(at.home.installLogs, 'debian-12'))).toHaveLength(1);
+  // Another answer file is another installation.
+  await at.write({ 'a.cfg': `#write 100\n#say Finishing the installation\n#end guest-shutdown\n${PRESEED}` });
+  expect(await interrupted(at, ran)).toBe('1 installed');
+  expect(await at.host.files.list(at.home.installed)).toHaveLength(2);
+  expect(await at.host.files.list(join(at.home.installLogs, 'debian-12'))).toHaveLength(2);
 });

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { IngotError } from '../base/errors.ts';
-import { FileDigests } from '../base/file-digests.ts';
 import { hashValue, keyOf } from '../base/hash.ts';
 import { takeLock } from '../base/lock.ts';
 import { makeScratch } from '../base/scratch.ts';
 import { masker, openSecrets } from '../base/secrets.ts';
-import { formatSize, hexOf, hostPath, parseDigest, parseName, type Digest, type HostPath, type Key } from '../base/types.ts';
+import { formatSize, hexOf, hostPath, parseName, type Digest, type HostPath, type Key } from '../base/types.ts';
 import type { Architecture } from '../catalog/cloud-image-schema.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
@@ -16,12 +15,14 @@ import { checkMedium, identifyMedium } from '../sources/installer/iso/identify.t
 import { IsoImage } from '../sources/installer/iso/reader.ts';
 import type { InstallerKind } from '../sources/installer/kinds/kind.ts';
 import { INSTALLERS } from '../sources/installer/kinds/kinds.ts';
-import { fetchMedium, promisedMedium, type MediumRecord } from '../sources/installer/medium.ts';
+import { makeInstallLogs } from '../sources/installer/install-logs.ts';
+import { dropInstalled, findInstalled, installLock, keepInstalled, sweepInstalled } from '../sources/installer/installed-disk.ts';
 import { ownAnswers } from '../sources/installer/own-answers.ts';
 import { baseFacts, subscriptionFacts, type InstallWish } from '../sources/installer/template-facts.ts';
 import { runInstallation } from '../sources/installer/run.ts';
 import type { InstallerBase, ResolvedTemplate } from '../template/template.ts';
 import type { ResolvedImage } from './cloud-image.ts';
+import { knownMedium, theMedium, type MediumOptions, type TheMedium } from './install-medium.ts';
 import { isTaken, takeIn } from './take-in.ts';
 
 /** Version of how installations are run: another one installs anew. */
@@ -29,12 +30,9 @@ const DRIVER = 1;
 /** Free bytes of the host that an installation needs: the disk as it grows, and its copy in the store. */
 const SPACE_NEEDED = 6 * 2 ** 30;
 
-export interface InstallOptions {
-  readonly offline: boolean;
+export interface InstallOptions extends MediumOptions {
   /** Install what is not there; else `not-installed` is thrown. */
   readonly install: boolean;
-  /** The medium that a lock file pins. */
-  readonly locked?: ResolvedImage | undefined;
   /** Where the installer finds packages, where that is not the default. */
   readonly mirror?: string | undefined;
 }
@@ -72,7 +70,10 @@ export async function storedInstallation(
   if (known !== undefined) {
     const key = told.key(known.digest);
     const reference = referenceOf(release, key);
-    if (await isTaken(context, reference, key)) return { reference, resolved: known };
+    if (await isTaken(context, reference, key)) {
+      await dropInstalled(context, key); // of a build that was killed at its very end
+      return { reference, resolved: known };
+    }
     if (!options.install) {
       throw new IngotError('conflict', 'not-installed', `${release.id} is not installed yet, and what stands on it is only known then`, {
         hint: `\`ingot build\` installs it, from ${known.url}.`,
@@ -84,7 +85,7 @@ export async function storedInstallation(
       hint: '`ingot build` fetches and installs it.',
     });
   }
-  if (options.offline) {
+  if (options.offline && (known === undefined || (await findInstalled(context, told.key(known.digest))) === undefined)) {
     throw new IngotError('upstream', 'offline-missing', `${release.id} is not installed yet, and an installer uses the network`, {
       hint: 'Build it once without --offline.',
     });
@@ -93,12 +94,18 @@ export async function storedInstallation(
   const key = told.key(medium.resolved.digest);
   const reference = referenceOf(release, key);
   const what = `installing ${release.id}`;
-  await using _lock = await takeLock(context.host, context.home, `install-${hexOf(key).slice(0, 16)}`, {
+  await using _lock = await takeLock(context.host, context.home, installLock(key), {
     what,
     signal: context.signal,
     onWait: () => context.events.message('info', `Waiting for another command that is ${what}.`),
   });
-  if (!(await isTaken(context, reference, key))) await install(context, template, base, release, arch, { told, key, medium, offline: options.offline });
+  if (!(await isTaken(context, reference, key))) {
+    const found = await findInstalled(context, key);
+    if (found !== undefined) context.events.message('info', `${release.id} was installed by an earlier build, which goes on; to install anew, remove ${found}`);
+    const disk = found ?? (await install(context, template, base, release, arch, { told, key, medium }));
+    await takeInstalled(context, disk, { key, release, arch, medium: medium.resolved, offline: options.offline });
+  }
+  await dropInstalled(context, key);
   return { reference, resolved: medium.resolved };
 }
 
@@ -157,76 +164,17 @@ async function whatIsTold(
   };
 }
 
-interface TheMedium {
-  readonly resolved: ResolvedImage;
-  readonly iso?: HostPath;
-  readonly netboot?: { readonly kernel: HostPath; readonly initrd: HostPath };
-}
-
-/** What the medium is, where that is known without fetching it. */
-async function knownMedium(
-  context: Context,
-  base: InstallerBase,
-  release: Release,
-  arch: Architecture,
-  options: InstallOptions,
-): Promise<ResolvedImage | undefined> {
-  if (base.medium.kind !== 'catalog') return (await theMedium(context, base, release, arch, options)).resolved;
-  if (options.locked !== undefined) return options.locked;
-  const promised = await promisedMedium(context, release, arch, options);
-  if (promised === undefined) return undefined;
-  if (typeof promised === 'object') return resolvedOf(promised);
-  return { url: release.installer?.iso[arch] ?? '', digest: promised, vouched: release.installer?.signature !== undefined };
-}
-
-function resolvedOf({ url, sha256, vouched }: MediumRecord): ResolvedImage {
-  return { url, digest: parseDigest(`sha256:${sha256}`), vouched };
-}
-
-async function theMedium(
-  context: Context,
-  { medium }: InstallerBase,
-  release: Release,
-  arch: Architecture,
-  { offline, locked }: InstallOptions,
-): Promise<TheMedium> {
-  if (medium.kind === 'catalog') {
-    const { path, record } = await fetchMedium(context, release, arch, { offline, digest: locked?.digest });
-    return { resolved: locked ?? resolvedOf(record), iso: path };
-  }
-  const paths = medium.kind === 'iso' ? [medium.path] : [medium.kernel, medium.initrd];
-  const [first = '', second] = await digestsOf(context, paths);
-  const hex = second === undefined ? first : hashValue([first, second]);
-  const resolved = { url: paths.map((path) => `file:${path}`).join(' '), digest: parseDigest(`sha256:${hex}`), vouched: false };
-  if (locked !== undefined && locked.digest !== resolved.digest) {
-    throw new IngotError('conflict', 'lock-stale', `${paths.join(', ')} is another medium than the one that is locked`, {
-      hint: 'Write the lock anew with `ingot lock`.',
-    });
-  }
-  return medium.kind === 'iso' ? { resolved, iso: medium.path } : { resolved, netboot: medium };
-}
-
-async function digestsOf({ host, home }: Context, paths: readonly HostPath[]): Promise<string[]> {
-  const digests = await FileDigests.open(host, home);
-  const found: string[] = [];
-  for (const path of paths) {
-    const status = await host.files.status(path);
-    if (status === undefined) throw new IngotError('not-found', 'file-missing', `There is no ${path}`);
-    found.push(await digests.of(path, status));
-  }
-  await digests.save();
-  return found;
-}
-
+/** Runs the installer; the disk that it has made, which stays until it is in the store. */
 async function install(
   context: Context,
   template: ResolvedTemplate,
   base: InstallerBase,
   release: Release,
   arch: Architecture,
-  { told, key, medium, offline }: { readonly told: Told; readonly key: Key; readonly medium: TheMedium; readonly offline: boolean },
-): Promise<void> {
+  { told, key, medium }: { readonly told: Told; readonly key: Key; readonly medium: TheMedium },
+): Promise<HostPath> {
   const { host, home, events } = context;
+  await sweepInstalled(context);
   const free = await host.files.freeSpace(home.root);
   if (free < SPACE_NEEDED) {
     throw new IngotError('space', 'disk-full', `Installing ${release.id} needs ${formatSize(SPACE_NEEDED)} at ${home.root}, and ${formatSize(free)} are free`, {
@@ -240,6 +188,8 @@ async function install(
   const mask = masker(secrets);
   const repository = /inst\.repo=(\S+)/.exec(release.installer?.arguments ?? '')?.[1];
   const words = [...told.kind.arguments({ label: boot.label, repository }), ...(base.arguments === undefined ? [] : [base.arguments])];
+  const logs = await makeInstallLogs(host, home, release.id, key);
+  events.message('info', `The console of the installer of ${release.id}, and pictures of its screen, are in ${logs}`);
   try {
     await events.stage(`installing ${release.id}`, (span) =>
       runInstallation(
@@ -258,15 +208,29 @@ async function install(
           diskSize: template.disk.size,
           mask,
         },
-        { disk, scratch: scratch.path, logs: hostPath(join(home.installLogs, release.id)), span },
+        { disk, scratch: scratch.path, logs, span },
       ),
     );
   } catch (error) {
     throw mask.error(error);
   }
-  const { digest, vouched } = medium.resolved;
+  return await keepInstalled(context, key, disk);
+}
+
+async function takeInstalled(
+  context: Context,
+  path: HostPath,
+  {
+    key,
+    release,
+    arch,
+    medium,
+    offline,
+  }: { readonly key: Key; readonly release: Release; readonly arch: Architecture; readonly medium: ResolvedImage; readonly offline: boolean },
+): Promise<void> {
+  const { digest, vouched } = medium;
   const image = { key, digest, name: parseName(release.id, 'an image'), tag: tagOf(key), vouched };
-  await events.stage(`${release.id} into the store`, () => takeIn(context, { ...image, path: disk, installed: { release, arch }, offline }));
+  await context.events.stage(`${release.id} into the store`, () => takeIn(context, { ...image, path, installed: { release, arch }, offline }));
 }
 
 /** Kernel and initrd, out of the medium where it is an ISO; which is looked at first. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Event } from '../base/events.ts';
 import type { Home } from '../base/home.ts';
-import type { Host } from '../base/host.ts';
+import { fileTime, type Host } from '../base/host.ts';
 import { openLineFile } from '../base/line-file.ts';
 
 /** How many event logs are kept. */
@@ -17,8 +17,7 @@ export interface EventLog {
 
 /** Starts `logs/<time>-<operation>.jsonl`, and removes the oldest logs above {@link KEPT_LOGS}. Writes in the background. */
 export function openEventLog(host: Pick<Host, 'files' | 'clock'>, home: Home, operation: string): EventLog {
-  const time = host.clock.now().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').replace('.', '').replace('Z', '');
-  const path = join(home.logs, `${time}-${operation.replaceAll(' ', '-')}.jsonl`);
+  const path = join(home.logs, `${fileTime(host.clock)}-${operation.replaceAll(' ', '-')}.jsonl`);
   const file = openLineFile(host, path, () => removeOld(host, home));
   return { path, write: (event) => file.write(JSON.stringify(event)), close: () => file.close() };
 }

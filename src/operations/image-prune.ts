@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { formatSize, parseAge, parseSize } from '../base/types.ts';
 import { imageUsers } from '../platforms/local/vms.ts';
 import { pruneWarmStates } from '../platforms/local/warm-remove.ts';
+import { sweepInstalled } from '../sources/installer/installed-disk.ts';
 import { openStore } from '../store/store.ts';
 import { countOf, shortDigest } from './image-text.ts';
 import { defineOperation } from './operation.ts';
@@ -10,7 +11,7 @@ export default defineOperation({
   name: 'image prune',
   summary: 'Remove images that nothing names or uses, and files that nothing refers to',
   description:
-    'Without options, images that have lost their last tag go. An image that a VM uses, that is tagged latest, or that has a tag a user or a template gave never goes; the automatic tags of builds (date and short digest) alone do not keep it from --keep, --older-than and --max-size. --keep and --older-than decide together: what goes is not among the newest and is older. --max-size then removes more, the oldest first: such images by when they were made, and cached layers that no image has by when they were last used. Machines that `vm create --warm` started from go where their image is gone, or where QEMU, the firmware or the host has changed. --layers empties the layer cache of all that no image has: the next build that needs it takes longer.',
+    'Without options, images that have lost their last tag go. An image that a VM uses, that is tagged latest, or that has a tag a user or a template gave never goes; the automatic tags of builds (date and short digest) alone do not keep it from --keep, --older-than and --max-size. --keep and --older-than decide together: what goes is not among the newest and is older. --max-size then removes more, the oldest first: such images by when they were made, and cached layers that no image has by when they were last used. Machines that `vm create --warm` started from go where their image is gone, or where QEMU, the firmware or the host has changed. Disks that an installer has left, and that a build did not come to take into the store, go after a week. --layers empties the layer cache of all that no image has, and removes such disks at once: the next build that needs them takes longer.',
   kind: 'query',
   input: z.strictObject({
     keep: z.int().nonnegative().optional().meta({ placeholder: 'N' }).describe('Remove images with automatic tags alone, but not the newest N of each name'),
@@ -30,6 +31,8 @@ export default defineOperation({
     files: z.array(z.string()),
     /** Booted machines that no VM can start from any more. */
     warm: z.array(z.strictObject({ image: z.string(), key: z.string(), reason: z.string(), size: z.int() })),
+    /** Disks that installers have left, and that no build took into the store. */
+    installed: z.array(z.strictObject({ path: z.string(), size: z.int() })),
     freed: z.int(),
     /** Bytes of all that is left in the store. */
     size: z.int(),
@@ -45,6 +48,7 @@ export default defineOperation({
     const { host, home } = context;
     // First, since their disks keep what they stand on in the store.
     const warm = await pruneWarmStates(context, { dryRun: input.dryRun });
+    const installed = await sweepInstalled(context, { all: input.layers, dryRun: input.dryRun });
     const report = await openStore(host, home).prune(await imageUsers(host, home), {
       layers: input.layers,
       dryRun: input.dryRun,
@@ -58,7 +62,8 @@ export default defineOperation({
       layers: [...report.layers],
       files: [...report.files],
       warm: warm.map(({ state, size, useless }) => ({ image: state.shape.image.reference, key: state.key, reason: useless ?? '', size })),
-      freed: report.freed + warm.reduce((sum, { size }) => sum + size, 0),
+      installed: installed.map(({ path, size }) => ({ path, size })),
+      freed: [...warm, ...installed].reduce((sum, { size }) => sum + size, report.freed),
       size: report.size,
       kept: [...report.kept],
     };
@@ -67,6 +72,7 @@ export default defineOperation({
     const lines = [
       ...report.images.map((image) => `image  ${image.references.join(', ') || `${image.name}@sha256:${shortDigest(image.digest)}`}`),
       ...report.layers.map((layer) => `layer  ${layer.name} (key ${shortDigest(layer.key)})`),
+      ...report.installed.map(({ path }) => `disk   ${path}: of an installation that no build went on with`),
       ...report.warm.map(({ image, key, reason }) => `warm   ${image} (key ${key}): ${reason}`),
     ];
     const sum = `${countOf(report.images.length, 'image')}, ${countOf(report.layers.length, 'layer')}, ${countOf(report.files.length, 'file')}: ${formatSize(report.freed)} ${report.dryRun ? 'would be freed' : 'freed'}, ${formatSize(report.size)} ${report.dryRun ? 'would be left' : 'left'}`;

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 
 /*
  * Stands for QEMU with an installer in it, where a test is about following an installation: it has a monitor, a console, and a guest that fetches its answers and does
- * what they say. Called with QEMU's own words; the last is where this host's loopback interface is for the guest.
+ * what they say, in comments or not. Called with QEMU's own words; the last is where this host's loopback interface is for the guest.
  */
 const words = process.argv.slice(2);
 const after = (flag: string): string => words[words.indexOf(flag) + 1] ?? '';
@@ -43,7 +43,7 @@ async function install(): Promise<void> {
   const url = /url=(\S+)/.exec(after('-append'))?.[1] ?? '';
   const answers = await (await fetch(url.replace('10.0.2.2', '127.0.0.1'))).text();
   for (const line of answers.split('\n')) {
-    const [verb, ...rest] = line.split(' ');
+    const [verb, ...rest] = line.replace(/^#/, '').split(' ');
     if (verb === 'say') say(`${rest.join(' ')}\r\n`);
     if (verb === 'ask') say(`${rest.join(' ')}\r\nPrompt: '?' for help> `);
     if (verb === 'write') written += Number(rest[0]) * 2 ** 20;

@@ -18,15 +18,9 @@ const TAIL_LINES = 25;
 
 /** The error of an installation that cannot go on, with the end of its console and a picture of its screen. */
 export async function installFailure(verdict: Verdict, evidence: Evidence): Promise<IngotError> {
-  const { installation, logs, watch } = evidence;
+  const { installation, watch } = evidence;
   const { name } = installation;
-  const picture = await evidence.picture('failure');
-  const console = join(logs, 'console.log');
-  const detail = [
-    `The end of the console:\n${watch.tail(TAIL_LINES)}`,
-    ...(picture === undefined ? [] : [`The screen: ${picture}`]),
-    `All of the console: ${console}`,
-  ].join('\n');
+  const detail = evidenceText(evidence, await evidence.picture('failure'));
   switch (verdict.kind) {
     case 'asks':
       return new IngotError('usage', 'install-asks', `The installer of ${name} asks a question, while it was ${STAGE_TEXTS[watch.stage]}`, {
@@ -59,4 +53,13 @@ export async function installFailure(verdict: Verdict, evidence: Evidence): Prom
         },
       );
   }
+}
+
+/** What the installer said last, and where the rest of it is. */
+export function evidenceText({ logs, watch }: Evidence, picture?: HostPath): string {
+  return [
+    `The end of the console:\n${watch.tail(TAIL_LINES)}`,
+    ...(picture === undefined ? [] : [`The screen: ${picture}`]),
+    `All of the console: ${join(logs, 'console.log')}`,
+  ].join('\n');
 }

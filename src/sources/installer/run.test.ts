@@ -1,51 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { withFakeInstaller } from '../../../tests/support/fake-installer-host.ts';
 import { failureOf, templateFolder } from '../../../tests/support/templates.ts';
-import type { Host } from '../../base/host.ts';
+import { keyOf } from '../../base/hash.ts';
 import { masker } from '../../base/secrets.ts';
 import { hostPath } from '../../base/types.ts';
 import { INSTALLERS } from './kinds/kinds.ts';
+import { makeInstallLogs } from './install-logs.ts';
 import { runInstallation } from './run.ts';
-
-const FAKE = fileURLToPath(new URL('../../../tests/support/fake-installer.ts', import.meta.url));
-const QEMU = 'qemu-system-x86_64';
-/** Seconds that pass with each look at the machine, so that nobody waits for a guest that is at rest. */
-const LOOK_SECONDS = 5;
-
-/** A host without KVM, with tools, on which QEMU is {@link FAKE}. */
-function withFakeQemu(host: Host): Host {
-  let passed = 0;
-  const tools = new Set([`/usr/bin/${QEMU}`, '/usr/bin/ssh-keygen']);
-  return {
-    ...host,
-    machine: { ...host.machine, arch: 'amd64', platform: 'linux' },
-    clock: {
-      ...host.clock,
-      monotonic: () => performance.now() + passed,
-      async sleep(seconds, signal) {
-        if (seconds >= 1) passed += LOOK_SECONDS * 1000;
-        await host.clock.sleep(Math.min(seconds, 0.01), signal);
-      },
-    },
-    files: {
-      ...host.files,
-      async status(path) {
-        if (path === '/dev/kvm') return undefined;
-        return (await host.files.status(path)) ?? (tools.has(path) ? await host.files.status(process.execPath) : undefined);
-      },
-    },
-    processes: {
-      ...host.processes,
-      spawn(argv, options) {
-        const at = argv.indexOf(QEMU);
-        const [first = '', ...rest] = at === -1 ? argv : [...argv.slice(0, at), process.execPath, FAKE, ...argv.slice(at + 1)];
-        return host.processes.spawn([first, ...rest], options);
-      },
-    },
-  };
-}
 
 interface Ran {
   readonly error: Awaited<ReturnType<typeof failureOf>> | undefined;
@@ -55,13 +18,13 @@ interface Ran {
 }
 
 async function run(answers: string, look: (ran: Ran) => void): Promise<void> {
-  await using at = await templateFolder({}, withFakeQemu);
+  await using at = await templateFolder({}, withFakeInstaller);
   const { host, home, events } = at.context;
   await host.files.write(join(home.keys, 'id_ed25519'), 'a key');
   await host.files.write(join(home.keys, 'id_ed25519.pub'), 'ssh-ed25519 AAAA ingot\n');
   const scratch = hostPath(join(home.run, 'x'));
   await host.files.makeDirectory(scratch);
-  const logs = hostPath(join(home.installLogs, 'mini'));
+  const logs = await makeInstallLogs(host, home, 'mini', keyOf('mini'));
   const work = runInstallation(
     at.context,
     {

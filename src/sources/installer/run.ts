@@ -18,7 +18,7 @@ import { withFreePort } from '../../platforms/local/ports.ts';
 import { ensureSshKey } from '../../platforms/local/ssh.ts';
 import { recordedPorts, ROOT_DISK } from '../../platforms/local/vms.ts';
 import type { AnswerDelivery } from './answers/answers.ts';
-import { installFailure, type Evidence } from './failure.ts';
+import { evidenceText, installFailure, type Evidence } from './failure.ts';
 import { STAGES, type InstallerKind, type Stage } from './kinds/kind.ts';
 import { InstallMonitor } from './monitor.ts';
 import { serveAnswers, type ServedFile } from './serve.ts';
@@ -48,9 +48,9 @@ export interface Installation {
 export interface RunOptions {
   /** The disk to be: a new file. */
   readonly disk: HostPath;
-  /** A folder of this installation's own. */
+  /** A folder for what is needed while it runs. */
   readonly scratch: HostPath;
-  /** Where the console's text and the pictures of the screen are kept; what was there is replaced. */
+  /** A folder of this installation's own, where the console's text and the pictures of the screen are kept. */
   readonly logs: HostPath;
   readonly span: Span;
 }
@@ -77,8 +77,6 @@ export async function runInstallation(context: Context, installation: Installati
   const { kind } = installation;
   const { span, logs } = options;
   await requireTools(context, ['qemu-system', 'ssh-keygen']);
-  await host.files.remove(logs);
-  await host.files.makeDirectory(logs);
   await makeEmptyDisk(host, options.disk, installation.diskSize);
   const runner = await accelerator(context, installation.arch);
   const watch = new InstallWatch({ kind, slowness: SLOWNESS[runner.kind], now: seconds(context) });
@@ -186,7 +184,10 @@ async function follow(context: Context, guest: Guest, monitor: InstallMonitor, w
     const now = seconds(context);
     watch.disks(await monitor.transferred(), now);
     if (monitor.isFull)
-      throw new IngotError('space', 'disk-full', `The disk of ${context.home.root} became full while ${evidence.installation.name} was installed`);
+      throw new IngotError('space', 'disk-full', `The disk of ${context.home.root} became full while ${evidence.installation.name} was installed`, {
+        hint: 'Free some space: `ingot image prune` and `ingot iso remove` help.',
+        detail: evidenceText(evidence),
+      });
     if (watch.stage !== shown) {
       shown = watch.stage;
       span.progress(STAGES.indexOf(shown), STAGES.length, 'items', STAGE_NOTES[shown]);
@@ -220,11 +221,6 @@ async function checkEnd(end: GuestEnd, monitor: InstallMonitor, watch: InstallWa
   }
   const how = monitor.shutdownReason === 'guest-reset' ? 'started the machine anew' : 'switched the machine off';
   throw new IngotError('command', 'install-failed', `The installer of ${name} ${how} before it was done (stage: ${STAGE_NOTES[watch.stage]})`, {
-    hint: `All that it wrote to its console is in ${join(evidence.logs, 'console.log')}.`,
     detail,
   });
-}
-
-function evidenceText({ watch }: Evidence): string {
-  return `The end of the console:\n${watch.tail(25)}`;
 }

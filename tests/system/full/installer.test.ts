@@ -32,6 +32,12 @@ const IN_PACKAGE = 'usr/lib/debian-installer/images/12/amd64/text/debian-install
 const reason = whyNot() ?? ((await findProgram(realHost(), 'gpg')) === undefined ? 'there is no gpg to sign a mirror with' : undefined);
 const kept = process.env['INGOT_TEST_HOME'];
 
+/** The folder of the newest installation. */
+async function newestLogs(root: string): Promise<string> {
+  const folder = join(root, 'logs/installs/debian-mini');
+  return join(folder, (await readdir(folder)).toSorted().at(-1) ?? '');
+}
+
 describe.skipIf(reason !== undefined)(`unattended installations${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
   let home: TestHome;
   let mirror: CloudMirror;
@@ -88,7 +94,7 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     );
     const { exitCode, stderr } = await home.ingot(['build', file]);
     expect(exitCode, stderr).toBe(0);
-    const logs = join(home.root, 'logs/installs/debian-mini');
+    const logs = await newestLogs(home.root);
     const console = await readFile(join(logs, 'console.log'), 'utf8');
     expect(console).toContain('Installing GRUB boot loader');
     expect((await readdir(logs)).filter((name) => name.endsWith('.png')).length).toBeGreaterThan(2);
@@ -104,7 +110,7 @@ describe.skipIf(reason !== undefined)(`unattended installations${reason === unde
     expect(exitCode).toBe(2);
     expect(stderr).toContain('install-asks');
     expect(stderr).toContain('Username for your account');
-    expect(existsSync(join(home.root, 'logs/installs/debian-mini/failure.png'))).toBe(true);
+    expect(existsSync(join(await newestLogs(home.root), 'failure.png'))).toBe(true);
   });
 
   test.each(['SIGKILL', 'SIGINT'] as const)('an installation that %s ends leaves nothing behind', async (signal) => {
