@@ -30,7 +30,7 @@ export async function distrosPage(note: string): Promise<string> {
         release.eol ?? (release.rolling ? 'rolling' : ''),
         ...SOURCES.map((source) => sourceCell(release, source, proven)),
         [...new Set(Object.values(release.images).map((image) => (image.login === undefined ? proofOf(image) : 'your file')))].join(', '),
-        [...new Set([...Object.values(release.images), release.installer].flatMap((file) => (file === undefined ? [] : [file.seen])))].join('; '),
+        [...new Set([...Object.values(release.images), ...Object.values(release.installer?.media ?? {})].map(({ seen }) => seen))].join('; '),
       ]),
     ),
     '## What says so',
@@ -61,7 +61,8 @@ export async function distrosPage(note: string): Promise<string> {
 
 function sourceCell(release: Release, source: SourceName, proven: readonly ProvenRow[]): string {
   if (!sourcesOf(release).includes(source)) return '';
-  const inferred = source === 'cloud-image' ? Object.values(release.images).some((image) => image.inferred) : release.installer?.inferred === true;
+  const files = Object.values(source === 'cloud-image' ? release.images : (release.installer?.media ?? {}));
+  const inferred = files.some((file) => file.inferred);
   return { proven: '**proven here**', seen: source === 'packages' ? 'not run' : '_seen_', inferred: source === 'packages' ? 'not run' : 'inferred' }[
     standingOf(proven, release.id, source, inferred)
   ];

@@ -5,7 +5,7 @@ import { parseDigest, type HostPath } from '../base/types.ts';
 import type { Architecture } from '../catalog/cloud-image-schema.ts';
 import type { Release } from '../catalog/schema.ts';
 import type { Context } from '../operations/operation.ts';
-import { fetchMedium, promisedMedium, type MediumRecord } from '../sources/installer/medium.ts';
+import { fetchMedium, mediumOf, promisedMedium, type MediumRecord } from '../sources/installer/medium.ts';
 import type { InstallerBase } from '../template/template.ts';
 import type { ResolvedImage } from './cloud-image.ts';
 
@@ -35,7 +35,8 @@ export async function knownMedium(
   const promised = await promisedMedium(context, release, arch, options);
   if (promised === undefined) return undefined;
   if (typeof promised === 'object') return resolvedOf(promised);
-  return { url: release.installer?.iso[arch] ?? '', digest: promised, vouched: release.installer?.signature !== undefined };
+  const { url, signature } = mediumOf(release, arch);
+  return { url, digest: promised, vouched: signature !== undefined };
 }
 
 function resolvedOf({ url, sha256, vouched }: MediumRecord): ResolvedImage {

@@ -186,7 +186,7 @@ async function install(
   const boot = await bootFiles(medium, base, release, arch, told.kind, context, scratch.path);
   const { answers, secrets } = await told.files();
   const mask = masker(secrets);
-  const repository = /inst\.repo=(\S+)/.exec(release.installer?.arguments ?? '')?.[1];
+  const repository = release.installer?.media[arch]?.repository;
   const words = [...told.kind.arguments({ label: boot.label, repository }), ...(base.arguments === undefined ? [] : [base.arguments])];
   const logs = await makeInstallLogs(host, home, release.id, key);
   events.message('info', `The console of the installer of ${release.id}, and pictures of its screen, are in ${logs}`);

@@ -62,7 +62,8 @@ function releaseOf({ keys }: CatalogData, distribution: Distribution, release: D
     traps: own.traps ?? common.traps ?? [],
     notes: [...notes, ...own.notes],
     architectures: ARCHITECTURES.filter(
-      (arch) => own.images[arch] !== undefined || kernels?.[arch] !== undefined || (installer?.method !== 'interactive' && installer?.iso[arch] !== undefined),
+      (arch) =>
+        own.images[arch] !== undefined || kernels?.[arch] !== undefined || (installer?.method !== 'interactive' && installer?.media[arch] !== undefined),
     ),
     ...(archive === undefined || ownArchive === undefined ? {} : { archive: { ...archive, ...ownArchive, keyring: keys[archive.keyring] ?? '' } }),
     ...(bootstrap === undefined || ownBootstrap === undefined ? {} : { bootstrap: { ...bootstrap, ...ownBootstrap } }),

@@ -55,6 +55,16 @@ export const verification = {
   inferred: z.boolean().default(false).describe('The URL follows from a pattern, and was not seen'),
 };
 
+type Proof = z.output<z.ZodObject<typeof verification>>;
+
+/** What is wrong with how a file is verified: parts that need others. */
+export function checkProof({ checksum, signature }: Proof, problems: z.RefinementCtx): void {
+  const problem = (message: string, ...path: string[]): void => problems.addIssue({ code: 'custom', path, message });
+  if ((checksum?.style === 'json') !== (checksum?.pointer !== undefined)) problem('goes with style json, and only with it', 'checksum', 'pointer');
+  if (checksum === undefined && (signature?.kind === 'inline' || (signature?.kind === 'detached' && signature.of === 'checksum')))
+    problem('is of a checksum file, and there is none', 'signature');
+}
+
 /** The cloud image of a release for one architecture. */
 export const cloudImageSchema = z
   .strictObject({
@@ -72,10 +82,7 @@ export const cloudImageSchema = z
     if (image.entry !== undefined && !image.url.endsWith('/')) problem('must end with a slash, since `entry` says the name of the file', 'url');
     if (image.entry !== undefined && (image.checksum === undefined || !['gnu', 'bsd'].includes(image.checksum.style)))
       problem('needs a checksum file of style gnu or bsd, which says the whole name', 'entry');
-    if ((image.checksum?.style === 'json') !== (image.checksum?.pointer !== undefined))
-      problem('goes with style json, and only with it', 'checksum', 'pointer');
-    if (image.checksum === undefined && (image.signature?.kind === 'inline' || (image.signature?.kind === 'detached' && image.signature.of === 'checksum')))
-      problem('is of a checksum file, and there is none', 'signature');
+    checkProof(image, problems);
     if (image.member !== undefined && image.format === 'tar') problem('is of an archive that holds a disk; the tree of format tar has none', 'member');
   });
 

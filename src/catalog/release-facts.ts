@@ -20,7 +20,7 @@ export function sourcesOf({ bootstrap, images, installer }: Release): SourceName
 }
 
 /** What an image is verified by: a signature against a pinned key, else a checksum alone, else the digest that the catalog pins. */
-export function proofOf({ signature, checksum, pinned }: Pick<CloudImage, 'signature' | 'checksum' | 'pinned'>): Proof {
+export function proofOf({ signature, checksum, pinned }: Pick<CloudImage, 'signature' | 'checksum'> & Partial<Pick<CloudImage, 'pinned'>>): Proof {
   if (signature !== undefined) return 'signature';
   if (checksum !== undefined) return 'checksum';
   return pinned === undefined ? 'none' : 'digest';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ARCHITECTURES, cloudImageSchema, fingerprintSchema, verification, type Architecture } from './cloud-image-schema.ts';
+import { ARCHITECTURES, checkProof, cloudImageSchema, fingerprintSchema, verification, type Architecture } from './cloud-image-schema.ts';
 import { FAMILIES } from './families.ts';
 import { provenSchema } from './proven.ts';
 import { repositorySchema } from './repositories.ts';
@@ -37,12 +37,17 @@ const releaseBootstrapSchema = z.strictObject({
   ext4Features: z.array(z.string()).default([]).describe("Features that older kernels and GRUBs cannot read, as mke2fs's -O takes them"),
 });
 
-/** The medium that installs a release, and by what it is told how. `interactive` is one that cannot be told. */
+/** The medium that installs a release on one architecture. */
+export const mediumSchema = z.strictObject({
+  url: z.url(),
+  repository: z.url().optional().describe('Where an installer whose medium holds no packages finds them'),
+  ...verification,
+});
+
+/** The media that install a release, and by what they are told how. `interactive` is one that cannot be told. */
 const installerSchema = z.strictObject({
   method: z.enum(['autoinstall', 'preseed', 'kickstart', 'autoyast', 'agama', 'archinstall', 'setup-alpine', 'interactive']),
-  iso: z.partialRecord(z.enum(ARCHITECTURES), z.url()),
-  arguments: z.string().optional().describe("The kernel's arguments for an installation that asks nothing"),
-  ...verification,
+  media: z.partialRecord(z.enum(ARCHITECTURES), mediumSchema.superRefine(checkProof)).describe('By architecture'),
 });
 
 /** One version of a distribution, as a file of catalog/distros describes it. */
@@ -126,7 +131,9 @@ export function distributionFaults(distribution: Distribution): { readonly path:
         ? [fault('has no `bootstrap`, `images` or `installer`: there is nothing to start from')]
         : []),
       ...Object.entries(images).flatMap(([arch, image]) => unknown(image).map((each) => fault(strange(each), 'images', arch, 'signature', 'fingerprints'))),
-      ...unknown(installer).map((each) => fault(strange(each), 'installer', 'signature', 'fingerprints')),
+      ...Object.entries(installer?.media ?? {}).flatMap(([arch, medium]) =>
+        unknown(medium).map((each) => fault(strange(each), 'installer', 'media', arch, 'signature', 'fingerprints')),
+      ),
     ];
   });
 }

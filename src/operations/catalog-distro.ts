@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { findRelease, keysWith, loadCatalog } from '../catalog/catalog.ts';
 import { ARCHITECTURES, cloudImageSchema } from '../catalog/cloud-image-schema.ts';
 import { lastSeenGood, lastSeenSchema } from '../catalog/last-seen.ts';
+import { mediumSchema } from '../catalog/schema.ts';
 import { provenRows } from '../catalog/proven.ts';
 import { proofOf, PROOFS, releaseFacts, releaseFactsSchema } from '../catalog/release-facts.ts';
 import { TRAPS } from '../catalog/traps.ts';
@@ -16,6 +17,8 @@ const image = z.strictObject({
   seenGood: lastSeenSchema.nullable(),
 });
 
+const medium = mediumSchema.extend({ arch: z.enum(ARCHITECTURES), proof: z.enum(PROOFS) });
+
 const output = releaseFactsSchema.extend({
   defaultUser: z.string(),
   firmware: z.array(z.string()),
@@ -25,7 +28,7 @@ const output = releaseFactsSchema.extend({
   boot: z.string().nullable(),
   subscription: z.string().nullable(),
   images: z.array(image),
-  installer: z.strictObject({ method: z.string(), iso: z.record(z.string(), z.string()), inferred: z.boolean() }).nullable(),
+  installer: z.strictObject({ method: z.string(), media: z.array(medium) }).nullable(),
   keys: z.array(
     z.strictObject({
       fingerprint: z.string(),
@@ -67,7 +70,8 @@ export default defineOperation({
     const release = findRelease(catalog, input.release);
     const { id, defaultUser, installer } = release;
     const seen = await lastSeenGood(context);
-    const used = new Set([...Object.values(release.images), installer].flatMap((file) => file?.signature?.fingerprints ?? []));
+    const media = installer?.media ?? {};
+    const used = new Set([...Object.values(release.images), ...Object.values(media)].flatMap((file) => file.signature?.fingerprints ?? []));
     return {
       ...releaseFacts(release, context.host.clock.now()),
       defaultUser,
@@ -80,7 +84,16 @@ export default defineOperation({
         const found = release.images[arch];
         return found === undefined ? [] : [{ arch, proof: proofOf(found), image: found, seenGood: seen[`${id}/${arch}`] ?? null }];
       }),
-      installer: installer === undefined ? null : { method: installer.method, iso: { ...installer.iso }, inferred: installer.inferred },
+      installer:
+        installer === undefined
+          ? null
+          : {
+              method: installer.method,
+              media: ARCHITECTURES.flatMap((arch) => {
+                const found = media[arch];
+                return found === undefined ? [] : [{ ...found, arch, proof: proofOf(found) }];
+              }),
+            },
       keys: release.keys
         .filter(({ fingerprint }) => used.has(fingerprint))
         .map(({ fingerprint, owner, source }) => ({ fingerprint, owner: owner ?? null, there: keysWith(catalog, [fingerprint]).length > 0, source })),
@@ -94,9 +107,8 @@ export default defineOperation({
   render(release, options) {
     const blocks = [lines(headOf(release), options), ...release.images.map((each) => lines(imageLines(each), options))];
     if (release.installer !== null) {
-      const { method, iso, inferred } = release.installer;
-      const title = `Installer (${method}${method === 'interactive' ? ': it asks, and cannot be told' : ', by `source: installer`'})`;
-      blocks.push(lines([[title, ''], ...Object.entries(iso).map(([arch, url]) => [`  ${arch}`, marked(url, inferred)] as const)], options));
+      const { method, media } = release.installer;
+      blocks.push(...media.map((each) => lines(mediumLines(each, method), options)));
     }
     if (release.keys.length > 0) blocks.push(lines([['Keys', ''], ...release.keys.map(keyLine)], options));
     if (release.traps.length > 0) blocks.push(lines([['Traps', ''], ...release.traps.map(({ trap, meaning }) => [`  ${trap}`, meaning] as const)], options));
@@ -138,13 +150,39 @@ function provenText(rows: Shown['proven']): string {
 }
 
 function imageLines({ arch, image: one, proof, seenGood }: Shown['images'][number]): Line[] {
-  const { checksum, signature, pinned, mirrors, login } = one;
+  const { pinned, mirrors } = one;
   const packing = `${one.format}${one.compression === 'none' ? '' : `, ${one.compression}`}${one.member === undefined ? '' : `, ${one.member} in a tar archive`}`;
   return [
     [`Cloud image for ${arch}`, ''],
     ['  URL', marked(`${one.url}${one.entry ?? ''}`, one.inferred)],
     ...mirrors.map((url): Line => ['  or', url]),
     ['  Format', packing],
+    ...proofLines(one, proof),
+    ...(pinned === undefined
+      ? []
+      : ([
+          ['  Dated', pinned.url],
+          ['  Digest', pinned.digest],
+        ] as const)),
+    ['  Seen in', one.seen],
+    ...(seenGood === null ? [] : [['  Seen good', seenGood.at] as const]),
+  ];
+}
+
+function mediumLines(one: NonNullable<Shown['installer']>['media'][number], method: string): Line[] {
+  return [
+    [`Installer for ${one.arch} (${method}${method === 'interactive' ? ': it asks, and cannot be told' : ', by `source: installer`'})`, ''],
+    ['  URL', marked(one.url, one.inferred)],
+    ...(one.repository === undefined ? [] : [['  Packages', one.repository] as const]),
+    ...proofLines(one, one.proof),
+    ['  Seen in', one.seen],
+  ];
+}
+
+type Verified = Pick<Shown['images'][number]['image'], 'checksum' | 'signature' | 'login'>;
+
+function proofLines({ checksum, signature, login }: Verified, proof: Shown['images'][number]['proof']): Line[] {
+  return [
     ...(login === undefined ? [] : [['  Login', `${login}: download it yourself, and start from the file`] as const]),
     ['  Proved by', { signature: 'a signature', checksum: 'a checksum alone', digest: 'the digest of the dated image', none: 'nothing' }[proof]],
     ...(checksum === undefined ? [] : [['  Checksum', marked(`${checksum.url} (${checksum.algorithm}, ${checksum.style})`, checksum.inferred)] as const]),
@@ -156,14 +194,6 @@ function imageLines({ arch, image: one, proof, seenGood }: Shown['images'][numbe
             signature.kind === 'inline' ? 'the checksum file is signed itself' : marked(`${signature.url} (of the ${signature.of})`, signature.inferred),
           ] as const,
         ]),
-    ...(pinned === undefined
-      ? []
-      : ([
-          ['  Dated', pinned.url],
-          ['  Digest', pinned.digest],
-        ] as const)),
-    ['  Seen in', one.seen],
-    ...(seenGood === null ? [] : [['  Seen good', seenGood.at] as const]),
   ];
 }
 

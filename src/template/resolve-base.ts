@@ -155,7 +155,7 @@ const SUPPORTED_BY: Readonly<Partial<Record<Base['kind'], string>>> = { 'cloud-i
 /** An image or medium that the user has is for what it is for. */
 function architecturesOf(base: Base, release: Release): readonly string[] {
   if (base.kind === 'release') return Object.keys(release.bootstrap?.kernels ?? {});
-  if (base.kind === 'installer') return base.medium.kind === 'catalog' ? Object.keys(release.installer?.iso ?? {}) : ARCHITECTURES;
+  if (base.kind === 'installer') return base.medium.kind === 'catalog' ? Object.keys(release.installer?.media ?? {}) : ARCHITECTURES;
   if (base.kind === 'cloud-image' && base.origin === undefined) return Object.keys(release.images);
   return release.architectures;
 }

@@ -92,8 +92,8 @@ export class CloudMirror implements AsyncDisposable {
   /** Adds the medium that installs a release. */
   async addInstaller(file: string, release: { readonly id: string; readonly [key: string]: unknown }, method = 'preseed'): Promise<void> {
     await this.hash(file);
-    const iso = { amd64: `${this.url}/${file}` };
-    this.#releases.push(() => ({ version: '12', codename: 'bookworm', installer: { method, iso, ...this.#proof() }, ...release }));
+    const media = (): object => ({ amd64: { url: `${this.url}/${file}`, ...this.#proof() } });
+    this.#releases.push(() => ({ version: '12', codename: 'bookworm', installer: { method, media: media() }, ...release }));
   }
 
   #proof(): object {

@@ -19,7 +19,7 @@ export function sampleRelease(more: Partial<Release> = {}): Release {
     firmware: ['bios', 'uefi'],
     traps: [],
     architectures: ['amd64', 'arm64'],
-    installer: { method: 'preseed', iso: { amd64: 'https://mirror.example/debian-12.iso' }, seen: 'a test', inferred: false },
+    installer: { method: 'preseed', media: { amd64: { url: 'https://mirror.example/debian-12.iso', seen: 'a test', inferred: false } } },
     ...more,
   };
 }

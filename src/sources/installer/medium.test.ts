@@ -8,16 +8,30 @@ import { listMedia, mediumOf, promisedMedium, removeMedium } from './medium.ts';
 describe('what the catalog says of a medium', () => {
   test('is fetched like a cloud image', () => {
     const checksum = { url: 'https://mirror.example/SUMS', algorithm: 'sha256', style: 'gnu', inferred: false } as const;
-    const release = sampleRelease({ installer: { method: 'preseed', iso: { amd64: 'https://mirror.example/a.iso' }, checksum, seen: 'x', inferred: false } });
+    const release = sampleRelease({
+      installer: {
+        method: 'preseed',
+        media: {
+          amd64: { url: 'https://mirror.example/a.iso', checksum, seen: 'x', inferred: false },
+          arm64: { url: 'https://mirror.example/b.iso', checksum: { ...checksum, url: 'https://mirror.example/ARM' }, seen: 'x', inferred: false },
+        },
+      },
+    });
     expect(mediumOf(release, 'amd64')).toMatchObject({ url: 'https://mirror.example/a.iso', format: 'raw', compression: 'none', checksum });
+    expect(mediumOf(release, 'arm64')).toMatchObject({ url: 'https://mirror.example/b.iso', checksum: { url: 'https://mirror.example/ARM' } });
   });
 
   test.each([
     ['source-unsupported', sampleRelease({ installer: undefined })],
-    ['arch-unsupported', sampleRelease({ installer: { method: 'preseed', iso: { arm64: 'https://mirror.example/a.iso' }, seen: 'x', inferred: false } })],
+    [
+      'arch-unsupported',
+      sampleRelease({ installer: { method: 'preseed', media: { arm64: { url: 'https://mirror.example/a.iso', seen: 'x', inferred: false } } } }),
+    ],
     [
       'login-needed',
-      sampleRelease({ installer: { method: 'kickstart', iso: { amd64: 'https://vendor.example/' }, login: 'an account', seen: 'x', inferred: false } }),
+      sampleRelease({
+        installer: { method: 'kickstart', media: { amd64: { url: 'https://vendor.example/', login: 'an account', seen: 'x', inferred: false } } },
+      }),
     ],
   ])('is refused where it cannot be had: %s', (code, release) => {
     expect(() => mediumOf(release, 'amd64')).toThrow(expect.objectContaining({ code }));

@@ -42,11 +42,13 @@ export function mediumOf(release: Release, arch: Architecture): CloudImage {
   if (installer === undefined) {
     throw new IngotError('usage', 'source-unsupported', `The catalog knows no installer of ${id}`, { hint: '`ingot iso list` shows those that it knows.' });
   }
-  const { iso, checksum, signature, login, seen, inferred } = installer;
-  const url = iso[arch];
-  if (url === undefined) {
-    throw new IngotError('usage', 'arch-unsupported', `${id} has no installer for ${arch}`, { hint: `It has them for ${Object.keys(iso).join(', ')}.` });
+  const medium = installer.media[arch];
+  if (medium === undefined) {
+    throw new IngotError('usage', 'arch-unsupported', `${id} has no installer for ${arch}`, {
+      hint: `It has them for ${Object.keys(installer.media).join(', ')}.`,
+    });
   }
+  const { url, checksum, signature, login, seen, inferred } = medium;
   if (login !== undefined) {
     throw new IngotError('usage', 'login-needed', `The installer of ${id} is behind the login of ${login}`, {
       hint: `Download it from ${url}, and start from the file: \`from: { iso: …, release: ${id} }\`.`,
@@ -127,15 +129,17 @@ export interface ListedMedium {
 export async function listMedia(context: MediumContext): Promise<ListedMedium[]> {
   const all = releases(await loadCatalog(context)).flatMap((release) => {
     const { installer } = release;
-    return installer === undefined ? [] : ARCHITECTURES.flatMap((arch) => ({ release, installer, arch, url: installer.iso[arch] }));
+    return ARCHITECTURES.flatMap((arch) => {
+      const medium = installer?.media[arch];
+      return installer === undefined || medium === undefined ? [] : [{ release, arch, method: installer.method, url: medium.url, login: medium.login }];
+    });
   });
-  const listed = all.map(async ({ release, installer, arch, url }): Promise<ListedMedium[]> => {
-    if (url === undefined) return [];
-    const cached = await cachedMedium(context, release, arch);
-    const { method, login } = installer;
-    return [{ release, arch, method, url, login, ...(cached === undefined ? {} : { cached }) }];
-  });
-  return (await Promise.all(listed)).flat();
+  return await Promise.all(
+    all.map(async (medium) => {
+      const cached = await cachedMedium(context, medium.release, medium.arch);
+      return { ...medium, ...(cached === undefined ? {} : { cached }) };
+    }),
+  );
 }
 
 /** The medium in the cache; undefined where it is not. */

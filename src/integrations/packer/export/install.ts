@@ -31,7 +31,7 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
       hint: 'Leave out the builders that install: --builder proxmox-clone --builder cloudstack. Or start from an image of ingot: --from-image.',
     });
   }
-  const url = installer.iso[architecture];
+  const medium = installer.media[architecture];
   const answers = rebooting(kind, writeAnswers(kind, installFacts(origin, account)));
   const words = answers.delivery.http?.(SERVER);
   if (words === undefined) {
@@ -39,8 +39,8 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
   }
   return {
     kind,
-    url,
-    checksum: installer.checksum === undefined ? undefined : `file:${installer.checksum.url}`,
+    url: medium?.url,
+    checksum: medium?.checksum === undefined ? undefined : `file:${medium.checksum.url}`,
     files: packedAnswers(answers).map(({ name, content }) => ({
       path: `http/${name}`,
       content,
@@ -70,7 +70,7 @@ function installFacts(origin: Origin, { name, publicKey }: BuildAccount): Instal
   const { template, release, architecture } = origin;
   const { system, disk } = template;
   // Media that hold no packages are told where they are.
-  const mirror = /\binst\.repo=(\S+)/.exec(release.installer?.arguments ?? '')?.[1];
+  const mirror = release.installer?.media[architecture]?.repository;
   const { codename, distribution, version } = release;
   return {
     release: { distribution, version, architecture, ...(codename === '' ? {} : { codename }) },

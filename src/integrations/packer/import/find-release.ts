@@ -5,7 +5,7 @@ import type { Release } from '../../../catalog/schema.ts';
  * words of the name. Undefined where no word tells. Pure.
  */
 export function releaseOfName(text: string, known: readonly Release[]): Release | undefined {
-  const exact = known.find(({ images, installer }) => [...Object.values(images).map(({ url }) => url), ...Object.values(installer?.iso ?? {})].includes(text));
+  const exact = known.find(({ images, installer }) => [...Object.values(images), ...Object.values(installer?.media ?? {})].some(({ url }) => url === text));
   if (exact !== undefined) return exact;
   const file =
     text
