@@ -42,13 +42,14 @@ test('an image of a release that is signed is signed by a key of its distributio
   expect([...new Set(unproved)]).toEqual(['anolis-8', 'photon-5.0']);
 });
 
-test('an installer of one architecture is proved by a list, and finds packages, of no other', () => {
+test('an unattended installer is proved by a list, or given by the user; and none by a list of another architecture, nor with its packages', () => {
   const others: Record<string, RegExp> = { amd64: /arm64|aarch64/, arm64: /amd64|x86_64/ };
   for (const { id, installer } of all) {
     const media = Object.entries(installer?.media ?? {});
-    for (const [arch, { url, repository, checksum, signature }] of media) {
+    for (const [arch, { url, repository, checksum, signature, login }] of media) {
       const texts = [url, repository, checksum?.url, signature?.kind === 'detached' ? signature.url : undefined];
       for (const text of texts) expect(text ?? '', id).not.toMatch(others[arch] ?? /$^/);
+      if (installer?.method !== 'interactive') expect(checksum !== undefined || login !== undefined, id).toBe(true);
       if (media.length > 1 && checksum !== undefined) expect(new URL(checksum.url).host, id).toBe(new URL(url).host);
     }
   }

@@ -19,7 +19,10 @@ type Path = readonly PropertyKey[];
 export function schemaProblems(issues: readonly z.$ZodIssue[], schema: z.$ZodType | undefined, root: Node, base: Path = []): PlacedProblem[] {
   return issues.flatMap((issue) => {
     const path = [...base, ...issue.path];
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => strangeKey(key, path, schemaAt(schema, issue.path), root));
+    if (issue.code === 'unrecognized_keys') {
+      const at = schemaAt(schema, issue.path);
+      return incompleteProblems(at, path, root) ?? issue.keys.map((key) => strangeKey(key, path, at, root));
+    }
     if (issue.code === 'invalid_union') return unionProblems(issue, schemaAt(schema, issue.path), path, root);
     if (issue.code === 'invalid_key' || issue.code === 'invalid_element') {
       return [{ path: pathText(path), message: ruleMessage(issue.issues[0]?.message) ?? 'cannot be a key here', place: keyPlaceAt(root, path) }];
@@ -36,6 +39,15 @@ export function schemaProblems(issues: readonly z.$ZodIssue[], schema: z.$ZodTyp
 
 function isMissing(issue: z.$ZodIssue, root: Node, path: Path): boolean {
   return issue.code === 'invalid_type' && nodeAt(root, path) === undefined;
+}
+
+/** Where a map of one of several kinds has keys of one kind alone: what is wrong with it as that kind, rather than as the one that the schema took it for. */
+function incompleteProblems(schema: z.$ZodType | undefined, path: Path, root: Node): PlacedProblem[] | undefined {
+  const node = nodeAt(root, path);
+  if (!(schema instanceof z.$ZodUnion) || kindsAt(path) !== undefined || node?.kind !== 'map') return undefined;
+  const option = schema._zod.def.options.map(unwrap).find((each) => [...node.entries.keys()].every((key) => knownKeys(each).includes(key)));
+  const error = option === undefined ? undefined : z.safeParse(option, plainOf(node)).error;
+  return error === undefined ? undefined : schemaProblems(error.issues, option, root, path);
 }
 
 /** A key that is not known: mistyped, or of another kind of step. */

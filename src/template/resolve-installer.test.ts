@@ -65,6 +65,21 @@ describe('what a template says of an installer', () => {
     expect(error.problems[0]?.position).toMatchObject({ file: expect.stringContaining('ks.cfg'), line: expect.any(Number) });
   });
 
+  test('an answer file that is no text is told as such', async () => {
+    await using at = await templateFolder({
+      'web.yaml': 'from: { release: almalinux-9, source: installer, answers: ./ks.cfg }\n',
+      'ks.cfg': Buffer.from([0x6c, 0xff, 0xfe, 0x0a]),
+    });
+    expect(await problemsOf(at.resolve())).toEqual([expect.stringMatching(/^web\.yaml:1:\d+ from\.answers: \.\/ks\.cfg is not text in UTF-8$/)]);
+    await at.write({ 'ks.cfg': 'lang en_US.UTF-8\0' });
+    expect(await problemsOf(at.resolve())).toEqual([expect.stringContaining('is not text')]);
+  });
+
+  test('a kernel without its initrd is told what is missing', async () => {
+    await using at = await templateFolder({ 'web.yaml': 'from: { kernel: ./linux, release: debian-12 }\n' });
+    expect(await problemsOf(at.resolve())).toEqual([expect.stringContaining('from.initrd: is missing')]);
+  });
+
   test('a release whose installer asks cannot be installed', async () => {
     await using at = await templateFolder({ 'web.yaml': 'from: { release: linuxmint-22.3, source: installer }\n' });
     expect(await problemsOf(at.resolve())).toEqual([expect.stringContaining('the installer of linuxmint-22.3 cannot be run unattended')]);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { IngotError, type Problem } from '../base/errors.ts';
 import type { HostPath } from '../base/types.ts';
 import { findRelease, releases } from '../catalog/catalog.ts';
@@ -82,9 +83,18 @@ async function releaseOfMedium({ context, catalog }: Scope, medium: InstallMediu
 export async function toldInstaller(scope: Scope, at: Path, { answers }: Told, kind: AnswerKind): Promise<Pick<InstallerBase, 'answers'>> {
   const content = answers === undefined ? undefined : await scope.contentAt([...at, 'answers'], answers, MOST_ANSWERS);
   if (content === undefined) return {};
-  const text = Buffer.from(content.bytes).toString('utf8');
+  const text = textOf(content.bytes);
+  if (text === undefined) {
+    scope.problem([...at, 'answers'], `${answers ?? ''} is not text in UTF-8`);
+    return {};
+  }
   checkOwnAnswers(scope, content.path, text, kind);
   return { answers: { path: content.path, text } };
+}
+
+/** Undefined where it is none. */
+function textOf(bytes: Uint8Array): string | undefined {
+  return isUtf8(bytes) && !bytes.includes(0) ? Buffer.from(bytes).toString('utf8') : undefined;
 }
 
 function isUnreadable({ class: what }: AnswerProblem): boolean {

@@ -50,7 +50,7 @@ export function mediumOf(release: Release, arch: Architecture): CloudImage {
   }
   const { url, checksum, signature, login, seen, inferred } = medium;
   if (login !== undefined) {
-    throw new IngotError('usage', 'login-needed', `The installer of ${id} is behind the login of ${login}`, {
+    throw new IngotError('usage', 'login-needed', `The installer of ${id} needs a login: ${login}`, {
       hint: `Download it from ${url}, and start from the file: \`from: { iso: …, release: ${id} }\`.`,
     });
   }

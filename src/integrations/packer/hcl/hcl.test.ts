@@ -96,6 +96,16 @@ describe('HCL', () => {
     );
   });
 
+  test('what is HCL and no JSON is refused as JSON, at its place', () => {
+    for (const [text, line, column] of [
+      ['{\n "a": [1,],\n "b": 1\n}', 2, 10],
+      ['{ "a": 1, }', 1, 11],
+      ['{ "a": [1 + 1] }', 1, 11],
+    ] as const) {
+      expect(() => parseJson(text)).toThrow(expect.objectContaining({ place: { line, column } }));
+    }
+  });
+
   test('JSON is read as JSON.parse reads it', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (json) => void expect(valueOf(parseJson(JSON.stringify(json, undefined, '\t')))).toEqual(JSON.parse(JSON.stringify(json)))),

@@ -1,3 +1,4 @@
+import { jsonFault } from '../../../base/json-fault.ts';
 import { Cursor } from './cursor.ts';
 import { parseHeredoc, parseQuoted, parseTemplate } from './text.ts';
 import { HclFault, type Argument, type Block, type Body, type Expression } from './syntax.ts';
@@ -13,8 +14,12 @@ export function parseHcl(text: string): Body {
 
 /** Reads JSON as one expression, in which texts are what they say; throws an {@link HclFault}. */
 export function parseJson(text: string): Expression {
-  const cursor = new Cursor(text.replace(/^\ufeff/, ''));
-  return new Parser(cursor, true).only();
+  const json = text.replace(/^\ufeff/, '');
+  const found = new Parser(new Cursor(json), true).only();
+  // HCL is more lenient, as with a comma at the end of a list.
+  const fault = jsonFault(json);
+  if (fault !== undefined) throw new HclFault(`is no JSON: ${fault.message}`, { line: fault.line, column: fault.column });
+  return found;
 }
 
 /** Reads the expressions in a text, as JSON has them: `${var.cpus}`. They are all told to stand where the text does. */

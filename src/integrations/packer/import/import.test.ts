@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { PACKER_ACCOUNT, PACKER_RELEASES, packerOrigin } from '../../../../tests/support/packer-origin.ts';
-import { problemsOf, templateFolder, type TemplateFolder } from '../../../../tests/support/templates.ts';
+import { failureOf, problemsOf, templateFolder, type TemplateFolder } from '../../../../tests/support/templates.ts';
 import { releases, shippedCatalog } from '../../../catalog/catalog.ts';
 import type { ResolvedStep } from '../../../template/template.ts';
 import { BUILDER_NAMES } from '../export/builders/builders.ts';
@@ -125,6 +125,15 @@ describe('import', () => {
     await using at = await templateFolder({ 'a.pkr.hcl': 'source "amazon-ebs" "a" {}\nbuild { sources = ["source.amazon-ebs.a"] }\n' });
     await expect(imported(at)).rejects.toMatchObject({ code: 'packer-source-unsupported', message: expect.stringContaining('amazon-ebs.a') });
     await expect(imported(at, 'none.pkr.hcl')).rejects.toMatchObject({ code: 'packer-template-missing' });
+  });
+
+  test('a value for a variable that the template does not know is refused; one that it uses undeclared is taken', async () => {
+    await using at = await templateFolder({
+      'a.pkr.hcl': 'variable "disk" { default = "8G" }\nsource "qemu" "a" {\n  iso_url = var.url\n  disk_size = var.disk\n}\n',
+    });
+    expect(await failureOf(imported(at, '', { dsk: '9G' }))).toMatchObject({ code: 'packer-variable-unknown', hint: 'Did you mean disk?' });
+    const { template } = await imported(at, '', { url: 'https://x/debian-12.9.0-amd64-netinst.iso', disk: '9G' });
+    expect(template).toMatchObject({ from: 'debian-12', disk: { size: '9GiB' } });
   });
 
   test('variables that are made of themselves end', async () => {

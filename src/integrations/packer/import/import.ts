@@ -1,6 +1,6 @@
 import { basename, dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
-import { IngotError } from '../../../base/errors.ts';
+import { IngotError, nearest } from '../../../base/errors.ts';
 import type { Host } from '../../../base/host.ts';
 import type { Release } from '../../../catalog/schema.ts';
 import { escapeReferences } from '../../../template/variables.ts';
@@ -37,7 +37,7 @@ const AFTERWARDS: Readonly<Record<string, string>> = {
 
 /**
  * What a template of Packer says, as a template of ingot, with all that did not carry over. Throws `packer-source-unsupported` where none of its sources
- * becomes an image of ingot.
+ * becomes an image of ingot, and `packer-variable-unknown`.
  */
 export async function importTemplate(packer: PackerTemplate, options: ImportOptions): Promise<ImportedTemplate> {
   const scope = new ImportScope(packer, options.variables);
@@ -52,6 +52,14 @@ export async function importTemplate(packer: PackerTemplate, options: ImportOpti
       const instead = AFTERWARDS[after.type];
       scope.note(after.file, after.place, `the post-processor ${after.type}${instead === undefined ? ' has no counterpart' : `: ${instead}`}`);
     }
+  }
+  const [strange] = scope.strange;
+  if (strange !== undefined) {
+    const known = [...packer.variables.keys()];
+    const near = nearest(strange, known);
+    throw new IngotError('usage', 'packer-variable-unknown', `--var sets ${strange}, which the template neither declares nor uses`, {
+      hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : known.length > 0 ? `It declares ${known.join(', ')}.` : 'It declares no variables.',
+    });
   }
   for (const other of packer.others)
     scope.note(other.file, other.place, `the block ${other.type}${other.name === '' ? '' : ` ${other.name}`} has no counterpart`);

@@ -8,6 +8,7 @@ export class ImportScope {
   readonly notes: Note[] = [];
   readonly #given: Readonly<Record<string, string>>;
   readonly #open = new Set<string>();
+  readonly #asked = new Set<string>();
 
   /** `given`: values of variables that the user has said. */
   constructor(template: PackerTemplate, given: Readonly<Record<string, string>>) {
@@ -36,7 +37,13 @@ export class ImportScope {
     }, found);
   };
 
+  /** Names of values that the user has said, of which the template knows nothing. */
+  get strange(): string[] {
+    return Object.keys(this.#given).filter((name) => !this.template.variables.has(name) && !this.#asked.has(name));
+  }
+
   #variable(name: string): { readonly value: Value } | { readonly reason: string } {
+    this.#asked.add(name);
     const given = this.#given[name];
     if (given !== undefined && Object.hasOwn(this.#given, name)) return { value: given };
     const declared = this.template.variables.get(name);

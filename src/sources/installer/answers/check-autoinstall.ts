@@ -25,7 +25,8 @@ export function checkAutoinstall(text: string): AnswerProblem[] {
   const place = file.placeOf(inside?.pair.key ?? section);
   problems.push(...unknownKeys(file, section, KEYS));
   const at = (...path: string[]): unknown => section.getIn(path, true);
-  if (section.get('version') !== 1) problems.push({ class: 'value', message: 'version has to be 1', ...place });
+  if (section.get('version') !== 1)
+    problems.push({ class: 'value', message: 'version has to be 1', ...(section.has('version') ? file.placeOf(at('version')) : place) });
   if (!section.has('identity') && !section.has('user-data')) problems.push(asks('no user is named', 'Write identity, or user-data with users.', place));
   for (const key of ['username', 'hostname', 'password']) {
     if (section.has('identity') && !section.hasIn(['identity', key]))

@@ -1,5 +1,6 @@
 import { isMap, isScalar, LineCounter, parseDocument, type Document, type Pair, type YAMLMap } from 'yaml';
 import { nearest } from '../../../base/errors.ts';
+import { jsonFault } from '../../../base/json-fault.ts';
 import type { AnswerProblem } from './answer-files.ts';
 
 /** A place in a file, from 1. */
@@ -60,17 +61,8 @@ export function readYaml(text: string): KeyedFile {
 
 /** Reads JSON; places are found by reading it as YAML, which it is a part of. */
 export function readJson(text: string): KeyedFile {
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const [, line, column] = /line (\d+) column (\d+)/.exec(message) ?? [];
-    const [, position] = /at position (\d+)/.exec(message) ?? [];
-    const before = text.slice(0, position === undefined ? text.length : Number(position)).split('\n');
-    const place = line === undefined ? { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 } : { line: Number(line), column: Number(column) };
-    return { problems: [{ class: 'syntax', message: message.replace(/ in JSON at position.*$/, ''), ...place }], root: undefined, placeOf: () => TOP };
-  }
-  return readYaml(text);
+  const fault = jsonFault(text);
+  return fault === undefined ? readYaml(text) : { problems: [{ class: 'syntax', ...fault }], root: undefined, placeOf: () => TOP };
 }
 
 /** The pairs of a map with their keys as text. */

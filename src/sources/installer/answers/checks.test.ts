@@ -22,6 +22,7 @@ describe("files of the user are checked by their installer's words", () => {
     ['autoinstall', '  locale: de_CH.UTF-8', '  locales: de_CH.UTF-8', ['6:3 unknown: the key "locales" is not known']],
     ['autoinstall', '#cloud-config\n', '', ['1:1 syntax: cloud-init reads no user-data whose first line is not #cloud-config']],
     ['autoinstall', '  timezone: Europe', '\ttimezone: Europe', ['9:1 syntax: Tabs are not allowed as indentation']],
+    ['autoinstall', '  version: 1', '  version: 2', ['3:12 value: version has to be 1']],
     ['autoinstall', '  user-data:\n    disable_root: true\n', '', ['2:1 question: no user is named']],
     ['autoinstall', '  shutdown: poweroff', '  interactive-sections:\n    - network\n  shutdown: poweroff', ['148:5 question: interactive-sections are asked']],
     ['kickstart', 'lang ', 'langg ', ['1:1 question: no language is named', '4:1 unknown: the command "langg" is not known']],
