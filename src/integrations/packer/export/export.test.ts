@@ -46,6 +46,31 @@ const PROGRAM = {
 } as const;
 
 describe('a project', () => {
+  test('of an ISO of the user is installed from it, and says what of it does not carry over', async () => {
+    const path = hostPath('/media/my medium.iso');
+    const base = {
+      kind: 'installer',
+      release: 'sles-16.0',
+      method: 'agama',
+      medium: { kind: 'iso', path },
+      answers: { path, text: '{}' },
+      arguments: 'quiet',
+    } as const;
+    const checksum = `sha256:${'0'.repeat(64)}`;
+    const project = hcl({ ...(await packerOrigin('sles-16.0', { base })), medium: { url: path, checksum } }, ['qemu']);
+    expect(textOf(project, 'variables.pkr.hcl')).toContain(`"${path}"`);
+    expect(textOf(project, 'variables.pkr.hcl')).toContain(`"${checksum}"`);
+    expect(project.notCarried).toEqual(expect.arrayContaining([expect.stringContaining('answer file'), expect.stringContaining('boot_command')]));
+    const netboot = { ...base, release: 'debian-12', method: 'preseed', medium: { kind: 'netboot', kernel: path, initrd: path } } as const;
+    expect(hcl(await packerOrigin('debian-12', { base: netboot })).notCarried).toContainEqual(expect.stringContaining('initrd'));
+  });
+
+  test('of a medium that needs a login has no address of it', async () => {
+    const text = textOf(hcl(await packerOrigin('rhel-9')), 'variables.pkr.hcl');
+    expect(text).not.toContain('access.redhat.com');
+    expect(text).toMatch(/variable "iso_url" {\n  type        = string\n  description/);
+  });
+
   test.each(PACKER_RELEASES)('of %s has a source for each builder, answers, and scripts in order', async (id) => {
     const project = hcl(await packerOrigin(id, { packages: ['nginx'] }));
     for (const file of project.files) if (file.path.endsWith('.pkr.hcl')) expect(() => parseHcl(textOf(project, file.path)), file.path).not.toThrow();

@@ -2,14 +2,11 @@ import { IngotError } from '../../../base/errors.ts';
 import { answerKind, packedAnswers, writeAnswers, type AnswerKind, type InstallFacts } from '../../../sources/installer/answers/answers.ts';
 import { rebooting } from './reboot.ts';
 import { bootCommand } from './boot-command.ts';
-import type { BuildAccount, Origin, ProjectFile } from './project.ts';
+import type { BuildAccount, Medium, Origin, ProjectFile } from './project.ts';
 
 /** How a release is installed from its medium, by Packer. */
-export interface Installation {
+export interface Installation extends Medium {
   readonly kind: AnswerKind;
-  readonly url: string | undefined;
-  /** As Packer takes it: `file:<address>`; undefined where the distribution publishes none that the catalog knows. */
-  readonly checksum: string | undefined;
   readonly files: readonly ProjectFile[];
   readonly bootCommand: readonly string[];
 }
@@ -23,15 +20,14 @@ const PACKER_SERVER = 'http://{{ .HTTPIP }}:{{ .HTTPPort }}';
  * questions, and `answers-unsupported`.
  */
 export function installation(origin: Origin, account: BuildAccount): Installation {
-  const { release, architecture } = origin;
-  const { installer } = release;
+  const { release } = origin;
   const kind = answerKind(release);
-  if (installer === undefined || installer.method === 'interactive' || kind === undefined) {
+  const medium = origin.medium ?? catalogMedium(origin);
+  if (medium === undefined || kind === undefined) {
     throw new IngotError('usage', 'packer-no-iso', `The catalog knows of no unattended installation of ${release.id}, which Packer would need for its medium`, {
       hint: 'Leave out the builders that install: --builder proxmox-clone --builder cloudstack. Or start from an image of ingot: --from-image.',
     });
   }
-  const medium = installer.media[architecture];
   const answers = rebooting(kind, writeAnswers(kind, installFacts(origin, account)));
   const words = answers.delivery.http?.(SERVER);
   if (words === undefined) {
@@ -39,8 +35,8 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
   }
   return {
     kind,
-    url: medium?.url,
-    checksum: medium?.checksum === undefined ? undefined : `file:${medium.checksum.url}`,
+    url: medium.url,
+    checksum: medium.checksum,
     files: packedAnswers(answers).map(({ name, content }) => ({
       path: `http/${name}`,
       content,
@@ -57,6 +53,13 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
       words.map((word) => word.replaceAll(SERVER, PACKER_SERVER)),
     ),
   };
+}
+
+/** The medium that the catalog knows, whose address is not one where it needs a login; undefined where none can be told what to do. */
+function catalogMedium({ release: { installer }, architecture }: Origin): Medium | undefined {
+  if (installer === undefined || installer.method === 'interactive') return undefined;
+  const { url, login, checksum } = installer.media[architecture] ?? {};
+  return { url: login === undefined ? url : undefined, checksum: checksum === undefined ? undefined : `file:${checksum.url}` };
 }
 
 /** What the machine is started by. That a release's cloud image knows UEFI alone says nothing of what its medium installs. */

@@ -2,7 +2,7 @@ import type { Origin } from './project.ts';
 
 /** What of a template a Packer project does not say, or says otherwise; sentences without a final stop. Pure. */
 export function notCarried({ template, image }: Origin): string[] {
-  const { disk, tests, outputs, labels, steps, kernel, packages, roles } = template;
+  const { disk, tests, outputs, labels, steps, kernel, packages, roles, base } = template;
   const found: string[] = [];
   const say = (is: boolean, text: string): void => void (is && found.push(text));
   const laidOut = image === undefined;
@@ -16,6 +16,10 @@ export function notCarried({ template, image }: Origin): string[] {
     disk.partitions !== undefined || disk.lvm === true,
     `its ${disk.lvm === true ? 'logical volumes' : 'partitions'}: ${laidOut ? 'the answers lay out one root' : 'the disk is laid out as it is'}`,
   );
+  const installer = laidOut && base.kind === 'installer' ? base : undefined;
+  say(installer?.answers !== undefined, 'its own answer file: the project answers with the account that Packer logs in as');
+  say(installer?.arguments !== undefined, "arguments of its installer's kernel: they belong into `boot_command`");
+  say(installer?.medium.kind === 'netboot', 'its kernel and initrd: Packer installs from the medium of the catalog');
   say(disk.swap !== undefined, 'its swap file');
   say(laidOut && kernel === 'cloud', 'the small kernel for clouds: the installer chooses the kernel');
   say(

@@ -17,6 +17,13 @@ export interface PackerSource {
   readonly items: readonly HclItem[];
 }
 
+/** What installs a release, as Packer takes it. */
+export interface Medium {
+  readonly url: string | undefined;
+  /** `sha256:…`, or `file:<address>`; undefined where the distribution publishes none that the catalog knows. */
+  readonly checksum: string | undefined;
+}
+
 /** What a project is made of. */
 export interface Origin {
   readonly template: ResolvedTemplate;
@@ -24,6 +31,8 @@ export interface Origin {
   readonly architecture: Architecture;
   /** It starts from this disk, which is an image of ingot's; else from the medium that installs the release. */
   readonly image?: { readonly reference: string; readonly url: string; readonly checksum: string };
+  /** The user's own medium, in place of the one that the catalog knows. */
+  readonly medium?: Medium;
 }
 
 /** The machine's account that Packer logs in as; it is gone from the result. */

@@ -2,6 +2,7 @@ import { IngotError } from '../../../base/errors.ts';
 import { findRelease, loadCatalog } from '../../../catalog/catalog.ts';
 import { ARCHITECTURES } from '../../../catalog/cloud-image-schema.ts';
 import type { Context } from '../../../operations/operation.ts';
+import { theMedium } from '../../../build/install-medium.ts';
 import type { Request } from '../../../build/prepare.ts';
 import { openStore } from '../../../store/store.ts';
 import { findTemplate } from '../../../template/find.ts';
@@ -54,5 +55,9 @@ export async function readOrigin(
   }
   const architecture = ARCHITECTURES.find((each) => each === template.arch);
   if (architecture === undefined) throw new IngotError('usage', 'arch-unsupported', `Nothing is built for ${template.arch}`);
-  return { template, release, architecture, ...(reference === undefined || image === undefined ? {} : { from: { reference, image } }) };
+  // Packer takes the path of an ISO; a kernel and its initrd it cannot start.
+  const own =
+    base.kind === 'installer' && base.medium.kind === 'iso' ? (await theMedium(context, base, release, architecture, { offline })).resolved : undefined;
+  const medium = own === undefined ? {} : { medium: { url: own.url.replace(/^file:/, ''), checksum: own.digest } };
+  return { template, release, architecture, ...medium, ...(reference === undefined || image === undefined ? {} : { from: { reference, image } }) };
 }

@@ -1,5 +1,6 @@
 import { BUILDERS } from './builders/builders.ts';
 import type { BuilderInput } from './builders/builder.ts';
+import { firmwareOf } from './install.ts';
 import type { ProjectOptions } from './make-project.ts';
 import { sourceName } from './project.ts';
 import { KEY_FILE } from './ssh.ts';
@@ -17,6 +18,7 @@ export function readme({ input, options, secrets, notCarried }: ReadmeInput): st
   const { template, release, image, installation } = input;
   const { builders, format } = options;
   const name = template.name;
+  const isUefi = image === undefined && firmwareOf(input) === 'uefi' && builders.includes('proxmox-iso');
   const start =
     image !== undefined
       ? `the image ${image.reference} of ingot, as a disk`
@@ -34,7 +36,7 @@ Packer 1.7 and later fetches its plugins first, once: \`packer init plugins/\`. 
 
     packer validate .
 ${builders.map((each) => `    packer build -only='${each}.${sourceName(name)}' .${' '.repeat(Math.max(1, 16 - each.length))}# ${BUILDERS[each].use}`).join('\n')}
-${builders.includes('qemu') ? `\nWithout KVM: \`-var accelerator=tcg\`. \`ingot packer build .\` finds out by itself, and takes the disk into ingot's store.\n` : ''}
+${builders.includes('qemu') ? `\nWithout KVM: \`-var accelerator=tcg\`. \`ingot packer build .\` finds out by itself, and takes the disk into ingot's store.\n` : ''}${isUefi ? `\nThe machine has UEFI, of which proxmox-iso knows since Packer 1.7 alone: remove \`proxmox-iso.pkr.${format}\`, and its line in \`build.pkr.${format}\`, for 1.6.\n` : ''}
 ## What it is told
 
 \`variables.pkr.${format}\` has what all builders share, each builder's file its own. Values that stand for yours (\`example.org\`, \`change-me\`) have to be
