@@ -19,7 +19,7 @@ import { ensureSshKey } from '../../platforms/local/ssh.ts';
 import { recordedPorts, ROOT_DISK } from '../../platforms/local/vms.ts';
 import type { AnswerDelivery } from './answers/answers.ts';
 import { evidenceText, installFailure, type Evidence } from './failure.ts';
-import { STAGES, type InstallerKind, type Stage } from './kinds/kind.ts';
+import { STAGE_NAMES, STAGES, type InstallerKind, type Stage } from './kinds/kind.ts';
 import { InstallMonitor } from './monitor.ts';
 import { serveAnswers, type ServedFile } from './serve.ts';
 import { InstallWatch } from './watch.ts';
@@ -190,7 +190,7 @@ async function follow(context: Context, guest: Guest, monitor: InstallMonitor, w
       });
     if (watch.stage !== shown) {
       shown = watch.stage;
-      span.progress(STAGES.indexOf(shown), STAGES.length, 'items', STAGE_NOTES[shown]);
+      span.progress(STAGES.indexOf(shown), STAGES.length, 'items', STAGE_NAMES[shown]);
       await evidence.picture(`${STAGES.indexOf(shown)}-${shown}`);
     }
     const verdict = watch.verdict(now);
@@ -198,15 +198,6 @@ async function follow(context: Context, guest: Guest, monitor: InstallMonitor, w
     await context.host.clock.sleep(POLL_SECONDS, context.signal);
   }
 }
-
-const STAGE_NOTES: Readonly<Record<Stage, string>> = {
-  firmware: 'firmware',
-  kernel: 'kernel',
-  answers: 'answer file fetched',
-  partitioning: 'partitioning',
-  packages: 'packages',
-  finishing: 'finishing',
-};
 
 /** A machine that went off by itself has installed something; one that wants to start anew did so only if it had come to the end. */
 async function checkEnd(end: GuestEnd, monitor: InstallMonitor, watch: InstallWatch, evidence: Evidence): Promise<void> {
@@ -220,7 +211,7 @@ async function checkEnd(end: GuestEnd, monitor: InstallMonitor, watch: InstallWa
     throw new IngotError('host', 'qemu-ended', `QEMU ended (${end.signal ?? `exit code ${end.exitCode}`}) while ${name} was installed`, { detail });
   }
   const how = monitor.shutdownReason === 'guest-reset' ? 'started the machine anew' : 'switched the machine off';
-  throw new IngotError('command', 'install-failed', `The installer of ${name} ${how} before it was done (stage: ${STAGE_NOTES[watch.stage]})`, {
+  throw new IngotError('command', 'install-failed', `The installer of ${name} ${how} before it was done (stage: ${STAGE_NAMES[watch.stage]})`, {
     detail,
   });
 }

@@ -8,7 +8,6 @@ export interface InstallWish {
   readonly firmware: 'bios' | 'uefi';
   readonly filesystem: 'ext4' | 'xfs' | 'btrfs';
   readonly mirror?: string | undefined;
-  readonly proxy?: string | undefined;
   readonly subscription?: InstallFacts['subscription'];
 }
 
@@ -21,7 +20,7 @@ const AGENTS = ['cloud-init', 'qemu-guest-agent'];
  */
 export function baseFacts(release: Release, wish: InstallWish): InstallFacts {
   const { distribution, version, codename } = release;
-  const { arch, firmware, filesystem, mirror, proxy, subscription } = wish;
+  const { arch, firmware, filesystem, mirror, subscription } = wish;
   return installFactsSchema.parse({
     release: {
       distribution,
@@ -38,7 +37,6 @@ export function baseFacts(release: Release, wish: InstallWish): InstallFacts {
     packages: AGENTS,
     network: { kind: 'dhcp' },
     ...(mirror === undefined ? {} : { mirror }),
-    ...(proxy === undefined ? {} : { proxy }),
     ...(subscription === undefined ? {} : { subscription }),
     lateCommands: [],
     finish: 'poweroff',

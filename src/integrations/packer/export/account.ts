@@ -39,6 +39,7 @@ export function userData({ name, publicKey }: BuildAccount): string {
   return `#cloud-config\n${stringify({ users: [user] }, { lineWidth: 0 })}`;
 }
 
+/** The meta-data that goes with it: one identifier for all machines, since only the build's own starts from it. */
 export function metaData({ template }: Pick<Origin, 'template'>): string {
   return stringify({ 'instance-id': `packer-${template.name}`, 'local-hostname': 'packer' });
 }

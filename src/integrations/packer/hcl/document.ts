@@ -45,6 +45,7 @@ export interface HclComment {
 
 export type HclItem = HclArgument | HclBlock | HclComment;
 
+/** One argument. */
 export function argument(name: string, value: HclValue): HclArgument {
   return { kind: 'argument', name, value };
 }
@@ -54,6 +55,7 @@ export function args(values: Readonly<Record<string, HclValue | undefined>>): Hc
   return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [argument(name, value)]));
 }
 
+/** A comment on lines of its own. */
 export function comment(text: string): HclComment {
   return { kind: 'comment', text };
 }

@@ -75,10 +75,12 @@ function all(values: readonly Evaluated[], join: (values: readonly Value[]) => V
   return { value: join(known) };
 }
 
+/** Whether a value is a list, or what Packer calls a tuple. */
 export function isList(value: Value | undefined): value is readonly Value[] {
   return Array.isArray(value);
 }
 
+/** Whether a value is a map, or what Packer calls an object. */
 export function isMap(value: Value | undefined): value is { readonly [name: string]: Value } {
   return typeof value === 'object' && value !== null && !isList(value);
 }

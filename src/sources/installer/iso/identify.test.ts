@@ -31,6 +31,13 @@ test.each<[string, Record<string, string>, Partial<MediumIdentity>]>([
     { distribution: 'opensuse-leap', version: '15.6', arch: 'amd64' },
   ],
   ['SLE-15-SP6-Full-x86_64', { 'media.1/media': 'SUSE - SLE-15-SP6-Full-x86_64-Build121.1-Media\n' }, { distribution: 'sles', version: '15.6', arch: 'amd64' }],
+  [
+    'Kali Live',
+    { '.disk/info': 'Kali GNU/Linux 2024.1 "Kali-last-snapshot" - Official arm64 BD Binary-1 with firmware' },
+    { distribution: 'kali', version: '2024.1', arch: 'arm64' },
+  ],
+  ['Devuan 5', { '.disk/info': 'Devuan GNU/Linux 5.0.1 "Daedalus" - amd64 SERVER' }, { distribution: 'devuan', version: '5', arch: 'amd64' }],
+  ['Devuan 5', { '.disk/info': 'Devuan GNU/Linux 5.0.1' }, { distribution: 'devuan', version: '5' }],
   ['ARCH_202406', { 'arch/version': '2024.06.01\n' }, { distribution: 'arch' }],
   ['alpine-virt 3.21.0 x86_64', { '.alpine-release': 'alpine-virt 3.21.0 241205\n' }, { distribution: 'alpine', version: '3.21' }],
 ])('%s', async (label, files, expected) => {

@@ -29,8 +29,8 @@ interface Rule {
 const RULES: readonly Rule[] = [
   { file: '.disk/info', pattern: /^Ubuntu(?:-Server)? (?<version>\d+\.\d+).* (?<arch>amd64|arm64)\b/, distribution: 'ubuntu' },
   { file: '.disk/info', pattern: /^Debian GNU\/Linux (?<version>\d+|testing|sid).* (?<arch>amd64|arm64)\b/, distribution: 'debian' },
-  { file: '.disk/info', pattern: /^Kali GNU\/Linux (?<version>[\d.]+)?.*?(?<arch>amd64|arm64)?/, distribution: 'kali' },
-  { file: '.disk/info', pattern: /^Devuan GNU\/Linux (?<version>\d+).*?(?<arch>amd64|arm64)?/, distribution: 'devuan' },
+  { file: '.disk/info', pattern: /^Kali GNU\/Linux (?<version>[\d.]+)?(?:.*?(?<arch>amd64|arm64))?/, distribution: 'kali' },
+  { file: '.disk/info', pattern: /^Devuan GNU\/Linux (?<version>\d+)(?:.*?(?<arch>amd64|arm64))?/, distribution: 'devuan' },
   ...treeInfo('almalinux', 'AlmaLinux'),
   ...treeInfo('rocky', 'Rocky Linux'),
   ...treeInfo('centos-stream', 'CentOS Stream'),

@@ -5,6 +5,16 @@ import type { AnswerKind } from '../answers/answers.ts';
 export const STAGES = ['firmware', 'kernel', 'answers', 'partitioning', 'packages', 'finishing'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** Stages by their names, as progress shows them. */
+export const STAGE_NAMES: Readonly<Record<Stage, string>> = {
+  firmware: 'firmware',
+  kernel: 'kernel',
+  answers: 'answer file fetched',
+  partitioning: 'partitioning',
+  packages: 'packages',
+  finishing: 'finishing',
+};
+
 /** Stages in words, as in "while it was …". */
 export const STAGE_TEXTS: Readonly<Record<Stage, string>> = {
   firmware: 'starting the kernel',

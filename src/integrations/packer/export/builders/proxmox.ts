@@ -25,6 +25,7 @@ export function connectionVariables(): HclBlock[] {
   ];
 }
 
+/** Where Proxmox VE is, and who logs in, by those variables. */
 export function connection(): HclArgument[] {
   return args({
     proxmox_url: new Code('var.proxmox_url'),
@@ -52,6 +53,7 @@ export function machine({ template, release }: BuilderInput): HclArgument[] {
   });
 }
 
+/** The machine's one network card. */
 export function networkAdapter(): HclBlock {
   return block('network_adapters', [], args({ model: 'virtio', bridge: new Code('var.proxmox_bridge') }));
 }
