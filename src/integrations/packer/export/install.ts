@@ -55,11 +55,14 @@ export function installation(origin: Origin, account: BuildAccount): Installatio
   };
 }
 
-/** The medium that the catalog knows, whose address is not one where it needs a login; undefined where none can be told what to do. */
+/** The medium that the catalog knows, without an address where that is a page behind a login; undefined where none can be told what to do. */
 function catalogMedium({ release: { installer }, architecture }: Origin): Medium | undefined {
   if (installer === undefined || installer.method === 'interactive') return undefined;
   const { url, login, checksum } = installer.media[architecture] ?? {};
-  return { url: login === undefined ? url : undefined, checksum: checksum === undefined ? undefined : `file:${checksum.url}` };
+  return {
+    url: login === undefined || url?.endsWith('.iso') === true ? url : undefined,
+    checksum: checksum === undefined ? undefined : `file:${checksum.url}`,
+  };
 }
 
 /** What the machine is started by. That a release's cloud image knows UEFI alone says nothing of what its medium installs. */
