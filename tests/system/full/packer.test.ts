@@ -47,7 +47,10 @@ steps:
     'takes the project of %s in %s',
     async (id, format) => {
       const folder = join(home.root, `${id}-${format}`);
-      await home.json(['packer', 'export', id, '--package', 'curl', '--format', format, '--output', folder, '--offline']);
+      const template = join(home.root, 'work', `${id}.yaml`);
+      const subscription = id.startsWith('sles') ? 'subscription: { registration-code: { secret: sles-code } }\n' : '';
+      await writeFile(template, `from: ${id}\npackages: [curl]\n${subscription}`);
+      await home.json(['packer', 'export', template, '--format', format, '--output', folder, '--offline']);
       await run('validate', ...GIVEN, folder);
       // As people would lay it out themselves.
       if (format === 'hcl') await run('fmt', '-check', folder);
