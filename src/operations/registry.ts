@@ -96,6 +96,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'vm stats': { group: 'vms', load: () => import('./vm-stats.ts') },
   'vm ssh-config': { group: 'vms', load: () => import('./vm-ssh-config.ts') },
   'vm inventory': { group: 'vms', load: () => import('./vm-inventory.ts') },
+  'vm template': { group: 'vms', load: () => import('./vm-template.ts') },
   'vm export': { group: 'vms', load: () => import('./vm-export.ts') },
   'vm resize': { group: 'vms', load: () => import('./vm-resize.ts') },
   'vm migrate': { group: 'vms', load: () => import('./vm-migrate.ts') },

@@ -1,18 +1,27 @@
 import type { Span } from '../base/events.ts';
 import type { SshAccess } from './local/guest-spec.ts';
-import { addressOf, ANY_EXIT_CODE, sshCommand } from './local/ssh.ts';
+import { addressOf, ANY_EXIT_CODE, patientLimit, sshCommand } from './local/ssh.ts';
 import { IngotError } from '../base/errors.ts';
 import type { GuestTests, PlatformContext, TargetCheck } from './platform.ts';
 
-/** Seconds until a login has to work, and cloud-init has to have ended. */
+/** Seconds until a login has to work where the guest does nothing meanwhile, and cloud-init has to have ended. */
 const [LOGIN_LIMIT, CLOUD_INIT_LIMIT] = [180, 600];
 const PAUSE = 3;
 /** Seconds for a command that looks at something. */
 const COMMAND_LIMIT = 60;
 
+/** A guest that one is to log in to. */
+export interface TrialGuest {
+  readonly name: string;
+  readonly access: SshAccess;
+  /** Whether it does something, as far as the platform tells: while it does, a login is waited for longer. One that is emulated takes many times as long. */
+  readonly stillBusy?: () => Promise<boolean>;
+}
+
 /** What only a login shows: that one is let in, and that cloud-init has ended without an error. */
-export async function guestChecks(context: PlatformContext, name: string, access: SshAccess, span: Span | undefined): Promise<TargetCheck[]> {
-  const login = await timed(context, 'login', span, () => waitForLogin(context, name, access));
+export async function guestChecks(context: PlatformContext, guest: TrialGuest, span: Span | undefined): Promise<TargetCheck[]> {
+  const { name, access } = guest;
+  const login = await timed(context, 'login', span, () => waitForLogin(context, guest));
   if (login.result !== 'passed') return [login, { name: 'cloud-init', result: 'not-run', detail: 'one could not log in' }];
   const cloudInit = await timed(context, 'cloud-init', span, async () => {
     // Its exit codes: 1 for an error, 2 for one that it recovered from.
@@ -27,12 +36,7 @@ export async function guestChecks(context: PlatformContext, name: string, access
 }
 
 /** Runs an image's own tests in a guest that one can log in to. What kept them from running, or from ending, is a failure of those that said nothing. */
-export async function ownTests(
-  context: PlatformContext,
-  to: { readonly name: string; readonly access: SshAccess },
-  tests: GuestTests | undefined,
-  span: Span | undefined,
-): Promise<TargetCheck[]> {
+export async function ownTests(context: PlatformContext, to: TrialGuest, tests: GuestTests | undefined, span: Span | undefined): Promise<TargetCheck[]> {
   if (tests === undefined) return [];
   const shown = span?.child('check', 'tests of the template');
   const { output, trouble } = await outputOf(context, to, tests);
@@ -45,7 +49,7 @@ export async function ownTests(
 
 async function outputOf(
   context: PlatformContext,
-  to: { readonly name: string; readonly access: SshAccess },
+  to: TrialGuest,
   { script, limit }: GuestTests,
 ): Promise<{ readonly output: string; readonly trouble?: string }> {
   try {
@@ -59,13 +63,15 @@ async function outputOf(
 }
 
 /** Tries until a login works; returns what is wrong when the time is over. */
-export async function waitForLogin({ host, signal }: PlatformContext, name: string, access: SshAccess): Promise<string | undefined> {
+export async function waitForLogin({ host, signal }: PlatformContext, { name, access, stillBusy }: TrialGuest): Promise<string | undefined> {
   const start = host.clock.monotonic();
+  let limit = LOGIN_LIMIT;
   for (;;) {
     const { exitCode, stderr } = await host.processes.run(sshCommand(name, access, ['true']), { accept: ANY_EXIT_CODE, signal });
     if (exitCode === 0) return undefined;
     const waited = (host.clock.monotonic() - start) / 1000;
-    if (waited > LOGIN_LIMIT) {
+    limit = await patientLimit(limit, { wanted: LOGIN_LIMIT, waited, stillBusy });
+    if (waited > limit) {
       const last = stderr.trim().split('\n').at(-1) ?? '';
       return `no login as ${access.user} at ${addressOf(access)} within ${Math.round(waited)} s: ${last}. If this host cannot reach that network, run ingot where it can, or give --no-ssh`;
     }
@@ -76,7 +82,7 @@ export async function waitForLogin({ host, signal }: PlatformContext, name: stri
 /** Runs a command in a guest; whatever its exit code. */
 export async function inGuest(
   { host, signal }: Pick<PlatformContext, 'host' | 'signal'>,
-  to: { readonly name: string; readonly access: SshAccess },
+  to: TrialGuest,
   command: readonly string[],
   { timeout = COMMAND_LIMIT, stdin }: { readonly timeout?: number; readonly stdin?: string } = {},
 ): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {

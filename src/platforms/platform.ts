@@ -4,6 +4,8 @@ import type { Home } from '../base/home.ts';
 import type { Host } from '../base/host.ts';
 import type { HostPath } from '../base/types.ts';
 import type { ImageDetails } from '../store/model.ts';
+import type { KubernetesVersions } from './kubernetes-versions.ts';
+import type { RemoteTemplates } from './remote-templates.ts';
 import type { RemoteContainers, RemoteVms } from './remote-vms.ts';
 
 /*
@@ -254,5 +256,9 @@ export interface Platform extends AsyncDisposable {
   readonly vms: RemoteVms;
   /** Where it has them. */
   readonly containers?: RemoteContainers;
+  /** Where it gives its templates out as files. */
+  readonly templates?: RemoteTemplates;
+  /** Where it makes Kubernetes clusters itself. */
+  readonly kubernetesVersions?: KubernetesVersions;
   check(): Promise<TargetFinding[]>;
 }

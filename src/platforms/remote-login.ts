@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { IngotError } from '../base/errors.ts';
 import type { CommandOptions, CommandResult } from '../base/process.ts';
+import { busyBy } from './guest-activity.ts';
 import type { SshAccess } from './local/guest-spec.ts';
 import { ANY_EXIT_CODE, ensureSshKey, loginLimit, sshCommand, waitForLogin } from './local/ssh.ts';
 import type { PlatformContext } from './platform.ts';
@@ -14,14 +15,14 @@ export interface ReachedVm {
 }
 
 /**
- * Waits until one can log in to a VM on a target with ingot's own key; says what it waits for. `limit` is in seconds. Throws `vm-not-running`,
- * `guest-silent`, `ssh-timeout`.
+ * Waits until one can log in to a VM on a target with ingot's own key; says what it waits for. `limit` is in seconds; without one, a guest that does something
+ * is waited for longer. Throws `vm-not-running`, `guest-silent`, `ssh-timeout`.
  */
 export async function reachVm(
   context: PlatformContext,
-  vms: Pick<RemoteVms, 'access' | 'find'>,
+  vms: Pick<RemoteVms, 'access' | 'activity' | 'find'>,
   found: RemoteVm,
-  limit = loginLimit('kvm'),
+  limit?: number,
 ): Promise<ReachedVm> {
   const { host, home, events, signal } = context;
   const { name, on } = found;
@@ -33,7 +34,7 @@ export async function reachVm(
     await host.files.makeDirectory(dirname(knownHosts), 0o700);
     const access: SshAccess = { address, port, user, key: key.path, knownHosts };
     await waitForLogin(host, name, access, {
-      limit,
+      ...(limit === undefined ? { limit: loginLimit('kvm'), stillBusy: busyBy(host.clock, () => vms.activity(found)) } : { limit }),
       signal,
       onWait: (what) => span.progress(0, undefined, 'items', what),
       checkAlive: async () => requireRunning(await vms.find(found.id)),

@@ -67,6 +67,13 @@ export interface RemoteSeed {
   readonly vendorData?: string | undefined;
 }
 
+/** A template that was made of a VM. It is the user's: ingot marks it with where it is from, and does not change it afterwards. */
+export interface RemoteTemplate {
+  readonly name: string;
+  readonly id: string;
+  readonly place: string;
+}
+
 export interface NewRemoteVm {
   readonly name: string;
   readonly template: TemplateOf;
@@ -102,7 +109,7 @@ export interface NewContainer {
 }
 
 /** What `ct --on` needs of a platform: the words of {@link RemoteVms}, only that a container is made of an archive. */
-export interface RemoteContainers extends Omit<RemoteVms, 'create'> {
+export interface RemoteContainers extends Omit<RemoteVms, 'create' | 'makeTemplate'> {
   create(container: NewContainer): Promise<RemoteVm>;
   /** Makes it the template of clones; it does not start any more. */
   toTemplate(container: RemoteVm, span?: Span): Promise<void>;
@@ -124,6 +131,8 @@ export interface RemoteVms {
   delete(vm: RemoteVm, span?: Span): Promise<void>;
   /** Waits until the guest has an address; makes the way there where the platform needs one. Throws `guest-silent`. */
   access(vm: RemoteVm, span?: Span): Promise<RemoteAccess>;
+  /** What its guest has done so far, in numbers that grow: a text that is another one while it does something. Nothing where the platform does not measure it. */
+  activity(vm: RemoteVm): Promise<string | undefined>;
   /** Where a browser shows its console; the address may be good for one session alone, and then opens it to whoever has it. Throws `console-missing`. */
   console(vm: RemoteVm): Promise<string>;
   clone(vm: RemoteVm, to: { readonly name: string; readonly place?: string | undefined; readonly start: boolean }, span?: Span): Promise<RemoteVm>;
@@ -138,4 +147,13 @@ export interface RemoteVms {
   snapshot(vm: RemoteVm, snapshot: { readonly name: string; readonly description?: string | undefined; readonly memory: boolean }, span?: Span): Promise<void>;
   restore(vm: RemoteVm, snapshot: string, span?: Span): Promise<void>;
   deleteSnapshot(vm: RemoteVm, snapshot: string, span?: Span): Promise<void>;
+  /**
+   * Makes a template of a VM that is off, or of one of its snapshots; the VM stays. Missing where the platform has no such thing. Throws `vm-running`,
+   * `snapshot-unknown`, `template-exists`.
+   */
+  makeTemplate?(
+    vm: RemoteVm,
+    template: { readonly name: string; readonly snapshot?: string | undefined; readonly osType?: string | undefined },
+    span?: Span,
+  ): Promise<RemoteTemplate>;
 }

@@ -74,6 +74,16 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<CsRequest> } =
   uploadParameters: fc.tuple(template, id).map(([one, zoneid]) => REQUESTS.uploadParameters({ ...one, zoneid })),
   setPermissions: fc.tuple(id, fc.boolean(), fc.boolean()).map((args) => REQUESTS.setPermissions(...args)),
   copyTemplate: fc.tuple(id, id, fc.array(id, { minLength: 1, maxLength: 5 })).map((args) => REQUESTS.copyTemplate(...args)),
+  createTemplate: fc
+    .record({
+      name,
+      displaytext: fc.string({ maxLength: 4096 }),
+      ostypeid: id,
+      flag: fc.boolean(),
+      source: fc.oneof(fc.record({ volumeid: id }), fc.record({ snapshotid: id })),
+    })
+    .map(({ flag, source, ...one }) => REQUESTS.createTemplate({ ...one, ...source, passwordenabled: flag, sshkeyenabled: !flag, requireshvm: true })),
+  usableTemplates: optional(id).map((zone) => REQUESTS.usableTemplates(zone)),
   deleteTemplate: fc.tuple(id, id, fc.boolean()).map((args) => REQUESTS.deleteTemplate(...args)),
   extractTemplate: fc.tuple(id, id).map((args) => REQUESTS.extractTemplate(...args)),
   createTags: fc.tuple(id, fc.constantFrom('Template', 'UserVm', 'PortForwardingRule'), tags).map((args) => REQUESTS.createTags(...args)),
@@ -117,6 +127,9 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<CsRequest> } =
   createVmSnapshot: fc.tuple(id, word, optional(name), fc.boolean()).map((args) => REQUESTS.createVmSnapshot(...args)),
   revertToVmSnapshot: id.map(REQUESTS.revertToVmSnapshot),
   deleteVmSnapshot: id.map(REQUESTS.deleteVmSnapshot),
+  diskSnapshots: id.map(REQUESTS.diskSnapshots),
+  createDiskSnapshot: fc.tuple(id, id, name).map((args) => REQUESTS.createDiskSnapshot(...args)),
+  deleteDiskSnapshot: id.map(REQUESTS.deleteDiskSnapshot),
   consoleEndpoint: id.map(REQUESTS.consoleEndpoint),
   publicAddresses: id.map(REQUESTS.publicAddresses),
   forwards: optional(id).map((one) => REQUESTS.forwards(one)),
@@ -144,6 +157,8 @@ const MADE: { readonly [K in keyof typeof REQUESTS]: fc.Arbitrary<CsRequest> } =
       zoneid: optional(id),
     })
     .map(REQUESTS.addKubernetesVersion),
+  deleteKubernetesVersion: id.map(REQUESTS.deleteKubernetesVersion),
+  isos: id.map(REQUESTS.isos),
 };
 
 describe.skipIf(!hasContract)(`the contract of CloudStack 4.18 and 4.22${CONTRACT_NOTE}`, () => {

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,6 +21,8 @@ export interface BootedMachine {
   /** Whether its guest agent answers by now. */
   agent(): boolean;
   addresses(): string[];
+  /** Bytes that it has written to its console. */
+  said(): number;
   /** Pulls the plug. */
   stop(): Promise<void>;
 }
@@ -97,6 +100,7 @@ export async function bootMachine(request: MachineRequest): Promise<BootedMachin
   return {
     agent: () => answers,
     addresses: () => [address],
+    said: () => statSync(join(folder, `${name}.console`), { throwIfNoEntry: false })?.size ?? 0,
     async stop() {
       stopped = true;
       kill();

@@ -132,12 +132,17 @@ export const templateSchema = z.looseObject({
   ostypename: maybe,
   passwordenabled: flag,
   sshkeyenabled: flag,
+  /** It may be downloaded. */
+  isextractable: z.boolean().optional(),
   details: z.record(z.string(), z.unknown()).optional(),
   downloaddetails: z.array(downloadSchema).default([]),
   tags: z.array(tagSchema).default([]),
   created: maybe,
 });
 export type CsTemplate = z.output<typeof templateSchema>;
+
+/** An ISO in one zone. */
+export const isoSchema = templateSchema.pick({ id: true, name: true, zoneid: true, zonename: true, isready: true, status: true, downloaddetails: true });
 
 export const uploadParametersSchema = z.looseObject({ id: text, postURL: text, metadata: text, expires: text, signature: text });
 export type UploadParameters = z.output<typeof uploadParametersSchema>;
@@ -159,6 +164,14 @@ export const vmSchema = z.looseObject({
   /** MiB. */
   memory: z.number().optional(),
   password: maybe,
+  passwordenabled: flag,
+  /** Names of key pairs, with commas in between. */
+  keypairs: maybe,
+  guestosid: maybe,
+  /** What was measured of it last, about once a minute. */
+  diskioread: z.number().optional(),
+  diskiowrite: z.number().optional(),
+  networkkbswrite: z.number().optional(),
   nic: z.array(nicSchema).default([]),
   tags: z.array(tagSchema).default([]),
 });
@@ -178,6 +191,8 @@ export const vmSnapshotSchema = z.looseObject({
   parentName: maybe,
 });
 export type CsVmSnapshot = z.output<typeof vmSnapshotSchema>;
+export const diskSnapshotSchema = z.looseObject({ id: text, name: maybe, state: maybe });
+export type CsDiskSnapshot = z.output<typeof diskSnapshotSchema>;
 export const consoleSchema = z.looseObject({ success: flag, details: maybe, url: maybe });
 
 export const publicAddressSchema = z.looseObject({ id: text, ipaddress: text, issourcenat: flag, isstaticnat: flag, state: maybe });
@@ -206,5 +221,18 @@ export const firewallRuleSchema = z.looseObject({
 export const keyPairSchema = z.looseObject({ name: text, fingerprint: maybe });
 export const successSchema = z.looseObject({ success: z.union([z.boolean(), z.string()]).optional() });
 export const extractSchema = z.looseObject({ url: maybe, state: maybe, status: maybe, resultstring: maybe });
-export const kubernetesVersionSchema = z.looseObject({ id: text, semanticversion: text, name: maybe, state: maybe, isostate: maybe, zonename: maybe });
+export const kubernetesVersionSchema = z.looseObject({
+  id: text,
+  semanticversion: text,
+  name: maybe,
+  state: maybe,
+  isostate: maybe,
+  zoneid: maybe,
+  zonename: maybe,
+  mincpunumber: z.number().optional(),
+  /** MiB. */
+  minmemory: z.number().optional(),
+  isoid: maybe,
+});
+export type CsKubernetesVersion = z.output<typeof kubernetesVersionSchema>;
 export const anything = z.unknown();

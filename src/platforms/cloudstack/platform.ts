@@ -1,5 +1,7 @@
 import type { Platform, PlatformContext } from '../platform.ts';
 import { checkTarget } from './check.ts';
+import { openTemplate } from './extract.ts';
+import { kubernetesVersions } from './kubernetes.ts';
 import { openClient, realTransport, type MakeTransport } from './open.ts';
 import { cloudStackPublisher } from './publisher.ts';
 import type { CloudStackTarget } from './target.ts';
@@ -17,6 +19,8 @@ export async function openCloudStack(
     capabilities: { linkedClones: false, snapshots: true, migrate: true, resize: true, console: true },
     publisher: cloudStackPublisher(context, client, target, makeTransport),
     vms: cloudStackVms(context, client, target),
+    templates: { open: (name, { place }) => openTemplate(client, target, name, place) },
+    kubernetesVersions: kubernetesVersions(client),
     check: () => checkTarget(client),
     [Symbol.asyncDispose]: () => client.close(),
   };

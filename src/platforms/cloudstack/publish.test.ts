@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { cloudLab } from '../../../tests/support/cloud-lab.ts';
+import { standInBoot } from '../../../tests/simulators/cloudstack/model.ts';
 import { SimCloud } from '../../../tests/simulators/cloudstack/cloud.ts';
 import { sampleDisk } from '../../../tests/support/publish-lab.ts';
 import { publishedImage } from '../../publish/image.ts';
@@ -185,4 +186,15 @@ test('checks inside the guest fail the trial, and leave nothing', async () => {
     'reboot',
     'password reset',
   ]);
+});
+
+test('a guest that does something is waited for longer than one that is dead', async () => {
+  await using lab = await cloudLab();
+  const image = await lab.image();
+  lab.guest.exitCode = 255;
+  const waited = (seconds: number) => ({ problems: [{ path: 'login', message: expect.stringMatching(new RegExp(`within ${seconds}\\d s`)) }] });
+  await expect(lab.publish(image)).rejects.toMatchObject(waited(18));
+  let done = 0;
+  lab.simulator.cloud.boot = async (request) => ({ ...(await standInBoot(request)), activity: () => (done += 1) });
+  await expect(lab.publish(image)).rejects.toMatchObject(waited(72));
 });

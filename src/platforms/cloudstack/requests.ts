@@ -6,11 +6,13 @@ import {
   capabilitiesSchema,
   clusterSchema,
   consoleSchema,
+  diskSnapshotSchema,
   firewallRuleSchema,
   forwardSchema,
   hostSchema,
   hypervisorSchema,
   imageStoreSchema,
+  isoSchema,
   jobSchema,
   jobStartSchema,
   keyPairSchema,
@@ -76,7 +78,19 @@ export interface NewTemplate {
   readonly isextractable: boolean;
   readonly details: Readonly<Record<string, string>> | undefined;
   readonly arch: string | undefined;
+  /** Whether Kubernetes clusters of CloudStack may be made of it; named to servers from 4.21 on. */
+  readonly forcks?: boolean | undefined;
 }
+
+/** A template of an instance: of its disk, or of a snapshot of that. */
+export type InstanceTemplate = {
+  readonly name: string;
+  readonly displaytext: string;
+  readonly ostypeid: string;
+  readonly passwordenabled: boolean;
+  readonly sshkeyenabled: boolean;
+  readonly requireshvm: boolean;
+} & ({ readonly volumeid: string } | { readonly snapshotid: string });
 
 export interface NewVm {
   readonly zoneid: string;
@@ -134,7 +148,12 @@ export const REQUESTS = {
   setPermissions: (id: string, ispublic: boolean, isfeatured: boolean) =>
     make('updateTemplatePermissions', successSchema, { id, ispublic, isfeatured }, 'repeatable-change'),
   copyTemplate: (id: string, sourcezoneid: string, destzoneids: readonly string[]) => job('copyTemplate', { id, sourcezoneid, destzoneids }),
+  /** Of the root disk of an instance that is off, or of a snapshot of that disk. */
+  createTemplate: (template: InstanceTemplate) => job('createTemplate', { ...template }),
   deleteTemplate: (id: string, zoneid: string, forced: boolean) => job('deleteTemplate', { id, zoneid, ...(forced ? { forced } : {}) }),
+  /** One's own templates that can be used, and those of others that one may use. */
+  usableTemplates: (zoneid?: string) => list('listTemplates', 'template', templateSchema, { zoneid, templatefilter: 'executable' }),
+  /** Asked again, the address is the same until it expires. */
   extractTemplate: (id: string, zoneid: string) => job('extractTemplate', { id, zoneid, mode: 'HTTP_DOWNLOAD' }),
   createTags: (id: string, resourcetype: TaggedType, tags: Readonly<Record<string, string>>) =>
     job('createTags', { resourceids: [id], resourcetype, tags: tagMap(tags) }),
@@ -163,6 +182,10 @@ export const REQUESTS = {
     job('createVMSnapshot', { virtualmachineid, name, description, snapshotmemory }),
   revertToVmSnapshot: (vmsnapshotid: string) => job('revertToVMSnapshot', { vmsnapshotid }),
   deleteVmSnapshot: (vmsnapshotid: string) => job('deleteVMSnapshot', { vmsnapshotid }),
+  /** Snapshots of one disk, which can become templates; those of instances cannot. */
+  diskSnapshots: (volumeid: string) => list('listSnapshots', 'snapshot', diskSnapshotSchema, { volumeid, listall: true }),
+  createDiskSnapshot: (vmsnapshotid: string, volumeid: string, name: string) => job('createSnapshotFromVMSnapshot', { vmsnapshotid, volumeid, name }),
+  deleteDiskSnapshot: (id: string) => job('deleteSnapshot', { id }),
   /** The address holds a token that is good for one session. */
   consoleEndpoint: (virtualmachineid: string) => make('createConsoleEndpoint', oneOf('consoleendpoint', consoleSchema), { virtualmachineid }, 'change'),
   publicAddresses: (associatednetworkid: string) =>
@@ -178,6 +201,8 @@ export const REQUESTS = {
   registerKeyPair: (name: string, publickey: string) => make('registerSSHKeyPair', anything, { name, publickey }, 'change'),
   deleteKeyPair: (name: string) => make('deleteSSHKeyPair', anything, { name }, 'repeatable-change'),
   kubernetesVersions: (zoneid?: string) => list('listKubernetesSupportedVersions', 'kubernetessupportedversion', kubernetesVersionSchema, { zoneid }),
+  /** Of whoever it is, ready or not: for administrators, who alone add them. */
+  isos: (id: string) => list('listIsos', 'iso', isoSchema, { id, isofilter: 'all' }),
   addKubernetesVersion: (version: {
     readonly semanticversion: string;
     readonly name: string | undefined;
@@ -187,6 +212,7 @@ export const REQUESTS = {
     readonly minmemory: number;
     readonly zoneid: string | undefined;
   }) => make('addKubernetesSupportedVersion', oneOf('kubernetessupportedversion', kubernetesVersionSchema), { ...version }, 'change'),
+  deleteKubernetesVersion: (id: string) => job('deleteKubernetesSupportedVersion', { id }),
 } as const;
 
 /** Tags travel as two fields for each, under an index of their own. */

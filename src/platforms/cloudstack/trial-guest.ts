@@ -1,7 +1,6 @@
 import { IngotError } from '../../base/errors.ts';
 import type { Span } from '../../base/events.ts';
-import { guestChecks, inGuest, ownTests, timed, waitForLogin } from '../guest-login.ts';
-import type { SshAccess } from '../local/guest-spec.ts';
+import { guestChecks, inGuest, ownTests, timed, waitForLogin, type TrialGuest } from '../guest-login.ts';
 import type { GuestTests, PlatformContext, TargetCheck } from '../platform.ts';
 import type { CsVm } from './answers.ts';
 import type { CloudStackClient } from './client.ts';
@@ -18,7 +17,7 @@ export const NOT_INSIDE = ['login', 'cloud-init', 'hostname', 'grown root', 'reb
 
 export interface Inside {
   readonly vm: CsVm;
-  readonly guest: { readonly name: string; readonly access: SshAccess };
+  readonly guest: TrialGuest;
   readonly facts: PlaceFacts;
   /** GiB that the root disk was given. */
   readonly grown: number;
@@ -29,8 +28,7 @@ export interface Inside {
 /** Looks from inside. Once a check has failed, those that stand on it are not run. */
 export async function lookInside(context: PlatformContext, client: CloudStackClient, inside: Inside): Promise<TargetCheck[]> {
   const { guest, vm, facts, grown, span } = inside;
-  const { name, access } = guest;
-  const checks = await guestChecks(context, name, access, span);
+  const checks = await guestChecks(context, guest, span);
   if (checks[0]?.result !== 'passed') return [...checks, ...notRun(NOT_INSIDE.slice(checks.length), 'one could not log in')];
   const run = (command: readonly string[]) => inGuest(context, guest, command);
   const check = async (what: string, work: () => Promise<string | undefined>): Promise<void> => {
@@ -75,7 +73,7 @@ const BOOT_ID = ['cat', '/proc/sys/kernel/random/boot_id'];
 async function reboot(context: PlatformContext, client: CloudStackClient, { vm, guest }: Inside): Promise<string | undefined> {
   const before = (await inGuest(context, guest, BOOT_ID)).stdout.trim();
   await client.work(REQUESTS.rebootVm(vm.id), { what: `rebooting ${vm.name}`, look: () => vmThat(client, vm.name, 'Running') });
-  const problem = await waitForLogin(context, guest.name, guest.access);
+  const problem = await waitForLogin(context, guest);
   if (problem !== undefined) return problem;
   return (await inGuest(context, guest, BOOT_ID)).stdout.trim() === before ? 'it is in the same boot as before' : undefined;
 }
@@ -90,7 +88,7 @@ async function resetPassword(context: PlatformContext, client: CloudStackClient,
   await powerTo(client, vm, 'Stopped');
   await client.work(REQUESTS.resetPassword(vm.id), { what: `resetting the password of ${vm.name}`, look: () => Promise.resolve(true) });
   await powerTo(client, vm, 'Running');
-  const problem = await waitForLogin(context, guest.name, guest.access);
+  const problem = await waitForLogin(context, guest);
   if (problem !== undefined) return problem;
   const after = await kept();
   return after === before || after === '' || /^[!*]/.test(after) ? `the password of ${guest.access.user} is not set by the reset` : undefined;

@@ -4,6 +4,7 @@ import type { Span } from '../../base/events.ts';
 import { randomId } from '../../base/host.ts';
 import { makeScratch } from '../../base/scratch.ts';
 import { hostPath } from '../../base/types.ts';
+import { busyBy } from '../guest-activity.ts';
 import { makeSshKey } from '../local/ssh.ts';
 import type { Place, PlatformContext, PublishedImage, TargetCheck, ValidateOptions } from '../platform.ts';
 import type { CsVm } from './answers.ts';
@@ -12,6 +13,7 @@ import { factsOf, type PlaceFacts } from './facts.ts';
 import { removeInstance, vmNamed, vmThat } from './instances.ts';
 import { REQUESTS } from './requests.ts';
 import { rowOf } from './templates.ts';
+import { activityOf } from './vm-view.ts';
 import { lookInside, NOT_INSIDE } from './trial-guest.ts';
 
 /** Seconds for an instance to be deployed: the first copies the template to primary storage. */
@@ -62,7 +64,7 @@ export async function tryOut(
     return [...checks, ...NOT_INSIDE.map((what): TargetCheck => ({ name: what, result: 'not-run', detail: why }))];
   }
   const access = { port: 22, user: image.details.defaultUser, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
-  const guest = { name, access: { ...access, address } };
+  const guest = { name, access: { ...access, address }, stillBusy: busyBy(context.host.clock, () => activityOf(client, vm)) };
   return [...checks, ...(await lookInside(context, client, { vm, guest, facts, grown: facts.diskSize + MORE_DISK, tests: image.tests, span: options.span }))];
 }
 

@@ -89,6 +89,12 @@ export async function vmDetails(client: CloudStackClient, vm: RemoteVm): Promise
   };
 }
 
+/** What an instance has read, written and sent, as it was measured last; nothing where the server does not say it. */
+export async function activityOf(client: CloudStackClient, vm: Pick<CsVm, 'id'>): Promise<string | undefined> {
+  const { diskioread, diskiowrite, networkkbswrite } = (await instanceOf(client, vm)) ?? {};
+  return diskioread === undefined && diskiowrite === undefined && networkkbswrite === undefined ? undefined : `${diskioread} ${diskiowrite} ${networkkbswrite}`;
+}
+
 /** The card by which an instance is reached. */
 export function defaultCard({ nic }: CsVm): CsVm['nic'][number] | undefined {
   return nic.find(({ isdefault }) => isdefault) ?? nic[0];

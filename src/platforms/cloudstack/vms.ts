@@ -8,8 +8,9 @@ import { accessVm } from './vm-access.ts';
 import { deleteVm, migrateVm, refuseClone, resizeVm } from './vm-change.ts';
 import { createVm } from './vm-make.ts';
 import { startVm, stopVm } from './vm-power.ts';
+import { makeTemplate } from './vm-template.ts';
 import { deleteSnapshot, listSnapshots, restoreVm, snapshotVm } from './vm-snapshots.ts';
-import { findVm, listVms, vmDetails } from './vm-view.ts';
+import { activityOf, findVm, listVms, vmDetails } from './vm-view.ts';
 
 /** Instances on CloudStack; each word is told in {@link RemoteVms}. */
 export function cloudStackVms(context: PlatformContext, client: CloudStackClient, target: CloudStackTarget): RemoteVms {
@@ -22,6 +23,7 @@ export function cloudStackVms(context: PlatformContext, client: CloudStackClient
     stop: (vm, options) => stopVm(client, vm, options),
     delete: (vm) => deleteVm(context, client, target, vm),
     access: (vm) => accessVm(context, client, target, vm),
+    activity: (vm) => activityOf(client, vm),
     console: (vm) => consoleOf(client, vm),
     clone: (vm) => refuseClone(vm),
     resize: (vm, to) => resizeVm(client, target, vm, to),
@@ -30,6 +32,7 @@ export function cloudStackVms(context: PlatformContext, client: CloudStackClient
     snapshot: (vm, snapshot) => snapshotVm(client, vm, snapshot),
     restore: (vm, snapshot) => restoreVm(client, vm, snapshot),
     deleteSnapshot: (vm, snapshot) => deleteSnapshot(client, vm, snapshot),
+    makeTemplate: (vm, template) => makeTemplate(client, vm, template),
   };
 }
 

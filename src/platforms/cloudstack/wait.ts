@@ -13,6 +13,17 @@ const [FIRST_PAUSE, LONGEST_PAUSE, SILENCE_LIMIT, ABSENCE_LIMIT] = [2, 10, 900, 
 /** Seconds for the end of an upload to be noticed: the server looks every minute. */
 export const NOTICE_LIMIT = 300;
 
+/** What comes to a zone: a template, or an ISO. */
+export interface Arrival {
+  readonly name: string;
+  readonly zone: PlaceFacts['zone'];
+  /** Where it is fetched from. */
+  readonly transfer: PlaceFacts['transfer'];
+  /** What the server says of it in that zone; nothing where it is not there. */
+  row(): Promise<ArrivingRow | undefined>;
+}
+export type ArrivingRow = Pick<CsTemplate, 'isready' | 'status' | 'downloaddetails'>;
+
 export interface WaitOptions {
   readonly span?: Span | undefined;
   /** Where the file is fetched from here: what has been asked of it. */
@@ -21,18 +32,23 @@ export interface WaitOptions {
   readonly silence?: number | undefined;
 }
 
+/** {@link waitArrived} for the template of a place. */
+export async function waitReady(client: CloudStackClient, facts: PlaceFacts, options: WaitOptions): Promise<void> {
+  await waitArrived(client, { ...facts, row: () => rowOf(client, facts) }, options);
+}
+
 /**
- * Waits until the template is ready in a zone, and tells how far it is. It may take as long as it makes progress. Throws `download-failed`,
- * `download-stalled` and `zone-takes-nothing`, each with what is seen of the cause.
+ * Waits until something is ready in a zone, and tells how far it is. It may take as long as it makes progress. Throws `download-failed`, `download-stalled` and
+ * `zone-takes-nothing`, each with what is seen of the cause.
  */
-export async function waitReady(client: CloudStackClient, facts: PlaceFacts, options: WaitOptions): Promise<CsTemplate> {
+export async function waitArrived(client: CloudStackClient, facts: Arrival, options: WaitOptions): Promise<void> {
   const { clock } = client.host;
   const { span, server, silence = SILENCE_LIMIT } = options;
   const start = clock.monotonic();
   let [heard, seen, pause] = [start, '', FIRST_PAUSE];
   for (;;) {
-    const row = await rowOf(client, facts);
-    if (row?.isready === true) return row;
+    const row = await facts.row();
+    if (row?.isready === true) return;
     const now = clock.monotonic();
     if (row === undefined && (now - start) / 1000 > ABSENCE_LIMIT) throw await takesNothing(client, facts);
     if (row !== undefined && hasFailed(row)) throw await failed(client, facts, row, server);
@@ -48,7 +64,7 @@ export async function waitReady(client: CloudStackClient, facts: PlaceFacts, opt
 }
 
 /** How far a download is, of the slowest of its stores. */
-function percentOf({ downloaddetails }: CsTemplate): number | undefined {
+function percentOf({ downloaddetails }: ArrivingRow): number | undefined {
   const all = downloaddetails
     .flatMap(({ downloadPercent }) => (downloadPercent === undefined ? [] : [Number(downloadPercent)]))
     .filter((value) => !Number.isNaN(value));
@@ -56,11 +72,11 @@ function percentOf({ downloaddetails }: CsTemplate): number | undefined {
 }
 
 /** The state of a download is one of a few words; the status is a text for people. */
-function hasFailed({ downloaddetails }: CsTemplate): boolean {
+function hasFailed({ downloaddetails }: ArrivingRow): boolean {
   return downloaddetails.some(({ downloadState }) => downloadState === 'DOWNLOAD_ERROR' || downloadState === 'ABANDONED');
 }
 
-async function failed(client: CloudStackClient, facts: PlaceFacts, row: CsTemplate, server: ImageServer | undefined): Promise<IngotError> {
+async function failed(client: CloudStackClient, facts: Arrival, row: ArrivingRow, server: ImageServer | undefined): Promise<IngotError> {
   const status = row.status ?? 'it does not say why';
   const wrongBytes = /checksum/i.test(status);
   return new IngotError(
@@ -78,8 +94,8 @@ async function failed(client: CloudStackClient, facts: PlaceFacts, row: CsTempla
 
 async function stalled(
   client: CloudStackClient,
-  facts: PlaceFacts,
-  row: CsTemplate | undefined,
+  facts: Arrival,
+  row: ArrivingRow | undefined,
   seconds: number,
   server: ImageServer | undefined,
 ): Promise<IngotError> {
@@ -93,7 +109,7 @@ async function stalled(
 }
 
 /** A zone that takes nothing is passed over by the server, with a line in its log and no word to us. */
-export async function takesNothing(client: CloudStackClient, facts: PlaceFacts): Promise<IngotError> {
+export async function takesNothing(client: CloudStackClient, facts: Omit<Arrival, 'row'>): Promise<IngotError> {
   return new IngotError('upstream', 'zone-takes-nothing', `The zone ${facts.zone.name} takes no template, and the server does not say why`, {
     detail: (await evidence(client, facts, undefined)).join('\n'),
     hint: 'A zone that is disabled, or whose secondary storage is full or missing, is passed over: `ingot target check` looks at it.',
@@ -101,7 +117,7 @@ export async function takesNothing(client: CloudStackClient, facts: PlaceFacts):
 }
 
 /** What one sees that may be the cause. */
-async function evidence(client: CloudStackClient, { zone, transfer }: PlaceFacts, server: ImageServer | undefined): Promise<string[]> {
+async function evidence(client: CloudStackClient, { zone, transfer }: Omit<Arrival, 'row'>, server: ImageServer | undefined): Promise<string[]> {
   const found = (await listZones(client)).find(({ id }) => id === zone.id);
   const troubles =
     found === undefined

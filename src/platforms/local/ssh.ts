@@ -128,8 +128,20 @@ export interface WaitOptions {
 /** Pauses grow: a machine that goes on from its memory lets one in at once, one that boots takes long. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [0.02, 0.5];
 
-const PATIENCE = 4;
 const [FIRST_SILENCE, LONGEST_SILENCE] = [10, 40];
+
+const PATIENCE = 4;
+
+/**
+ * The seconds until which a guest is waited for, where it was waited for so long already: more than `limit` while it does something, up to {@link PATIENCE}
+ * times as long as `wanted`.
+ */
+export async function patientLimit(
+  limit: number,
+  { wanted, waited, stillBusy }: { readonly wanted: number; readonly waited: number; readonly stillBusy: (() => Promise<boolean>) | undefined },
+): Promise<number> {
+  return waited > limit && limit < wanted * PATIENCE && (await stillBusy?.()) === true ? limit + wanted / 4 : limit;
+}
 
 /**
  * Seconds to wait for a server's banner after so many connections that were silent. It grows, since each connection makes the guest start a process:
@@ -164,7 +176,7 @@ export async function waitForLogin(host: Host, name: string, access: SshAccess, 
     for (let answer = await stage.reached(); answer !== true; answer = await stage.reached()) {
       options.signal?.throwIfAborted();
       await options.checkAlive();
-      if (waited() > limit && limit < options.limit * PATIENCE && (await options.stillBusy?.()) === true) limit += options.limit / 4;
+      limit = await patientLimit(limit, { wanted: options.limit, waited: waited(), stillBusy: options.stillBusy });
       if (waited() > limit) {
         const tail = await options.consoleTail?.();
         throw new IngotError('timeout', 'ssh-timeout', `Waited ${Math.round(limit)} s in vain for ${stage.what}: ${answer}`, {

@@ -54,7 +54,15 @@ export type PvePermissions = z.output<typeof permissionsSchema>;
 export const configSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
 export type PveConfig = z.output<typeof configSchema>;
 
-export const statusSchema = z.looseObject({ status: z.string(), lock: z.string().optional(), qmpstatus: z.string().optional() });
+export const statusSchema = z.looseObject({
+  status: z.string(),
+  lock: z.string().optional(),
+  qmpstatus: z.string().optional(),
+  /** Bytes since it was started. */
+  diskread: number.optional(),
+  diskwrite: number.optional(),
+  netout: number.optional(),
+});
 
 export const contentSchema = z.looseObject({ volid: z.string(), size: number.optional(), content: z.string().optional() });
 

@@ -11,6 +11,7 @@ import { factsOf } from './facts.ts';
 import { configOf, destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
 import { isTrialOf, trialNotes } from './notes.ts';
 import { REQUESTS } from './requests.ts';
+import { busyBy } from '../guest-activity.ts';
 import { guestChecks, ownTests } from '../guest-login.ts';
 import { guestOf } from './vm-config.ts';
 import { ensureSshKey } from '../local/ssh.ts';
@@ -84,8 +85,8 @@ export async function tryOut(
   if (booted && address !== undefined && key !== undefined) {
     await using scratch = await makeScratch(context.host, context.home, `the trial of ${image.reference}`);
     const access = { address, port: 22, user, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
-    const guest = { name: `trial-${vmid}`, access };
-    const inside = await guestChecks(context, guest.name, access, span);
+    const guest = { name: `trial-${vmid}`, access, stillBusy: busyBy(context.host.clock, () => activityOf(client, machine)) };
+    const inside = await guestChecks(context, guest, span);
     checks.push(...inside);
     if (inside[0]?.result === 'passed') checks.push(...(await ownTests(context, guest, image.tests, span)));
   } else {
@@ -116,6 +117,12 @@ async function checked(client: ProxmoxClient, name: string, span: Span | undefin
     if (!(error instanceof IngotError) || !['guest-silent', 'task-failed', 'server-failed', 'task-timeout'].includes(error.code)) throw error;
     return { name, result: 'failed', seconds: seconds(), detail: error.detail === undefined ? error.message : `${error.message}\n${error.detail}` };
   }
+}
+
+/** What a guest has read, written and sent so far; nothing where the node does not say it. */
+export async function activityOf(client: ProxmoxClient, machine: MachineId): Promise<string | undefined> {
+  const { diskread, diskwrite, netout } = await client.call(REQUESTS.status(machine));
+  return diskread === undefined && diskwrite === undefined && netout === undefined ? undefined : `${diskread} ${diskwrite} ${netout}`;
 }
 
 /** Waits for a guest's agent. Throws `guest-silent`. */

@@ -4,7 +4,7 @@ import type { ProxmoxClient } from './client.ts';
 import { startMachine } from './machines.ts';
 import { parseProperties } from './properties.ts';
 import type { ProxmoxTarget } from './target.ts';
-import { waitForAddress, waitForAgent, waitForContainer } from './trial.ts';
+import { activityOf, waitForAddress, waitForAgent, waitForContainer } from './trial.ts';
 import { deleteSnapshot, deleteVm, migrateVm, resizeVm, restoreVm, snapshotVm, stopVm } from './vm-change.ts';
 import { cloneVm, createVm } from './vm-make.ts';
 import { addressNow, consoleUrl, existingConfig, findVm, listSnapshots, listVms, machineOf, vmDetails, type Kind } from './vm-view.ts';
@@ -20,6 +20,7 @@ export function proxmoxVms(context: PlatformContext, client: ProxmoxClient, targ
     stop: (vm, options, span) => stopVm(client, vm, options, span),
     delete: (vm) => deleteVm(client, vm),
     access: (vm) => (kind === 'vm' ? accessVm(client, vm) : accessContainer(client, vm)),
+    activity: (vm) => activityOf(client, machineOf(vm)),
     console: (vm) => Promise.resolve(consoleUrl(target, vm)),
     clone: (vm, to, span) => cloneVm(context, client, target, vm, to, span),
     resize: (vm, to, span) => resizeVm(client, vm, to, span),

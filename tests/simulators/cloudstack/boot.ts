@@ -63,6 +63,7 @@ export function qemuBoot({ folder, home, router }: BootOptions): Boot {
     let machine = await start();
     return {
       address: () => address,
+      activity: () => machine.said(),
       async reboot() {
         await machine.stop();
         machine = await start();

@@ -7,9 +7,11 @@ import {
   SimRefusal,
   standInBoot,
   type Boot,
+  type SimDiskSnapshot,
   type SimFirewallRule,
   type SimForward,
   type SimJob,
+  type SimKubernetesVersion,
   type SimNetwork,
   type SimOffering,
   type SimPublicAddress,
@@ -31,7 +33,13 @@ export class SimCloud {
   readonly vms = new Map<string, SimVm>();
   readonly jobs = new Map<string, SimJob>();
   readonly keyPairs = new Map<string, string>();
-  readonly kubernetesVersions: { id: string; semanticversion: string; name: string; state: string; isostate: string; zoneid?: string | undefined }[] = [];
+  readonly kubernetesVersions = new Map<string, SimKubernetesVersion>();
+  /** ISO images, which are like templates. */
+  readonly isos = new Map<string, SimTemplate>();
+  /** Snapshots of disks. */
+  readonly diskSnapshots = new Map<string, SimDiskSnapshot>();
+  /** What secondary storage VMs serve: a template in a zone, by the name in its address. */
+  readonly served = new Map<string, { readonly template: string; readonly zone: string }>();
   readonly osTypes = [
     'Debian GNU/Linux 11 (64-bit)',
     'Debian GNU/Linux 12 (64-bit)',
@@ -173,7 +181,12 @@ export class SimCloud {
   /** Everything that runs ends, as time would have it. */
   async settle(): Promise<void> {
     for (const job of this.jobs.values()) await this.finish(job);
-    for (const template of this.templates.values()) for (const row of template.rows.values()) await row.work;
+    for (const template of this.fetched()) for (const row of template.rows.values()) await row.work;
+  }
+
+  /** All that is brought to zones. */
+  fetched(): SimTemplate[] {
+    return [...this.templates.values(), ...this.isos.values()];
   }
 
   newTemplate(values: Values, url: string | undefined): SimTemplate {
@@ -265,7 +278,7 @@ export class SimCloud {
   /** A list is asked for: what runs goes on, whether or not somebody asks for it, and its end is waited for when it was asked for often enough. */
   async advance(): Promise<void> {
     for (const job of this.jobs.values()) await this.poll(job);
-    for (const template of this.templates.values()) {
+    for (const template of this.fetched()) {
       for (const row of template.rows.values()) {
         if (row.work === undefined) continue;
         if (row.polls > 0) row.polls -= 1;

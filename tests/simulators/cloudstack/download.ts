@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 const ATTEMPTS = 5;
 
 /** Extensions that the path of a URL may have, by format; compressed ones are left out, as ingot sends none. */
-const EXTENSIONS: Readonly<Record<string, RegExp>> = { QCOW2: /\.(?:qcow2|img)$/, VHD: /\.vhd$/, OVA: /\.ova$/, RAW: /\.(?:raw|img)$/ };
+const EXTENSIONS: Readonly<Record<string, RegExp>> = { QCOW2: /\.(?:qcow2|img)$/, VHD: /\.vhd$/, OVA: /\.ova$/, RAW: /\.(?:raw|img)$/, ISO: /\.iso$/ };
 
 /** What is wrong with a URL, in the server's words. */
 export function urlFault(text: string, format: string, allowLoopback: boolean): string | undefined {
@@ -49,6 +49,7 @@ export async function download(
       if (attempt >= ATTEMPTS) throw error;
     }
   }
+  if (checksum === '') return size;
   const [, algorithm = 'MD5', digits = checksum] = /^\{([^}]+)\}(.*)$/.exec(checksum) ?? [];
   const hash = createHash(algorithm.replace('-', '').toLowerCase());
   const { createReadStream } = await import('node:fs');

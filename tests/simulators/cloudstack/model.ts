@@ -108,6 +108,24 @@ export interface SimSnapshot {
   readonly size: { readonly offering: string; readonly cpus: number; readonly memory: number };
 }
 
+/** Of one disk, on secondary storage. */
+export interface SimDiskSnapshot {
+  readonly id: string;
+  readonly name: string;
+  readonly volume: string;
+  state: 'BackingUp' | 'BackedUp';
+}
+
+export interface SimKubernetesVersion {
+  readonly id: string;
+  readonly semanticversion: string;
+  readonly name: string;
+  readonly zoneid: string | undefined;
+  readonly mincpunumber: number;
+  readonly minmemory: number;
+  readonly iso: string;
+}
+
 export interface SimOffering {
   readonly id: string;
   readonly name: string;
@@ -177,6 +195,8 @@ export interface BootRequest {
 export interface SimGuest {
   /** Where it is reached, when it is not the address that the cloud gave it. */
   address(): string | undefined;
+  /** A number that grows while it does something; what a hypervisor measures of its disk. */
+  activity?(): number;
   reboot(): Promise<void>;
   stop(): Promise<void>;
 }

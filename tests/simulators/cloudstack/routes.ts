@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Values } from './cloud.ts';
 import { SimRefusal } from './model.ts';
+import { INSTANCE_TEMPLATE_ROUTES } from './instance-template-routes.ts';
+import { KUBERNETES_ROUTES } from './kubernetes-routes.ts';
 import { NETWORK_ROUTES } from './network-routes.ts';
 import { listed, TEMPLATE_ROUTES, type Handler } from './template-routes.ts';
 import { VM_ROUTES } from './vm-routes.ts';
@@ -22,6 +24,8 @@ export const ROUTES: Readonly<Record<string, Handler>> = {
   ...TEMPLATE_ROUTES,
   ...VM_ROUTES,
   ...NETWORK_ROUTES,
+  ...INSTANCE_TEMPLATE_ROUTES,
+  ...KUBERNETES_ROUTES,
   listZones: (cloud, values) =>
     listed(
       'zone',
@@ -117,13 +121,5 @@ export const ROUTES: Readonly<Record<string, Handler>> = {
   deleteSSHKeyPair: (cloud, { name = '' }) => {
     if (!cloud.keyPairs.delete(name)) throw new SimRefusal(431, `A key pair with name '${name}' does not exist for account`);
     return { success: 'true' };
-  },
-  listKubernetesSupportedVersions: (cloud, values) => listed('kubernetessupportedversion', cloud.kubernetesVersions, values),
-  addKubernetesSupportedVersion: (cloud, { semanticversion = '', name, zoneid }) => {
-    if (cloud.kubernetesVersions.some((one) => one.semanticversion === semanticversion))
-      throw new SimRefusal(431, `A Kubernetes version with semantic version ${semanticversion} already exists`);
-    const one = { id: randomUUID(), semanticversion, name: name ?? semanticversion, state: 'Enabled', isostate: 'Downloading', zoneid };
-    cloud.kubernetesVersions.push(one);
-    return { kubernetessupportedversion: one };
   },
 };

@@ -10,6 +10,8 @@ import { checkRequest, contractCommand, hasContract, type ContractVersion } from
 import { SimRefusal } from './model.ts';
 import { ROUTES } from './routes.ts';
 import { signatureFault } from './signature.ts';
+import { extractRoute } from './instance-template-routes.ts';
+import { serveTemplate } from './serve-template.ts';
 import { uploadRoute } from './template-routes.ts';
 import { takeUpload } from './upload.ts';
 
@@ -52,6 +54,10 @@ export class CloudSimulator implements AsyncDisposable {
   fault: (request: SimRequest) => Fault | undefined = () => undefined;
   /** What happens to an upload. */
   uploadFault: () => Fault | undefined = () => undefined;
+  /** Whether the Kubernetes service is switched on. */
+  kubernetes = true;
+  /** After so many bytes of a template that is downloaded, the connection ends; used up by one. */
+  cutDownloadAt: number | undefined;
   /** Called before a request is handled. */
   before: (request: SimRequest) => void = () => undefined;
   readonly #version: ContractVersion;
@@ -131,7 +137,7 @@ export class CloudSimulator implements AsyncDisposable {
     const fault = values.get('apikey') === this.keys.apiKey ? signatureFault(values, this.keys.secretKey, now) : 'the key is unknown';
     if (fault !== undefined) throw new SimRefusal(401, 'unable to verify user credentials and/or request signature');
     const parameters = Object.fromEntries(values);
-    const handler = command === 'getUploadParamsForTemplate' ? uploadRoute(() => this.#origin(this.#uploadServer.address())) : this.#own(command);
+    const handler = this.#own(command);
     if (handler === undefined || this.lacks.has(command))
       throw new SimRefusal(432, `The given command '${command}' either does not exist, is not available for user.`);
     if (this.#options.enforcePost === true && method === 'GET' && !/^(?:list|query|get)/.test(command)) throw new SimRefusal(405, 'Method not allowed');
@@ -140,12 +146,23 @@ export class CloudSimulator implements AsyncDisposable {
   }
 
   #own(command: string): (typeof ROUTES)[string] | undefined {
+    const storage = (): string => this.#origin(this.#uploadServer.address());
+    if (command === 'getUploadParamsForTemplate') return uploadRoute(storage);
+    if (command === 'extractTemplate') return extractRoute(storage);
     if (command === 'listCapabilities')
-      return () => ({ capability: { cloudstackversion: `${this.#version}.1.0`, userpublictemplateenabled: true, apilimitmax: 25, apilimitinterval: 1 } });
+      return () => ({
+        capability: {
+          cloudstackversion: `${this.#version}.1.0`,
+          userpublictemplateenabled: true,
+          kubernetesserviceenabled: this.kubernetes,
+          apilimitmax: 25,
+          apilimitinterval: 1,
+        },
+      });
     if (command === 'listApis')
       return () => ({
         api: Object.keys(ROUTES)
-          .concat('listCapabilities', 'listApis', 'getUploadParamsForTemplate')
+          .concat('listCapabilities', 'listApis', 'getUploadParamsForTemplate', 'extractTemplate')
           .filter((name) => !this.lacks.has(name))
           .map((name) => ({ name })),
       });
@@ -169,6 +186,11 @@ export class CloudSimulator implements AsyncDisposable {
 
   async #upload(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.on('error', () => undefined);
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      const cutAt = this.cutDownloadAt;
+      this.cutDownloadAt = undefined;
+      return await serveTemplate(this.cloud, request, response, cutAt);
+    }
     const fault = this.uploadFault();
     if (fault === 'cut') {
       request.once('data', () => request.socket.destroy());

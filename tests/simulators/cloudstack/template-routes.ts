@@ -29,10 +29,14 @@ function rowAnswer(cloud: SimCloud, template: SimTemplate, row: SimRow): Record<
     status: row.status,
     details,
     tags: tagsShown(template.tags),
-    downloaddetails: row.ready
-      ? []
-      : [{ datastore: 'secondary', downloadPercent: String(row.percent), downloadState: row.failed ? 'DOWNLOAD_ERROR' : 'DOWNLOAD_IN_PROGRESS' }],
+    downloaddetails: downloadDetails(row),
   };
+}
+
+/** How far a download is, as it is told. */
+export function downloadDetails(row: SimRow): readonly Record<string, string>[] {
+  if (row.ready) return [];
+  return [{ datastore: 'secondary', downloadPercent: String(row.percent), downloadState: row.failed ? 'DOWNLOAD_ERROR' : 'DOWNLOAD_IN_PROGRESS' }];
 }
 
 async function listTemplates(cloud: SimCloud, values: Values): Promise<unknown> {
@@ -195,24 +199,6 @@ function deleteTags(cloud: SimCloud, values: Values): unknown {
   };
 }
 
-function extractTemplate(cloud: SimCloud, { id = '', zoneid = '' }: Values): unknown {
-  const template = cloud.template(id);
-  if (template.rows.get(zoneid)?.ready !== true) throw new SimRefusal(431, 'The template is not ready there');
-  return {
-    jobid: cloud.job('extractTemplate', () =>
-      Promise.resolve({
-        template: {
-          id,
-          name: template.name,
-          zoneid,
-          state: 'DOWNLOAD_URL_CREATED',
-          url: `http://192.0.2.250/userdata/${randomUUID()}.${template.format.toLowerCase()}`,
-        },
-      }),
-    ),
-  };
-}
-
 export const TEMPLATE_ROUTES: Readonly<Record<string, Handler>> = {
   listTemplates,
   registerTemplate,
@@ -221,5 +207,4 @@ export const TEMPLATE_ROUTES: Readonly<Record<string, Handler>> = {
   updateTemplatePermissions: setPermissions,
   createTags,
   deleteTags,
-  extractTemplate,
 };
