@@ -155,6 +155,7 @@ export const REGISTRY: Readonly<Record<string, RegistryEntry>> = {
   'publication list': { group: 'publishing', load: () => import('./publication-list.ts') },
   'publication show': { group: 'publishing', load: () => import('./publication-show.ts') },
   'publication diff': { group: 'publishing', load: () => import('./publication-diff.ts') },
+  'publication copy': { group: 'publishing', load: () => import('./publication-copy.ts') },
   'publication promote': { group: 'publishing', load: () => import('./publication-promote.ts') },
   'publication rollback': { group: 'publishing', load: () => import('./publication-rollback.ts') },
   'publication remove': { group: 'publishing', load: () => import('./publication-remove.ts') },

@@ -135,6 +135,8 @@ export interface PlaceWish {
   /** Nodes or zones; none for the best one. */
   readonly nodes: readonly string[];
   readonly allNodes: boolean;
+  /** In addition to those that it is proven in, which stay. */
+  readonly besides?: boolean | undefined;
   readonly storage?: string | undefined;
   readonly uploadStorage?: string | undefined;
   /** Identifiers from these on, where the platform has numbers: first and last. */
@@ -222,6 +224,10 @@ export interface Publisher {
   intact(place: Place): Promise<boolean>;
   /** What is there otherwise than it was left; `current`: whether it should be the one that is used. Changes nothing. */
   drift(place: Place, current: boolean): Promise<Drift[]>;
+  /** Where a template can be copied from place to place: what to wish for, so that another place gets the very same. */
+  like?(place: Pick<Place, 'facts'>): Pick<PlaceWish, 'hypervisor' | 'namePattern' | 'transfer'>;
+  /** Forgets in what is known of a place that another one shared something with it, and is gone. */
+  without?(place: Place, gone: Pick<Place, 'facts'>): Promise<void>;
   /** The VMs that stand on it, as the platform knows them now. */
   users(place: Place): Promise<LineageVm[]>;
   /** Removes all that the facts name, however far it came; what is not ours stays. Undoing, so it goes on after Ctrl-C. */

@@ -21,7 +21,7 @@ async function continued(context: PlatformContext, request: PublishRequest): Pro
   if (content === undefined) return undefined;
   const journal = new Journal(context, content);
   const same = JSON.stringify(content.machine) === JSON.stringify(request.machine);
-  const unwanted = content.places.filter(({ id }) => !isWanted(id, request.places));
+  const unwanted = content.places.filter((place) => !isWanted(place, request.places));
   if (isValidated(content)) {
     const whole = await Promise.all(placesMade(content).map(({ id }) => publisher.intact(journal.place(id))));
     if (!same || unwanted.some(({ state }) => state === 'validated')) {
@@ -35,6 +35,11 @@ async function continued(context: PlatformContext, request: PublishRequest): Pro
       await journal.change((now) => ({ ...now, places: now.places.filter((place) => place.id !== id) }));
     }
     if (whole.every(Boolean)) return journal;
+    if (request.places.besides === true) {
+      throw new IngotError('not-found', 'publication-gone', `${content.id} was changed or removed on the target: there is nothing that could be copied`, {
+        hint: 'Publish the image again: it is made anew.',
+      });
+    }
     context.events.message('warn', `${content.id} was changed or removed on the target; it is made anew`);
   } else if (same && unwanted.length === 0) {
     context.events.message('info', `Going on with ${content.id}: ${content.places.map((place) => `${place.id} is ${place.state}`).join(', ')}`);
@@ -50,9 +55,9 @@ function isOn(id: string, node: string): boolean {
   return id === node || id.startsWith(`${node}/`);
 }
 
-/** A wish that names none is met by any. */
-function isWanted(id: string, { nodes }: PlaceWish): boolean {
-  return nodes.length === 0 || nodes.some((node) => isOn(id, node));
+/** A wish that names none is met by any, and one for more by those that are proven. */
+function isWanted({ id, state }: PlaceRecord, { nodes, besides }: PlaceWish): boolean {
+  return nodes.length === 0 || (besides === true && state === 'validated') || nodes.some((node) => isOn(id, node));
 }
 
 /** Plans those places that are wished for and were not. A shared storage that serves another place already needs none of its own. */

@@ -79,26 +79,27 @@ export async function removePublication(platform: Platform, journal: Journal, op
     });
   }
   const users = await usersOf(platform, journal);
+  const blocked = blockedBy(content.id, users, options);
+  if (blocked !== undefined) throw blocked;
+  for (const { id } of content.places) await platform.publisher.remove(journal.place(id));
+  await journal.forget();
+}
+
+/** Why a publication cannot be removed where these VMs stand on it: `publication-in-use`; nothing where it can. */
+export function blockedBy(publication: string, users: readonly LineageVm[], options: { readonly force: boolean }): IngotError | undefined {
   // Not even by force: their disks would be gone.
   const linked = users.filter(({ link }) => link === 'linked');
   const blocking = options.force ? linked : dependants(users);
-  if (blocking.length > 0) {
-    throw new IngotError(
-      'conflict',
-      'publication-in-use',
-      `${blocking.length} VMs stand on ${content.id}: ${blocking.map(({ id, name }) => `${id} (${name})`).join(', ')}`,
-      {
-        hint:
-          linked.length > 0
-            ? 'Delete them, or move them off it by a full clone.'
-            : blocking.every(({ link }) => link === 'source')
-              ? 'They keep their disks, but cannot be installed anew without it; --force removes it.'
-              : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
-      },
-    );
-  }
-  for (const { id } of content.places) await platform.publisher.remove(journal.place(id));
-  await journal.forget();
+  if (blocking.length === 0) return undefined;
+  const vms = blocking.map(({ id, name }) => `${id} (${name})`).join(', ');
+  return new IngotError('conflict', 'publication-in-use', `${blocking.length} VMs stand on ${publication}: ${vms}`, {
+    hint:
+      linked.length > 0
+        ? 'Delete them, or move them off it by a full clone.'
+        : blocking.every(({ link }) => link === 'source')
+          ? 'They keep their disks, but cannot be installed anew without it; --force removes it.'
+          : 'Whether they are linked clones cannot be told on LVM-thin; --force removes it.',
+  });
 }
 
 /** Removes the versions beyond the newest `keep`, the current one and those with VMs on them excepted. */

@@ -1,7 +1,7 @@
 import { IngotError, toIngotError } from '../base/errors.ts';
 import type { Span } from '../base/events.ts';
 import { takeLock } from '../base/lock.ts';
-import type { DiskWish, ExportedDisk, MachineWish, PlaceWish, Platform, PlatformContext, PublishedImage } from '../platforms/platform.ts';
+import type { DiskWish, ExportedDisk, MachineWish, PlaceWish, Platform, PlatformContext, PublishedImage, TargetCheck } from '../platforms/platform.ts';
 import { journalFor } from './begin.ts';
 import type { ChildImage, FindChild } from './image.ts';
 import { isValidated, PUBLICATION_STATES, type Journal, type PlaceRecord, type Publication } from './journal.ts';
@@ -23,6 +23,8 @@ export interface PublishRequest {
   readonly exportDisk: (wish: DiskWish, child: ChildImage | undefined) => Promise<ExportedDisk>;
   /** Log in to the trial VM. */
   readonly ssh: boolean;
+  /** Prove it on a VM of its own; default true. */
+  readonly validate?: boolean;
   /** Whether it becomes current once it is validated. */
   readonly promote: boolean;
   /** How many versions stay on the target, the current one included. */
@@ -128,7 +130,8 @@ async function bringTo(
     await reached('imported');
   }
   if (at() === 'imported') {
-    if (!hasPassed(journal, id)) await stage('trial', (span) => tryOut(request, journal, id, { ssh, span }));
+    if (request.validate === false) await journal.changePlace(id, () => ({ checks: [NOT_TRIED] }));
+    else if (!hasPassed(journal, id)) await stage('trial', (span) => tryOut(request, journal, id, { ssh, span }));
     await stage('template', (span) => publisher.seal(place, span));
     await publisher.dropUpload(place);
     await reached('validated');
@@ -144,6 +147,8 @@ async function reach(journal: Journal, id: string, state: PlaceRecord['state']):
     isValidated(content) ? content : { ...content, state: PUBLICATION_STATES[Math.min(lowest, PUBLICATION_STATES.indexOf('imported'))] ?? 'planned' },
   );
 }
+
+const NOT_TRIED: TargetCheck = { name: 'trial', result: 'not-run', detail: 'it was not to be proven there' };
 
 function hasPassed(journal: Journal, id: string): boolean {
   const checks = journal.content.places.find((one) => one.id === id)?.checks ?? [];

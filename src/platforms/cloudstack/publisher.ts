@@ -3,7 +3,7 @@ import { KeyedQueue } from '../keyed-queue.ts';
 import type { LineageVm, Place, PlatformContext, Publisher } from '../platform.ts';
 import type { CloudStackClient } from './client.ts';
 import { driftOf } from './drift.ts';
-import { factsOf, groupKey } from './facts.ts';
+import { factsOf, groupKey, type PlaceFacts } from './facts.ts';
 import { CURRENT_TAG, tagsOf } from './marks.ts';
 import type { MakeTransport } from './open.ts';
 import { planPublication } from './plan.ts';
@@ -40,6 +40,14 @@ export function cloudStackPublisher(context: PlatformContext, client: CloudStack
     },
     intact: async (place) => (await rowOf(client, factsOf(place)))?.isready === true,
     drift: (place, current) => driftOf(client, factsOf(place), current),
+    like(place) {
+      const { hypervisor, name, transfer } = factsOf(place);
+      return { hypervisor, namePattern: name, transfer: transfer.kind === 'serve' ? { ...transfer, address: servedAt(transfer) } : transfer };
+    },
+    async without(place, gone) {
+      const { id } = factsOf(gone).zone;
+      await place.record({ group: factsOf(place).group.filter((zone) => zone.id !== id) });
+    },
     users: (place) => usersOf(client, place),
     remove: (place) => removeAll(client.undoing(), place),
     describe(place) {
@@ -47,6 +55,12 @@ export function cloudStackPublisher(context: PlatformContext, client: CloudStack
       return template?.id === undefined ? `nothing yet in ${zone.name}` : `template ${name} (${template.id}) for ${hypervisor} in ${zone.name}`;
     },
   };
+}
+
+/** As one writes where files are served. */
+function servedAt({ address, port }: Extract<PlaceFacts['transfer'], { kind: 'serve' }>): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return port === undefined ? host : `${host}:${port}`;
 }
 
 async function isAsCurrent(client: CloudStackClient, place: Place, current: boolean): Promise<boolean> {
