@@ -36,6 +36,7 @@ test('a child starts from the very image that its parent is now, with the generi
     kernel: 'generic',
   });
   // On KVM the kernel of its parent does.
+  expect(await childOverrides(lab.context(), { ...child, platform: 'cks' }, NONE)).toMatchObject({ name: 'debian-12-cks', roles: ['cloudstack', 'cks'] });
   expect(await childOverrides(lab.context(), { ...child, platform: 'cloudstack' }, NONE)).toEqual({
     name: 'debian-12-cloudstack',
     from: `debian-12@${lab.image.digest}`,

@@ -6,15 +6,18 @@ import { loadCatalog, releases } from '../catalog/catalog.ts';
 import type { Overrides } from './resolve.ts';
 
 /*
- * Children of images: what only VMware, Xen or CloudStack needs is in no image, but in one that stands on it, `debian-12-vmware` on `debian-12`. It has the role
- * of its platform, and on another hypervisor than KVM the generic kernel, where the release tells two apart. Its config names the digest of its parent.
+ * Children of images: what only VMware, Xen, CloudStack or its Kubernetes service needs is in no image, but in one that stands on it, `debian-12-vmware` on
+ * `debian-12`. It has the role of its platform, and on another hypervisor than KVM the generic kernel, where the release tells two apart. Its config names the digest of its parent.
  */
 
 /** Platforms that need a child, and the role which that has. */
-export const CHILD_PLATFORMS = ['vmware', 'xen', 'cloudstack'] as const;
+export const CHILD_PLATFORMS = ['vmware', 'xen', 'cloudstack', 'cks'] as const;
 export type ChildPlatform = (typeof CHILD_PLATFORMS)[number];
 /** Those that take nothing but their child; CloudStack on KVM takes the image itself too. */
-export type HypervisorPlatform = Exclude<ChildPlatform, 'cloudstack'>;
+const HYPERVISORS = ['vmware', 'xen'] as const;
+export type HypervisorPlatform = (typeof HYPERVISORS)[number];
+/** Roles that the role of a platform stands on. */
+const BELOW: Partial<Record<ChildPlatform, readonly string[]>> = { cks: ['cloudstack'] };
 
 export interface Child {
   /** A reference to an image; in `ingot build`, also a release or template whose image is built first. */
@@ -68,12 +71,14 @@ export async function childOverrides(
     });
   const details = parent.config['dev.ingot.image'];
   const name = given ?? details.template;
-  const twoKernels = child.platform !== 'cloudstack' && releases(await loadCatalog(context)).find(({ id }) => id === details.release)?.bootstrap !== undefined;
+  const twoKernels =
+    HYPERVISORS.some((name) => name === child.platform) &&
+    releases(await loadCatalog(context)).find(({ id }) => id === details.release)?.bootstrap !== undefined;
   return {
     ...asked,
     name: asked.name ?? `${name}-${child.platform}`,
     from: `${name}@${parent.digest}`,
-    roles: [child.platform, ...asked.roles],
+    roles: [...(BELOW[child.platform] ?? []), child.platform, ...asked.roles],
     ...(twoKernels ? { kernel: asked.kernel ?? 'generic' } : {}),
   };
 }

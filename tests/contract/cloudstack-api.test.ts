@@ -192,10 +192,10 @@ describe.skipIf(!hasContract)(`the contract of CloudStack 4.18 and 4.22${CONTRAC
     const one = fc.sample(template, 1)[0];
     if (one === undefined) throw new Error('none was made');
     const values = received(
-      REQUESTS.registerTemplate({ ...one, arch: 'x86_64', url: 'http://192.0.2.1/web.qcow2', zoneids: ['00000000-0000-0000-0000-000000000001'] }),
+      REQUESTS.registerTemplate({ ...one, arch: 'x86_64', forcks: true, url: 'http://192.0.2.1/web.qcow2', zoneids: ['00000000-0000-0000-0000-000000000001'] }),
     );
     expect(checkRequest('4.22', values)).toEqual({});
-    expect(checkRequest('4.18', values)).toEqual({ arch: 'unknown parameter' });
+    expect(checkRequest('4.18', values)).toEqual({ arch: 'unknown parameter', forcks: 'unknown parameter' });
   });
 
   test('refuses what a server was seen to refuse', () => {

@@ -30,6 +30,8 @@ export const placeFactsSchema = z.object({
   /** Named to servers from 4.20 on. */
   arch: z.string().optional(),
   passwordEnabled: z.boolean(),
+  /** Kubernetes clusters of CloudStack can be made of it; servers before 4.21 know no such thing. */
+  cks: z.boolean().optional(),
   /** Who logs in to what is made from it; older publications do not say. */
   user: z.string().optional(),
   visibility: visibilitySchema,

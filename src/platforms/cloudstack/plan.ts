@@ -131,6 +131,7 @@ function placesOf({ view, offerings, networks }: Looked, common: Common): Planne
       details: { ...detailsFor(made, firmware), ...machine.details },
       ...(isFrom(server, 4, 20) ? { arch: image.architecture === 'arm64' ? 'aarch64' : 'x86_64' } : {}),
       passwordEnabled: takesPasswords(image.details),
+      ...(isNode(image.details) && isFrom(server, 4, 21) ? { cks: true } : {}),
       user: image.details.defaultUser,
       visibility: machine.visibility ?? target.defaults.visibility ?? 'private',
       tags: templateTags(image, hypervisor),
@@ -152,6 +153,11 @@ function placesOf({ view, offerings, networks }: Looked, common: Common): Planne
         `${zone.name}: the OS type is ${osType.description}: ${osType.why}`,
         `${zone.name}: the trial is of the offering ${offering.name}${chosenNetworks === undefined ? '' : ` on ${chosenNetworks.map(({ name: called }) => called).join(', ')}`}`,
         `${zone.name}: ${transferText(common.transfer)}`,
+        ...(isNode(image.details)
+          ? [
+              `${zone.name}: Kubernetes clusters of CloudStack can${isFrom(server, 4, 21) ? '' : 'not'} be made of it${isFrom(server, 4, 21) ? '' : ': that is from 4.21 on'}`,
+            ]
+          : []),
         `${zone.name}: passwords are ${takesPasswords(image.details) ? 'set and reset by CloudStack' : 'not switched on: the image has nothing that fetches them; its child of the name *-cloudstack has'}`,
       ],
     };
@@ -164,6 +170,11 @@ function placesOf({ view, offerings, networks }: Looked, common: Common): Planne
  */
 export function takesPasswords(details: Pick<PublishedImage['details'], 'layers'>): boolean {
   return rolesOf(details).includes('cloudstack') || details.layers.some(({ packages }) => packages.some(({ name }) => name === 'wget'));
+}
+
+/** Whether an image has what CloudStack's Kubernetes service wants of a node. */
+function isNode(details: Pick<PublishedImage['details'], 'layers'>): boolean {
+  return rolesOf(details).includes('cks');
 }
 
 function transferText(transfer: PlaceFacts['transfer']): string {

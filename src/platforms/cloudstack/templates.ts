@@ -22,6 +22,7 @@ export function newTemplate(facts: PlaceFacts, sha256: string): NewTemplate & { 
     requireshvm: true,
     details: Object.keys(facts.details).length === 0 ? undefined : facts.details,
     arch: facts.arch,
+    forcks: facts.cks,
   };
 }
 

@@ -211,6 +211,7 @@ export class SimCloud {
         sshkeyenabled: flag('sshkeyenabled'),
         isdynamicallyscalable: flag('isdynamicallyscalable'),
         isextractable: flag('isextractable'),
+        forcks: flag('forcks'),
         requireshvm: values['requireshvm'] !== 'false',
       },
       details,
