@@ -20,8 +20,12 @@ export interface TemplateImport {
 /** Takes a template of a target into the store, as a disk that nobody vouches for. Throws `templates-unsupported`, `tag-exists`, and what fetching and importing throw. */
 export async function importTemplate(context: Context, { from, template, place, name: given, force }: TemplateImport): Promise<ImportedDisk> {
   const { host, home } = context;
-  const name = given === undefined ? imageName(template) : parseName(given, 'an image');
-  await checkLatest(openStore(host, home), name, undefined, force);
+  // Nothing is fetched that could not have its name.
+  const checked = async (name: Name): Promise<Name> => {
+    await checkLatest(openStore(host, home), name, undefined, force);
+    return name;
+  };
+  const wanted = given === undefined ? undefined : await checked(parseName(given, 'an image'));
   await using platform = await openPlatform(context, await findTarget(context, from));
   const { templates } = platform;
   if (templates === undefined) {
@@ -29,10 +33,12 @@ export async function importTemplate(context: Context, { from, template, place, 
       hint: 'CloudStack does. Of others, export the disk there, and import the file.',
     });
   }
-  const { file } = await fetchTemplate(context, templates, { name: template, place });
-  const imported = await importDisk(context, file.path, { name, offline: false, force });
+  const named = (called: string): Name => wanted ?? imageName(called);
+  const fetched = await fetchTemplate(context, templates, { name: template, place, check: async ({ name }) => void (await checked(named(name))) });
+  const { path } = fetched.file;
+  const imported = await importDisk(context, path, { name: named(fetched.template.name), offline: false, force });
   // The store has it now, in a form of its own.
-  await host.files.remove(file.path);
+  await host.files.remove(path);
   return imported;
 }
 

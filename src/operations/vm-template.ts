@@ -38,5 +38,5 @@ export default defineOperation({
     });
   },
   render: ({ name, on, id, place }) =>
-    `${name} is a template in ${place} (${id}). \`ingot image import --from ${on} --template ${id}\` takes it into the store.`,
+    `${name} is a template in ${place} (${id}). \`ingot image import --from ${on} --template ${name}\` takes it into the store.`,
 });

@@ -8,15 +8,16 @@ const MOST_DISK = 2 ** 40;
 
 /**
  * Fetches a template of a target into the home's cache: resumed where an earlier run was cut, for as long as the platform gives the same address. Nobody vouches
- * for what comes. Throws what opening and downloading it throw.
+ * for what comes. `check` can refuse it before it is fetched. Throws what that, opening and downloading throw.
  */
 export async function fetchTemplate(
   context: PlatformContext,
   templates: RemoteTemplates,
-  { name, place }: { readonly name: string; readonly place?: string | undefined },
+  { name, place, check }: { readonly name: string; readonly place?: string | undefined; readonly check?: (template: FetchableTemplate) => Promise<void> },
 ): Promise<{ readonly template: FetchableTemplate; readonly file: FetchedFile }> {
   const { host, home, events, signal } = context;
   const template = await events.stage(`opening ${name}`, (span) => templates.open(name, { place, span }));
+  await check?.(template);
   const file = await events.stage(`${template.name} from ${template.place}`, async (span) => {
     const options = {
       offline: false,

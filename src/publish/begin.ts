@@ -69,7 +69,9 @@ async function addPlaces(context: PlatformContext, request: PublishRequest, jour
   const missing = plan.places.filter(({ id }) => !places.some((place) => isOn(id, place.id)));
   if (missing.length === 0) return;
   context.events.message('info', `${journal.content.id} gets ${missing.map(({ id }) => id).join(', ')} in addition`);
-  for (const line of missing.flatMap(({ why }) => why)) context.events.message('info', labelled(request, line));
+  // A copy has its reasons from what it is a copy of.
+  const reasons = request.places.besides === true ? [] : missing.flatMap(({ why }) => why);
+  for (const line of reasons) context.events.message('info', labelled(request, line));
   await journal.change((content) => ({ ...content, places: [...content.places, ...missing.map(placeRecord)] }));
 }
 

@@ -198,3 +198,17 @@ test('a guest that does something is waited for longer than one that is dead', a
   lab.simulator.cloud.boot = async (request) => ({ ...(await standInBoot(request)), activity: () => (done += 1) });
   await expect(lab.publish(image)).rejects.toMatchObject(waited(72));
 });
+
+test.each([
+  ['4.22', true],
+  ['4.18', false],
+] as const)('an image with what the Kubernetes service wants of a node is said to be one, by a server of %s: %s', async (version, told) => {
+  await using lab = await cloudLab({ version });
+  const image = await lab.image();
+  const published = publishedImage(image, 'web', 'cloudstack:prod', { unproven: false });
+  const layers = published.details.layers.map((layer, index) => (index === 0 ? { ...layer, kind: 'role', name: 'cks' } : layer));
+  await lab.publish(image, { image: { ...published, details: { ...published.details, layers } } });
+  expect([...lab.simulator.cloud.templates.values()].map(({ fields }) => fields['forcks'])).toEqual([told]);
+  expect(lab.messages.join('\n')).toContain(told ? 'Kubernetes clusters of CloudStack can be made of it' : 'cannot be made of it: that is from 4.21 on');
+  expect(lab.simulator.wrong).toEqual([]);
+});
