@@ -3,6 +3,7 @@ import { cloudLab, type CloudLab } from '../../tests/support/cloud-lab.ts';
 import { publishLab } from '../../tests/support/publish-lab.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
 import { simVm } from '../../tests/simulators/cloudstack/model.ts';
+import type { MakeTransport } from '../platforms/cloudstack/open.ts';
 import type { Image } from '../store/model.ts';
 import { copyPublication, type CopyWish } from './copy.ts';
 import { publishedImage } from './image.ts';
@@ -15,8 +16,8 @@ vi.setConfig({ testTimeout: 300_000 });
 const at = (...nodes: string[]) => ({ places: { nodes, allNodes: false, namePattern: 'our {name} {digest}' } });
 const TO = { zones: [], all: false, ssh: true, validate: true };
 
-async function copy(lab: CloudLab, image: Image, wish: Partial<CopyWish>) {
-  await using platform = await lab.open();
+async function copy(lab: CloudLab, image: Image, wish: Partial<CopyWish>, options: Parameters<CloudLab['open']>[0] = {}) {
+  await using platform = await lab.open(options);
   const published = publishedImage(image, `web@${image.digest}`, 'cloudstack:prod', { unproven: true });
   return await copyPublication(lab.context(), platform, await findPublication(lab.context(), 'web'), published, { ...TO, ...wish });
 }
@@ -105,4 +106,49 @@ test('a publication goes from one zone alone, unless instances stand on it there
   await removePlaces(platform, journal, ['z1'], { force: true });
   expect(cloud.summary().templates).toEqual([]);
   await expect(findPublication(lab.context(), 'web')).rejects.toMatchObject({ code: 'publication-unknown' });
+});
+
+class Killed extends Error {}
+
+test('a copy that is killed at any of its requests is the same when it is run again, and is gone without a rest', async () => {
+  const cloud = new SimCloud(['z1', 'z2']);
+  await using lab = await cloudLab({ cloud, contract: false });
+  cloud.polls = 0;
+  const image = await lab.image();
+  await lab.publish(image, at('z1'));
+  const before = cloud.summary();
+  const leave = async (): Promise<void> => {
+    await using platform = await lab.open();
+    await removePlaces(platform, new Journal(lab.context(), await findPublication(lab.context(), 'web')), ['z2'], { force: false });
+    expect(cloud.summary()).toEqual(before);
+  };
+  await copy(lab, image, { zones: ['z2'] });
+  const reference = cloud.summary();
+  await leave();
+  for (let at = 1; ; at += 1) {
+    let sent = 0;
+    const around =
+      (real: MakeTransport): MakeTransport =>
+      (origin, trust) => {
+        const transport = real(origin, trust);
+        return {
+          ...transport,
+          send: async (message) => {
+            sent += 1;
+            // Every other one arrives, and its answer is not heard any more.
+            if (sent > at || (sent === at && at % 2 === 1)) throw new Killed();
+            const answer = await transport.send(message);
+            if (sent === at) throw new Killed();
+            return answer;
+          },
+        };
+      };
+    await copy(lab, image, { zones: ['z2'] }, { transport: around }).catch(() => undefined);
+    if (sent < at) break;
+    if (at % 3 === 0) await cloud.settle();
+    await copy(lab, image, { zones: ['z2'] });
+    await cloud.settle();
+    expect(cloud.summary(), `killed at request ${at}`).toEqual(reference);
+    await leave();
+  }
 });
