@@ -68,13 +68,18 @@ function nameOf(base: DiskBase): Name {
   const stem = basename(file)
     .replace(/\.(gz|xz|zst|bz2)$/i, '')
     .replace(/\.(qcow2|img|raw|disk|vmdk|ova|vhd|vhdx)$/i, '');
-  const name = stem
+  return imageName(stem, 'disk');
+}
+
+/** What others call a disk, as a name of an image; `otherwise` where nothing of it can be one. */
+export function imageName(text: string, otherwise: string): Name {
+  const name = text
     .toLowerCase()
     .replaceAll(/[^a-z0-9.-]+/g, '-')
     .replaceAll(/\.{2,}/g, '.')
     .slice(0, 63)
     .replaceAll(/^[.-]+|[.-]+$/g, '');
-  return parseName(name === '' ? 'disk' : name, 'an image');
+  return parseName(name === '' ? otherwise : name, 'an image');
 }
 
 /** No disk of a template is larger. */

@@ -4,8 +4,8 @@ import { cloudLab, type CloudLab } from '../../tests/support/cloud-lab.ts';
 import { UNATTENDED } from '../../tests/support/unattended.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
 import { builtInSettings } from '../base/settings.ts';
+import { imageName } from '../build/foreign-disk.ts';
 import importOperation from './image-import.ts';
-import { imageName } from './import-template.ts';
 import type { Operation } from './operation.ts';
 import copyOperation from './publication-copy.ts';
 import removeOperation from './publication-remove.ts';
@@ -56,8 +56,8 @@ test('a template is made of an instance where there are such, and taken from a t
     code: 'on-missing',
     hint: expect.stringContaining('vm export'),
   });
-  expect(imageName('Shop, golden')).toBe('shop-golden');
-  expect(imageName('...')).toBe('template');
+  expect(imageName('Shop, golden', 'template')).toBe('shop-golden');
+  expect(imageName('...', 'template')).toBe('template');
   // What would have a name that is taken is not fetched.
   await lab.image('shop-golden');
   await expect(run(importOperation, lab, { from: on, template: 'Shop, golden' })).rejects.toMatchObject({ code: 'tag-exists' });

@@ -1,5 +1,6 @@
 import { IngotError } from '../base/errors.ts';
 import { parseName, type Name } from '../base/types.ts';
+import { imageName } from '../build/foreign-disk.ts';
 import { importDisk, type ImportedDisk } from '../build/import-disk.ts';
 import { checkLatest } from '../build/import-tag.ts';
 import { fetchTemplate } from '../platforms/fetch-template.ts';
@@ -33,22 +34,11 @@ export async function importTemplate(context: Context, { from, template, place, 
       hint: 'CloudStack does. Of others, export the disk there, and import the file.',
     });
   }
-  const named = (called: string): Name => wanted ?? imageName(called);
+  const named = (called: string): Name => wanted ?? imageName(called, 'template');
   const fetched = await fetchTemplate(context, templates, { name: template, place, check: async ({ name }) => void (await checked(named(name))) });
   const { path } = fetched.file;
   const imported = await importDisk(context, path, { name: named(fetched.template.name), offline: false, force });
   // The store has it now, in a form of its own.
   await host.files.remove(path);
   return imported;
-}
-
-/** A template's name as that of an image. */
-export function imageName(template: string): Name {
-  const name = template
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.-]+/g, '-')
-    .replaceAll(/\.{2,}/g, '.')
-    .slice(0, 63)
-    .replaceAll(/^[.-]+|[.-]+$/g, '');
-  return parseName(name === '' ? 'template' : name, 'an image');
 }
