@@ -48,7 +48,7 @@ test('the commands of vm do with --on what they do here', async () => {
   expect((await run(vmResize, lab, { name: 'shop', cpus: 3, ...ON })).text).toMatch(/^shop has 3 processors, 1\.0 GiB of memory/);
   await run(vmSnapshotRestore, lab, { name: 'shop', snapshot: 'before', ...ON });
   await run(vmSnapshotDelete, lab, { name: 'shop', snapshot: 'before', ...ON });
-  await run(vmSnapshotCreate, lab, { name: 'shop', ...ON });
+  expect((await run(vmSnapshotCreate, lab, { name: 'shop', ...ON })).text).toContain('`ingot vm snapshot restore shop snapshot-1 --on proxmox:home`');
   await run(vmSnapshotDelete, lab, { name: 'shop', snapshot: 'snapshot-1', ...ON });
   expect((await run(vmStart, lab, { name: 'shop', ...ON })).output).toMatchObject({ state: 'running' });
   await run(vmRestart, lab, { name: 'shop', ...ON });

@@ -20,7 +20,7 @@ export default defineOperation({
     ram: z.boolean().default(false).describe('With the memory of the machine'),
     description: z.string().max(500).optional().describe('What it is for').meta({ placeholder: 'TEXT' }),
   }),
-  output: z.array(snapshotOutput.extend({ vm: z.string() }).or(remoteSnapshotSchema.extend({ vm: z.string() }))),
+  output: z.array(snapshotOutput.extend({ vm: z.string() }).or(remoteSnapshotSchema.extend({ vm: z.string(), on: z.string() }))),
   examples: [
     { command: 'ingot vm snapshot create web before-update', does: 'makes a snapshot of the VM web' },
     { command: 'ingot vm snapshot create web --ram', does: 'keeps its memory too' },
@@ -33,7 +33,7 @@ export default defineOperation({
       return await onVm(context, { on, name: input.name }, 'Snapshot of', async (vms, vm, span) => {
         const snapshot = parseName(input.snapshot ?? freeSnapshotName([{ snapshots: await vms.snapshots(vm) }]), 'a snapshot');
         await vms.snapshot(vm, { name: snapshot, memory, description }, span);
-        return (await vms.snapshots(vm)).filter(({ name }) => name === snapshot).map((one) => ({ vm: vm.name, ...one }));
+        return (await vms.snapshots(vm)).filter(({ name }) => name === snapshot).map((one) => ({ vm: vm.name, on, ...one }));
       });
     }
     const names = input.name.split(',').map((text) => parseName(text.trim(), 'a VM'));
@@ -48,7 +48,7 @@ export default defineOperation({
     made
       .map(
         ({ vm, name, ...one }) =>
-          `${vm} has the snapshot ${name}${'ram' in one && one.ram ? `, with ${formatSize(one.bytes)} of memory` : ''}. \`ingot vm snapshot restore ${vm} ${name}\` goes back to it.`,
+          `${vm} has the snapshot ${name}${'ram' in one && one.ram ? `, with ${formatSize(one.bytes)} of memory` : ''}. \`ingot vm snapshot restore ${vm} ${name}${'on' in one ? ` --on ${one.on}` : ''}\` goes back to it.`,
       )
       .join('\n'),
 });
