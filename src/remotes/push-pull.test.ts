@@ -197,6 +197,20 @@ test.each([false, true])('a large blob that is cut in the middle goes on where i
   });
 });
 
+test('a blob of which one byte arrived is sent again, since servers speak of one byte as of none', async () => {
+  await using registry = await simulateRegistry();
+  await using here = await sampleHome();
+  const bytes = Buffer.from('{}');
+  const path = join(here.home.root, 'small');
+  await here.host.files.write(path, bytes);
+  const context = remoteContext(here);
+  registry.behaviour.cut = { at: 2, how: 'middle' };
+  const remote = await openRemote(context, at(registry, 'web'), { push: true, plainHttp: true });
+  const blob = { digest: digestOf(bytes), size: bytes.length, path };
+  expect(await remote.send(blob, { signal: context.signal, onProgress: () => undefined })).toBe('sent');
+  expect(await remote.size(blob.digest)).toBe(bytes.length);
+});
+
 describe('the layer cache', () => {
   test('gives a layer to another machine that trusts the key, on the same parent, and to no other', async () => {
     await using registry = await simulateRegistry();

@@ -145,14 +145,15 @@ async function finish(registry: Caller, at: URL, blob: OutgoingBlob, body: Uint8
   expectStatus(response, [201, 204], url.host, `finishing ${blob.digest}`);
 }
 
-/** How far an upload came; undefined where the server does not know it any more. */
+/** How far an upload came; undefined where the server does not know it any more, or knows nothing that could be gone on with. */
 async function askProgress(registry: Caller, url: URL, signal: AbortSignal): Promise<{ readonly url: URL; readonly offset: number } | undefined> {
   const response = await registry.call({ method: 'GET', url, signal });
   await response.body?.cancel();
   if (response.status !== 204 && response.status !== 200) return undefined;
-  // `0-0` is what servers say of nothing.
   const last = Number(/^(?:bytes=)?0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1] ?? 0);
-  return { url: response.headers.get('location') === null ? url : locationOf(response, url), offset: last === 0 ? 0 : last + 1 };
+  // `0-0` is what servers say of nothing, and of a single byte.
+  if (last === 0) return undefined;
+  return { url: response.headers.get('location') === null ? url : locationOf(response, url), offset: last + 1 };
 }
 
 /** Where a server says to go on. Only on the same server: what is sent there has our authorization. */
