@@ -48,7 +48,7 @@ async function download(bench: Bench): Promise<Measured | string> {
     await timed(['sync']);
   }
   await rm(folder, { recursive: true });
-  return { unit: 's', ours, theirs, note: `${MEBIBYTES} MiB; ours is hashed and on the disk, curl's is neither` };
+  return { unit: 's', ours, theirs, note: `${MEBIBYTES} MiB; ours is hashed, curl's is not` };
 }
 
 export const imageDownload: Row = {

@@ -8,7 +8,8 @@ import type { HashAnswer, HashOrder, HashWork } from './running-hash.ts';
 const { path, algorithm }: HashWork = workerData;
 const hash = createHash(algorithm);
 const file = openSync(path, 'r');
-const buffer = Buffer.allocUnsafe(2 ** 20);
+// It stays in the processor's cache: four times as much takes half as long again.
+const buffer = Buffer.allocUnsafe(2 ** 18);
 let done = 0;
 
 parentPort?.on('message', ({ upTo, end }: HashOrder) => {

@@ -209,7 +209,8 @@ async function fetchAndCheck(host: Host, home: Home, file: LargeFile, url: strin
       hashes.running = start();
     },
   });
-  const [[sha256 = '', other], _synced] = await Promise.all([Promise.all(hashes.running.map((hash) => hash.finish(size))), part.sync()]);
+  // Not synced: a cache, of which nothing is used that is not hashed again, and what is made of it is synced where it is made.
+  const [sha256 = '', other] = await Promise.all(hashes.running.map((hash) => hash.finish(size)));
   const { digest } = file;
   const hex = digest?.algorithm === 'sha256' ? sha256 : other;
   if (digest !== undefined && hex !== digest.hex) throw mismatch(url, [`expected ${digest.algorithm} ${digest.hex}`, `received ${digest.algorithm} ${hex}`]);

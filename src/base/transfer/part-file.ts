@@ -76,7 +76,8 @@ export class PartFile implements AsyncDisposable {
     await this.#host.files.remove(journalOf(this.path));
     this.pieces.clear();
     this.#about = about;
-    await this.#file.truncate(0);
+    // Of a file that was ever emptied, ext4 writes all to the disk before it lets the first who has it open close it.
+    if ((await this.#file.stat()).size > 0) await this.#file.truncate(0);
   }
 
   /** The same bytes can be had from somewhere else. */
@@ -106,12 +107,6 @@ export class PartFile implements AsyncDisposable {
     const journal = { v: VERSION, url: nameOf(this.#url), about, there: this.pieces.list() };
     await this.#file.datasync();
     await replaceFile(this.#host.files, journalOf(this.path), JSON.stringify(journal), 0o600);
-  }
-
-  /** Brings the bytes to the disk: all of them are there. */
-  async sync(): Promise<void> {
-    await this.#saving;
-    await this.#file.sync();
   }
 
   /** Removes it, with all that came. */
