@@ -46,7 +46,7 @@ test('the commands of vm do with --on what they do here', async () => {
   expect((await run(vmSnapshotList, lab, { name: 'shop', ...ON })).text).toContain('before');
   expect((await run(vmStop, lab, { name: 'shop', ...ON })).text).toBe('shop has shut down.');
   expect((await run(vmResize, lab, { name: 'shop', cpus: 3, ...ON })).text).toMatch(/^shop has 3 processors, 1\.0 GiB of memory/);
-  await run(vmSnapshotRestore, lab, { name: 'shop', snapshot: 'before', ...ON });
+  expect((await run(vmSnapshotRestore, lab, { name: 'shop', snapshot: 'before', ...ON })).text).toContain('`ingot vm start shop --on proxmox:home` boots it');
   await run(vmSnapshotDelete, lab, { name: 'shop', snapshot: 'before', ...ON });
   expect((await run(vmSnapshotCreate, lab, { name: 'shop', ...ON })).text).toContain('`ingot vm snapshot restore shop snapshot-1 --on proxmox:home`');
   await run(vmSnapshotDelete, lab, { name: 'shop', snapshot: 'snapshot-1', ...ON });

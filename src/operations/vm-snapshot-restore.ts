@@ -40,5 +40,5 @@ export default defineOperation({
   render: (vm) =>
     vm.state === 'running'
       ? `${vm.name} is restored, and runs.`
-      : `${vm.name} is restored. \`ingot vm start ${vm.name}\` ${vm.state === 'suspended' ? 'lets it go on' : 'boots it'}.`,
+      : `${vm.name} is restored. \`ingot vm start ${vm.name}${'on' in vm ? ` --on ${vm.on}` : ''}\` ${vm.state === 'suspended' ? 'lets it go on' : 'boots it'}.`,
 });
