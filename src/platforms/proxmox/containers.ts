@@ -1,6 +1,7 @@
 import { IngotError } from '../../base/errors.ts';
 import { targetReference, type PlatformContext } from '../platform.ts';
 import type { NewContainer, RemoteContainers, RemoteVm } from '../remote-vms.ts';
+import { checkAddress } from './address.ts';
 import type { PveStorage } from './answers.ts';
 import type { ProxmoxClient } from './client.ts';
 import { storageKey } from './facts.ts';
@@ -36,6 +37,7 @@ export function proxmoxContainers(context: PlatformContext, client: ProxmoxClien
 /** Makes a container, whole or not at all; the archive is uploaded where its node has not got it. Throws `vm-exists`, `storage-unfit`, `node-down`. */
 async function createContainer(context: PlatformContext, client: ProxmoxClient, target: ProxmoxTarget, wish: NewContainer): Promise<RemoteVm> {
   const { name, image, span } = wish;
+  checkAddress(wish.machine);
   await using _lock = await lockName(context, target, name);
   await refuseTaken(client, target, name, 'container');
   const { node, archive, disks } = await chooseStorages(client, target, wish);

@@ -1,5 +1,6 @@
 import { IngotError, nearest } from '../../base/errors.ts';
 import type { MachineWish, PlaceWish, PublishedImage, PublishPlan } from '../platform.ts';
+import { checkAddress } from './address.ts';
 import type { ProxmoxClient } from './client.ts';
 import type { PlaceFacts } from './facts.ts';
 import { templateNotes, trialNotes } from './notes.ts';
@@ -23,6 +24,7 @@ export async function planPublication(
   wish: PlaceWish,
   machine: MachineWish,
 ): Promise<PublishPlan> {
+  checkAddress(machine);
   const server = await serverVersion(client);
   const views = await viewNodes(client);
   const storageWish = { storage: wish.storage ?? target.defaults.storage, uploadStorage: wish.uploadStorage ?? target.defaults.uploadStorage };

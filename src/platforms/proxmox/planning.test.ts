@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IngotError } from '../../base/errors.ts';
+import { checkAddress } from './address.ts';
 import { storageSchema, type PveStorage } from './answers.ts';
 import { grantLine } from './failures.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
@@ -170,4 +171,15 @@ test('work with the same key is done in turn, other work at the same time', asyn
   await Promise.all(all);
   expect(log.indexOf('b begins')).toBeGreaterThan(log.indexOf('a ends'));
   expect(log.indexOf('d begins')).toBeGreaterThan(log.indexOf('b ends'));
+});
+
+describe('the address of a guest', () => {
+  test('has its prefix, and a gateway of its own version', () => {
+    for (const wish of [{}, { ip: 'dhcp' }, { ip: '192.0.2.10/24', gateway: '192.0.2.1' }, { ip: '2001:db8::1/64', gateway: 'fe80::1' }])
+      expect(() => checkAddress(wish)).not.toThrow();
+    for (const ip of ['192.0.2.10', '192.0.2.10/33', '192.0.2.10/', '192.0.2.300/24', '2001:db8::1/129', '192.0.2.10/24/8', 'web', ''])
+      expect(() => checkAddress({ ip })).toThrow(expect.objectContaining({ code: 'address-invalid', hint: expect.stringContaining('prefix') }));
+    for (const gateway of ['192.0.2.1/24', 'fe80::1', 'router'])
+      expect(() => checkAddress({ ip: '192.0.2.10/24', gateway })).toThrow(expect.objectContaining({ code: 'address-invalid' }));
+  });
 });

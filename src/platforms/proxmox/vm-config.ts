@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import { IngotError } from '../../base/errors.ts';
 import type { MachineWish, PublishedImage } from '../platform.ts';
+import { ipConfig } from './address.ts';
 import { propertyString } from './properties.ts';
 import type { Parameters } from './requests.ts';
 
@@ -20,7 +20,7 @@ export interface VmPlan {
 }
 
 /** What holds where nobody wishes for something else. */
-const DEFAULTS = { cpus: 2, memory: 2048, bridge: 'vmbr0', ip: 'dhcp' } as const;
+const DEFAULTS = { cpus: 2, memory: 2048, bridge: 'vmbr0' } as const;
 /** Half of what the baseline of the distribution's compiler needs runs everywhere since 2009; a guest that cannot start on a node fails its trial. */
 const CPU_TYPE = 'x86-64-v2-AES';
 const CPU_TYPE_V3 = 'x86-64-v3';
@@ -106,13 +106,6 @@ export function guestOf(wish: MachineWish, defaultUser: string): Parameters {
     // Encoded here and once more with the form: the server decodes it twice.
     sshkeys: keys.length === 0 ? undefined : encodeURIComponent(`${keys.join('\n')}\n`),
   };
-}
-
-/** `dhcp`, or an address with its prefix and gateway; an IPv6 address goes where one belongs. */
-function ipConfig({ ip = DEFAULTS.ip, gateway }: MachineWish): string {
-  if (ip === 'dhcp') return 'ip=dhcp';
-  const six = isIPv6(ip.replace(/\/\d+$/, ''));
-  return six ? propertyString(undefined, { ip6: ip, gw6: gateway }) : propertyString(undefined, { ip, gw: gateway });
 }
 
 /** The name of a VM: a DNS label, of which the API wants letters, digits and dashes. */

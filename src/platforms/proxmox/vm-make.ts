@@ -3,6 +3,7 @@ import type { Span } from '../../base/events.ts';
 import { lockName } from '../name-lock.ts';
 import { targetReference, type PlatformContext } from '../platform.ts';
 import type { NewRemoteVm, RemoteVm } from '../remote-vms.ts';
+import { checkAddress } from './address.ts';
 import type { ProxmoxClient } from './client.ts';
 import { placeFactsSchema, storageKey, type PlaceFacts } from './facts.ts';
 import { configOf, destroyOurs, makeMachine, startMachine, type MachineId } from './machines.ts';
@@ -18,6 +19,7 @@ import { attachSeed } from './vm-seed.ts';
 /** Makes a VM from a template, whole or not at all. Throws `vm-exists`, `place-unfit`. */
 export async function createVm(context: PlatformContext, client: ProxmoxClient, target: ProxmoxTarget, vm: NewRemoteVm): Promise<RemoteVm> {
   const { name, template, span } = vm;
+  checkAddress(vm.machine);
   await using _lock = await lockName(context, target, name);
   await refuseTaken(client, target, name);
   const { facts, node } = await placeFor(client, target, vm);
