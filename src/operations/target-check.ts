@@ -28,11 +28,13 @@ export default defineOperation({
     const reference = targetReference(target);
     return { target: reference, findings: await context.events.stage(`looking at ${reference}`, () => platform.check()) };
   },
-  render({ findings }, options) {
+  render({ target, findings }, options) {
     const rows = findings.map(({ name, result, detail }): Cell[] => [MARKS[result], name, detail]);
     const remedies = findings.flatMap(({ name, remedy }) => (remedy === undefined ? [] : [`# ${name}\n${remedy}`]));
     const table = renderTable([{ title: '' }, { title: 'WHAT' }, { title: 'FOUND', shrink: 'wrap' }], rows, options);
-    return remedies.length === 0 ? table : `${table}\n\nWhat mends it (commands are for the shell of a node):\n\n${remedies.join('\n')}`;
+    return remedies.length === 0
+      ? table
+      : `${table}\n\nWhat mends it (${target.startsWith('proxmox:') ? 'commands are for the shell of a node' : 'in the web interface, where nothing else is said'}):\n\n${remedies.join('\n')}`;
   },
   exitCode: ({ findings }) => (findings.some(({ result }) => result === 'failed') ? 5 : 0),
 });

@@ -59,3 +59,12 @@ test('a user who may not see the infrastructure is told what cannot be said', as
   });
   expect(findings.find(({ name }) => name === 'commands')).toMatchObject({ result: 'warning', remedy: expect.stringContaining('listApis') });
 });
+
+test('what the target names and is not there is said before anything is published', async () => {
+  await using lab = await cloudLab({ cloud: new SimCloud(['z1', 'z2']), defaults: { zones: ['z1', 'z9'], offering: 'huge', network: 'nowhere' } });
+  await using platform = await lab.open();
+  const lacks = (await platform.check()).filter(({ name }) => name.startsWith('--'));
+  expect(lacks.map(({ name, result }) => `${name} ${result}`)).toEqual(['--zone failed', '--offering failed', '--network failed']);
+  expect(lacks[0]).toMatchObject({ detail: 'the target names the zone z9, and there is none; there are z1, z2', remedy: expect.stringContaining('--replace') });
+  expect(lacks[1]?.detail).toContain('the offering in z1 huge');
+});

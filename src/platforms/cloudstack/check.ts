@@ -2,11 +2,13 @@ import { inPool } from '../../base/pool.ts';
 import { formatSize } from '../../base/types.ts';
 import type { TargetFinding } from '../platform.ts';
 import type { CsAccount } from './answers.ts';
+import { defaultFindings } from './check-defaults.ts';
 import type { CloudStackClient } from './client.ts';
 import { SKEW_LIMIT } from './failures.ts';
 import { FORMAT_OF } from './hypervisors.ts';
 import { ifAllowed, listZones, serverVersion, viewZone, zoneTroubles, type Server, type ZoneView } from './probe.ts';
 import { REQUESTS } from './requests.ts';
+import type { CloudStackTarget } from './target.ts';
 
 /** Seconds that the clocks may differ without a word. */
 const SKEW_SAID = 30;
@@ -60,7 +62,7 @@ const WANTED: Readonly<Record<string, string>> = {
 };
 
 /** Looks at a server as a publication would need it: each lack with what mends it. Throws only what keeps one from asking at all. */
-export async function checkTarget(client: CloudStackClient): Promise<TargetFinding[]> {
+export async function checkTarget(client: CloudStackClient, target: CloudStackTarget): Promise<TargetFinding[]> {
   const server = await serverVersion(client);
   const zones = await listZones(client);
   const views: ZoneView[] = [];
@@ -72,6 +74,7 @@ export async function checkTarget(client: CloudStackClient): Promise<TargetFindi
     ...capabilityFindings(server),
     ...(views.length === 0 ? [{ name: 'zones', result: 'failed' as const, detail: 'this user sees no zone' }] : []),
     ...views.flatMap(zoneFindings),
+    ...(await defaultFindings(client, zones, target)),
     ...(accounts ?? []).slice(0, 1).flatMap(quotaFindings),
     ...commandFindings(apis?.map(({ name }) => name)),
   ];

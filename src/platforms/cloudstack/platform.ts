@@ -21,7 +21,7 @@ export async function openCloudStack(
     vms: cloudStackVms(context, client, target),
     templates: { open: (name, { place }) => openTemplate(client, target, name, place) },
     kubernetesVersions: kubernetesVersions(client),
-    check: () => checkTarget(client),
+    check: () => checkTarget(client, target),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }

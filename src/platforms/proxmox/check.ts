@@ -5,13 +5,14 @@ import type { ProxmoxClient } from './client.ts';
 import { grantLines, lackingPrivileges } from './privileges.ts';
 import { serverVersion, viewNodes, type NodeView } from './probe.ts';
 import { REQUESTS } from './requests.ts';
+import type { ProxmoxTarget } from './target.ts';
 import { contentCommand, offersImages, takesImport } from './storage-types.ts';
 
 /** Seconds that the clocks may differ without a word. */
 const SKEW_LIMIT = 60;
 
 /** Looks at a server as a publication would need it: each lack with the line that mends it. Throws only what keeps one from asking at all. */
-export async function checkTarget(client: ProxmoxClient): Promise<TargetFinding[]> {
+export async function checkTarget(client: ProxmoxClient, target: ProxmoxTarget): Promise<TargetFinding[]> {
   const server = await serverVersion(client);
   const views = await viewNodes(client);
   const permissions = await client.call(REQUESTS.permissions());
@@ -32,6 +33,7 @@ export async function checkTarget(client: ProxmoxClient): Promise<TargetFinding[
     ...views.map(nodeFinding),
     ...online.flatMap((view) => view.storages.map((storage) => storageFinding(view, storage))),
     ...online.flatMap(importFinding),
+    ...defaultFindings(views, target),
     ...(lacks.length === 0 ? [{ name: 'privileges', result: 'passed' as const, detail: `${client.tokenId} has all that ingot needs` }] : []),
     ...grants(missing, 'failed'),
     ...grants(wanted, 'warning'),
@@ -66,6 +68,28 @@ function storageFinding({ node }: NodeView, storage: PveStorage): TargetFinding 
     result: storage.active ? 'passed' : 'warning',
     detail: `${storage.type}${storage.shared ? ', shared' : ''}: ${storage.content.join(', ')}; ${free}${state}`,
   };
+}
+
+/** What the target names for every publication, and is not there. */
+function defaultFindings(views: readonly NodeView[], { name, defaults }: ProxmoxTarget): TargetFinding[] {
+  const nodes = views.map(({ node }) => node.node);
+  const storages = [...new Set(views.flatMap((view) => view.storages.map(({ storage }) => storage)))];
+  return [
+    { flag: '--node', what: 'node', wanted: defaults.node, known: nodes },
+    { flag: '--storage', what: 'storage', wanted: defaults.storage, known: storages },
+    { flag: '--upload-storage', what: 'storage', wanted: defaults.uploadStorage, known: storages },
+  ].flatMap(({ flag, what, wanted, known }) =>
+    wanted === undefined || known.includes(wanted)
+      ? []
+      : [
+          {
+            name: flag,
+            result: 'failed' as const,
+            detail: `the target names the ${what} ${wanted}, and there is none; there are ${known.join(', ')}`,
+            remedy: `# on this host: ingot target add proxmox ${name} … --replace, with another ${flag}`,
+          },
+        ],
+  );
 }
 
 /** Whether disks can come to the node and lie there. */

@@ -22,7 +22,7 @@ export async function openProxmox(
     publisher: proxmoxPublisher(context, client, target),
     vms: proxmoxVms(context, client, target),
     containers: proxmoxContainers(context, client, target),
-    check: () => checkTarget(client),
+    check: () => checkTarget(client, target),
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
