@@ -25,8 +25,10 @@ async function continued(context: PlatformContext, request: PublishRequest): Pro
   if (isValidated(content)) {
     const whole = await Promise.all(placesMade(content).map(({ id }) => publisher.intact(journal.place(id))));
     if (!same || unwanted.some(({ state }) => state === 'validated')) {
+      // A wish that cannot be met, such as a node that is not there, is said first.
+      await planPublication(request);
       throw new IngotError('conflict', 'publication-differs', `${content.id} is there already, made with other wishes`, {
-        hint: `Remove it first: \`ingot publication remove ${content.id}\`.`,
+        hint: `Remove it first: \`ingot publication remove ${content.id}${content.state === 'current' ? ' --force' : ''}\`.`,
       });
     }
     // One that was to be added, did not come so far, and is wished for no more.

@@ -52,6 +52,7 @@ test('a node that is wished for later gets a template of its own, and is marked 
   );
   expect((await lab.publish(image, at('pve2', 'pve1'))).outcome).toBe('unchanged');
   await expect(lab.publish(image, at('pve2'))).rejects.toMatchObject({ code: 'publication-differs' });
+  await expect(lab.publish(image, at('pve9'))).rejects.toMatchObject({ code: 'node-unknown' });
 });
 
 test('nodes that share a storage need no second template', async () => {

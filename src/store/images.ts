@@ -111,7 +111,9 @@ function unknownImage(images: readonly IndexEntry[], reference: string, wanted: 
   const wantedName = nameOfReference(wanted.split('@')[0] ?? wanted);
   // A right name with a wrong tag is answered with its tags.
   const near = names.includes(wantedName) ? references.filter((text) => nameOfReference(text) === wantedName).slice(0, 5) : nearest(wantedName, names);
-  return new IngotError('not-found', 'image-unknown', `There is no image ${reference} in the store`, {
+  // A name alone means its tag `latest`: that is what is missing where the name is there.
+  const missing = names.includes(wantedName) ? wanted : reference;
+  return new IngotError('not-found', 'image-unknown', `There is no image ${missing} in the store`, {
     hint: near.length > 0 ? `Did you mean ${near.join(', ')}? \`ingot image list\` shows all.` : '`ingot image list` shows the images that are there.',
   });
 }

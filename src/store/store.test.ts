@@ -145,6 +145,11 @@ describe('images', () => {
     await putSampleImage(at.store, at.home, 'debian-12', ['latest', 'v1']);
     await expect(at.store.resolve('debain-12')).rejects.toMatchObject({ code: 'image-unknown', hint: expect.stringContaining('debian-12') });
     await expect(at.store.resolve('debian-12:v2')).rejects.toMatchObject({ hint: expect.stringContaining('debian-12:v1') });
+    await putSampleImage(at.store, at.home, 'web', ['v1']);
+    await expect(at.store.resolve('web')).rejects.toMatchObject({
+      message: 'There is no image web:latest in the store',
+      hint: expect.stringContaining('Did you mean web:v1?'),
+    });
     await expect(at.store.resolve(`web@sha256:${'0'.repeat(64)}`)).rejects.toMatchObject({ code: 'image-unknown' });
     for (const bad of ['web@sha256:123', 'web@', 'web:', 'web:-x', 'Web', '../x', 'web:a b', '']) {
       await expect(at.store.resolve(bad)).rejects.toMatchObject({ class: 'usage' });
