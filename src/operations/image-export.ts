@@ -53,8 +53,10 @@ export default defineOperation({
     );
     return { file, format: format.name, digest: image.digest, ...written };
   },
-  render: (result) =>
-    `${result.file}: ${result.format}, ${formatSize(result.size)}${result.allocated < result.size ? ` (${formatSize(result.allocated)} on the disk)` : ''}`,
+  render({ file, format, size, allocated }) {
+    const [whole, taken] = [formatSize(size), formatSize(allocated)];
+    return `${file}: ${format}, ${whole}${allocated < size && taken !== whole ? ` (${taken} on the disk)` : ''}`;
+  },
 });
 
 async function layOutAgain(context: Context, image: Image, options: { workspace: PlaceKind | undefined; scratch: HostPath; span: Span }): Promise<HostPath> {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { listPublications } from '../publish/journal.ts';
-import { formatAge, shortDigest } from './image-text.ts';
+import { formatAge } from './image-text.ts';
 import { defineOperation } from './operation.ts';
 import { publicationLine, publicationLineSchema } from './publication-output.ts';
 import { renderTable, type Cell } from './table.ts';
@@ -19,25 +19,17 @@ export default defineOperation({
   },
   render({ publications }, options) {
     if (publications.length === 0) return 'Nothing is published yet. `ingot publish IMAGE --to TARGET` does it.';
-    const rows = publications.map(({ id, target, reference, digest, state, places, age, failure }): Cell[] => [
+    const rows = publications.map(({ id, target, reference, state, places, age, failure }): Cell[] => [
       target,
       reference,
-      { text: shortDigest(digest), style: 'dim' },
       failure === undefined ? { text: state, style: state === 'current' ? 'green' : 'dim' } : { text: `${state} (ended early)`, style: 'red' },
       places.join(', '),
       formatAge(age),
       { text: id, style: 'dim' },
     ]);
+    // The id is what one promotes and removes by, so it is never cut; the digest stands at its end.
     return renderTable(
-      [
-        { title: 'TARGET' },
-        { title: 'IMAGE' },
-        { title: 'DIGEST' },
-        { title: 'STATE' },
-        { title: 'NODES' },
-        { title: 'CHANGED' },
-        { title: 'ID', shrink: true },
-      ],
+      [{ title: 'TARGET' }, { title: 'IMAGE', shrink: true }, { title: 'STATE' }, { title: 'NODES', shrink: 'wrap' }, { title: 'CHANGED' }, { title: 'ID' }],
       rows,
       options,
     );

@@ -34,7 +34,7 @@ export default defineOperation({
       `State    ${state}`,
       ...(failure === undefined ? [] : [`Ended    ${failure}`]),
       ...made.flatMap(({ what, checks }) => [
-        `Template ${what}`,
+        `Made     ${what}`,
         ...checks.map(
           ({ name, result, detail }) => `  ${result === 'passed' ? '✔' : result === 'failed' ? '✘' : '-'} ${name}${detail === undefined ? '' : `: ${detail}`}`,
         ),

@@ -8,6 +8,7 @@ import { simVm } from '../../tests/simulators/cloudstack/model.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
 import { builtInSettings } from '../base/settings.ts';
 import { openSecrets } from '../base/secrets.ts';
+import { findPublication, Journal } from '../publish/journal.ts';
 import type { Context, Operation } from './operation.ts';
 import diffOperation from './publication-diff.ts';
 import removeOperation from './publication-remove.ts';
@@ -72,6 +73,8 @@ test('a target is added with keys that are piped in, in the environment, or thos
   await expect(run(addOperation, lab, { platform: 'cloudstack', name: 'x' })).rejects.toMatchObject({ code: 'flag-missing' });
   await expect(run(scriptOperation, lab, { target: 'prod' })).rejects.toMatchObject({ code: 'target-unfit' });
   expect((await run(checkOperation, lab, { target: 'prod' })).code).toBe(0);
+  // Nothing vouches for a server that is spoken to without TLS.
+  expect((await run(targetListOperation, lab, {})).output.targets.map(({ trust }) => trust)).toEqual(['none', 'none', 'none', 'none']);
 });
 
 test('a publication is planned, shown with the instances on it, compared, rolled back, and removed', async () => {
@@ -98,6 +101,17 @@ test('a publication is planned, shown with the instances on it, compared, rolled
   await lab.publish(one, { machine: { visibility: 'public' } });
   await lab.publish(two, { machine: { visibility: 'public' } });
   expect(await run(diffOperation, lab, {})).toMatchObject({ code: 0, text: '2 publications compared: all is as it was published' });
+  // A target that is gone, or down, keeps nobody from the others.
+  const gone = new Journal(contextOf(lab), {
+    ...(await findPublication(contextOf(lab), 'web')),
+    id: 'cloudstack-gone-web-0123456789ab',
+    target: 'cloudstack:gone',
+  });
+  await gone.change((content) => content);
+  const partly = await run(diffOperation, lab, {});
+  expect(partly).toMatchObject({ code: 3, output: { compared: 2, unseen: [{ target: 'cloudstack:gone', error: { code: 'target-unknown' } }] } });
+  expect(partly.text).toMatch(/^2 publications compared: [^]*\ncloudstack:gone was not looked at: There is no target[^]*hint: /);
+  await gone.forget();
   const template = [...cloud.templates.values()].find(({ name }) => name.includes(two.digest.slice(7, 15)));
   if (template === undefined) throw new Error('no template');
   const [zone] = cloud.zones.keys();
@@ -113,9 +127,7 @@ test('a publication is planned, shown with the instances on it, compared, rolled
   ]);
 
   cloud.vms.set('v', simVm({ id: 'v', name: 'shop', zoneid: [...template.rows.keys()][0] ?? '', templateid: template.id, address: '192.0.2.99' }));
-  expect((await run(showOperation, lab, { publication: 'web' })).text).toMatch(
-    /Template template web-.* for KVM in z2[^]*VMs {6}v shop on z2 \(made from it\)/,
-  );
+  expect((await run(showOperation, lab, { publication: 'web' })).text).toMatch(/Made {5}template web-.* for KVM in z2[^]*VMs {6}v shop on z2 \(made from it\)/);
   expect((await run(rollbackOperation, lab, { publication: 'cloudstack:prod/web' })).text).toMatch(/is current again/);
   expect(
     cloud

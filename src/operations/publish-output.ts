@@ -7,7 +7,8 @@ import { renderTable, type Cell } from './table.ts';
 
 const errorClasses = Object.keys(EXIT_CODES).filter((name): name is ErrorClass => name in EXIT_CODES);
 
-const errorSchema = z.strictObject({
+/** A failure that is part of a result. */
+export const errorSchema = z.strictObject({
   code: z.string(),
   class: z.enum(errorClasses),
   message: z.string(),
@@ -74,7 +75,8 @@ export function planOrError({ image, target, plan, error }: FleetPlan) {
   return { image, target, ...(plan === undefined ? {} : { planned: planOutput(plan) }), ...(error === undefined ? {} : { error: errorOutput(error) }) };
 }
 
-function errorOutput({ code, class: kind, message, hint, problems = [] }: IngotError): z.output<typeof errorSchema> {
+/** A failure for scripts. */
+export function errorOutput({ code, class: kind, message, hint, problems = [] }: IngotError): z.output<typeof errorSchema> {
   return {
     code,
     class: kind,
@@ -91,7 +93,8 @@ export function renderPublish(result: PublishOutput, options: RenderOptions): st
   if ('plans' in result) {
     return result.plans
       .map(({ image, target, planned, error }) => {
-        const body = planned === undefined ? `Cannot be published: ${error?.message ?? ''} (${error?.code ?? ''})` : planText(planned);
+        const body =
+          planned === undefined ? [`Cannot be published: ${error?.message ?? ''} (${error?.code ?? ''})`, ...hintLines(error)].join('\n') : planText(planned);
         return `${image} to ${target}\n${body.replaceAll(/^(?=.)/gm, '  ')}`;
       })
       .join('\n\n');
@@ -102,6 +105,11 @@ export function renderPublish(result: PublishOutput, options: RenderOptions): st
     ...places.map(({ made, child, checks }) => `  ${made}${child === undefined ? '' : `, of ${child}`}${checksText(checks)}`),
     ...oldText(removed, kept),
   ].join('\n');
+}
+
+/** The hint of a failure, below it. */
+export function hintLines(error: z.output<typeof errorSchema> | undefined): string[] {
+  return error?.hint === undefined ? [] : [`  hint: ${error.hint}`];
 }
 
 function planText({ why, warnings, calls }: z.output<typeof planSchema>): string {
@@ -128,7 +136,9 @@ function runsText(runs: readonly RunOutput[], options: RenderOptions): string {
   });
   const columns = [{ title: 'IMAGE' }, { title: 'TARGET' }, { title: 'RESULT' }, { title: 'STATE' }, { title: 'PLACES' }, { title: 'CHECKS PASSED' }];
   const reasons = runs.flatMap(({ image, target, error, removed, kept }) => [
-    ...(error === undefined ? [] : [`${image} on ${target}: ${error.message} (${error.code})`, ...(error.problems ?? []).map((text) => `  ${text}`)]),
+    ...(error === undefined
+      ? []
+      : [`${image} on ${target}: ${error.message} (${error.code})`, ...(error.problems ?? []).map((text) => `  ${text}`), ...hintLines(error)]),
     ...oldText(removed, kept),
   ]);
   const counts = (['published', 'unchanged', 'failed', 'stopped'] as const).flatMap((outcome) => {

@@ -66,6 +66,10 @@ test('a target is added with its secret piped in, checked, and forgotten', async
   if (local !== undefined) local.content = ['iso'];
   const checked = await run(checkOperation, lab, { target: 'second' });
   expect(checked.code).toBe(5);
+  await run(addOperation, lab, { ...given, node: 'pve9', storage: 'tank', uploadStorage: 'local', replace: true }, simulator.secret);
+  const misspelt = await run(checkOperation, lab, { target: 'second' });
+  expect(misspelt.text).toMatch(/✘ +--node +the target names the node pve9, and there is none; there are pve\n/);
+  expect(misspelt.output.findings.filter(({ name }) => name.startsWith('--')).map(({ name }) => name)).toEqual(['--node', '--storage']);
   expect(checked.text).toMatch(
     /✘ +uploads to pve[^]*✘ +privilege VM\.Clone[^]*! +privilege VM\.Snapshot[^]*pvesm set local --content iso,import[^]*pveum role/,
   );
@@ -95,14 +99,26 @@ test('publications are planned, listed, shown, promoted, rolled back, reported a
   const listed = await run(listOperation, lab, { name: 'web' });
   expect(listed.output.publications.map(({ state }) => state).toSorted()).toEqual(['current', 'validated']);
   expect((await run(listOperation, lab, { name: 'shop' })).text).toMatch(/^Nothing is published yet/);
-  expect((await run(showOperation, lab, { publication: 'web' })).text).toMatch(/State {4}current\nTemplate VM 101 [^]*✔ guest agent[^]*VMs {6}none/);
+  expect((await run(showOperation, lab, { publication: 'web' })).text).toMatch(/State {4}current\nMade {5}VM 101 [^]*✔ guest agent[^]*VMs {6}none/);
 
   expect((await run(rollbackOperation, lab, { publication: 'proxmox:home/web' })).text).toMatch(/is current again/);
   const older = listed.output.publications.find(({ state }) => state === 'current')?.id ?? '';
   expect((await run(promoteOperation, lab, { publication: older })).output.state).toBe('current');
   const out = join(lab.at.home.root, 'web.html');
   await run(reportOperation, lab, { publication: 'web', out });
-  expect(await readFile(out, 'utf8')).toContain('guest agent');
+  expect(await readFile(out, 'utf8')).toMatch(/^<!doctype html>[^]*guest agent/);
+  // The file's name says as what it is written.
+  await run(reportOperation, lab, { publication: 'web', out: `${out}.xml` });
+  expect(await readFile(`${out}.xml`, 'utf8')).toMatch(/^<\?xml [^]*<testsuites>/);
+  await expect(run(reportOperation, lab, { publication: 'web', out: `${out}.txt` })).rejects.toMatchObject({ code: 'report-format-unknown' });
+  await run(reportOperation, lab, { publication: 'web', out: `${out}.txt`, format: 'json' });
+
+  // However narrow the terminal is, one can read the id.
+  const [line] = listed.output.publications;
+  if (line === undefined) throw new Error('nothing is listed');
+  const narrow = listOperation.render?.({ publications: [{ ...line, reference: `web:${'x'.repeat(60)}` }] }, { color: false, width: 60 }) ?? '';
+  expect(narrow).toContain(line.id);
+  expect(narrow).toMatch(/web:x+…/);
 
   await expect(run(targetRemoveOperation, lab, { target: 'home' })).rejects.toMatchObject({ code: 'target-in-use' });
   for (const { id } of listed.output.publications) await run(removeOperation, lab, { publication: id, force: true });
@@ -119,12 +135,12 @@ test('several images have a result each, an exit code, and a report', async () =
   const planned = await run(publishOperation, lab, { image: ['web', 'db'], to: ['home'], plan: true });
   expect(planned.code).toBe(7);
   expect(planned.text).toMatch(
-    /^web to proxmox:home\n {2}pve: [^]*\n {4}POST \/nodes\/pve\/qemu [^]*\n\ndb to proxmox:home\n {2}Cannot be published: .*image-unproven/,
+    /^web to proxmox:home\n {2}pve: [^]*\n {4}POST \/nodes\/pve\/qemu [^]*\n\ndb to proxmox:home\n {2}Cannot be published: .*image-unproven\)\n {4}hint: Build it again/,
   );
   const ended = await run(publishOperation, lab, { image: ['*'], to: ['home', 'proxmox:home'], ssh: false, report });
   expect(ended.code).toBe(7);
   expect(ended.text).toMatch(
-    /db +proxmox:home +failed[^]*web +proxmox:home +unchanged +current +pve +5 of 5[^]*db on proxmox:home: The gate of db has not been run[^]*2 publications: 1 unchanged, 1 failed/,
+    /db +proxmox:home +failed[^]*web +proxmox:home +unchanged +current +pve +5 of 5[^]*db on proxmox:home: The gate of db has not been run[^]*hint: Build it again[^]*2 publications: 1 unchanged, 1 failed/,
   );
   expect(await readFile(report, 'utf8')).toMatch(/<error type="image-unproven"/);
   await expect(run(publishOperation, lab, { image: ['web'], to: ['home'], report: `${report}.txt` })).rejects.toMatchObject({ code: 'report-format-unknown' });

@@ -18,13 +18,14 @@ export default defineOperation({
         target: targetReference(target),
         url: target.url,
         ...(target.platform === 'proxmox' ? { tokenId: target.tokenId } : {}),
-        trust: target.trust.kind === 'fingerprint' ? target.trust.sha256 : target.trust.kind,
+        trust: target.url.startsWith('http:') ? 'none' : target.trust.kind === 'fingerprint' ? target.trust.sha256 : target.trust.kind,
       })),
     };
   },
   render({ targets }, options) {
     if (targets.length === 0) return 'There are no targets. `ingot target add` makes one: docs/proxmox.md and docs/cloudstack.md tell how.';
-    const rows = targets.map(({ target, url, tokenId, trust }) => [target, url, tokenId ?? '-', trust.includes(':') ? `${trust.slice(0, 23)}…` : trust]);
+    const known: Readonly<Record<string, string>> = { ca: 'its CA', system: "the system's CAs", none: 'nothing (no TLS)' };
+    const rows = targets.map(({ target, url, tokenId, trust }) => [target, url, tokenId ?? '-', known[trust] ?? `${trust.slice(0, 23)}…`]);
     return renderTable([{ title: 'TARGET' }, { title: 'URL' }, { title: 'TOKEN' }, { title: 'KNOWN BY', shrink: true }], rows, options);
   },
 });

@@ -61,7 +61,8 @@ export async function tryOut(
   const address = vm === undefined ? undefined : await check('address', () => Promise.resolve(addressOf(vm)));
   if (vm === undefined || address === undefined || key === undefined) {
     const why = vm === undefined || address === undefined ? 'the instance did not come so far' : 'without a login (--no-ssh), nothing inside was looked at';
-    return [...checks, ...NOT_INSIDE.map((what): TargetCheck => ({ name: what, result: 'not-run', detail: why }))];
+    const untold = vm === undefined ? ['address', ...NOT_INSIDE] : NOT_INSIDE;
+    return [...checks, ...untold.map((what): TargetCheck => ({ name: what, result: 'not-run', detail: why }))];
   }
   const access = { port: 22, user: image.details.defaultUser, key: key.path, knownHosts: hostPath(join(scratch.path, 'known_hosts')) };
   const guest = { name, access: { ...access, address }, stillBusy: busyBy(context.host.clock, () => activityOf(client, vm)) };
