@@ -91,13 +91,21 @@ export async function migrateVm(client: ProxmoxClient, vm: RemoteVm, to: string,
   await workOn(client, machine, `moving ${vm.name} to ${to}`, REQUESTS.migrate(machine, to, running), there, span);
 }
 
-/** Makes a snapshot. Throws `snapshot-exists`. */
+/** What the server takes as the name of a snapshot; `current` is what it calls the present. */
+const SNAPSHOT_NAME = /^(?!current$)[a-z][a-z0-9_-]{1,39}$/i;
+
+/** Makes a snapshot. Throws `snapshot-name-invalid`, `snapshot-exists`. */
 export async function snapshotVm(
   client: ProxmoxClient,
   vm: RemoteVm,
   { name, description, memory }: { readonly name: string; readonly description?: string | undefined; readonly memory: boolean },
   span?: Span,
 ): Promise<void> {
+  if (!SNAPSHOT_NAME.test(name)) {
+    throw new IngotError('usage', 'snapshot-name-invalid', `"${name}" cannot be the name of a snapshot on ${vm.on}`, {
+      hint: 'Proxmox VE takes letters, digits, dashes and underscores, a letter first, from 2 to 40 of them, and not "current".',
+    });
+  }
   const machine = machineOf(vm);
   const there = async (): Promise<boolean> => (await listSnapshots(client, vm)).some((one) => one.name === name);
   if (await there()) throw new IngotError('conflict', 'snapshot-exists', `${vm.name} has a snapshot ${name} already`);

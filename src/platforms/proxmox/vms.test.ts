@@ -45,6 +45,8 @@ test('a VM is made from the template, as it is asked for, and used: power, size,
   await expect(vms.delete(web)).rejects.toMatchObject({ code: 'vm-running' });
   await vms.snapshot(web, { name: 'before', description: 'an update', memory: false });
   await expect(vms.snapshot(web, { name: 'before', memory: false })).rejects.toMatchObject({ code: 'snapshot-exists' });
+  for (const name of ['s', 'v1.2', '2026-11-29', 'current', 'x'.repeat(41)])
+    await expect(vms.snapshot(web, { name, memory: false })).rejects.toMatchObject({ code: 'snapshot-name-invalid' });
   expect(await vms.snapshots(web)).toMatchObject([{ name: 'before', description: 'an update' }]);
   expect(await vms.stop(web, { timeout: 30, force: false })).toBe('shut-down');
   expect(await vms.stop(web, { timeout: 30, force: false })).toBe('not-running');
