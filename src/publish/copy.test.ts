@@ -58,6 +58,10 @@ test('a zone that fails is rolled back alone, is not tried again by a copy to an
   cloud.zoneNamed('z2').deployFails = 'no host has capacity';
   await expect(copy(lab, image, { zones: ['z2'] })).rejects.toMatchObject({ code: 'target-gate-failed' });
   expect(cloud.summary()).toMatchObject({ templates: [expect.stringContaining(' in z1 ')], vms: [], keyPairs: [] });
+  // What failed and is wished for no more is not told of what is whole.
+  expect((await findPublication(lab.context(), 'web')).failure).toMatchObject({ code: 'target-gate-failed' });
+  expect((await lab.publish(image, at('z1'))).outcome).toBe('unchanged');
+  expect((await findPublication(lab.context(), 'web')).failure).toBeUndefined();
   const to3 = (await copy(lab, image, { zones: ['z3'] })).publication;
   expect(to3.places.map(({ id }) => id)).toEqual(['z1', 'z3']);
   cloud.zoneNamed('z2').deployFails = undefined;

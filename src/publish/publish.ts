@@ -58,6 +58,8 @@ export async function publish(context: PlatformContext, request: PublishRequest)
   const journal = await journalFor(context, request);
   const unchanged = journal.content.places.every(({ state }) => state === 'validated') && isValidated(journal.content);
   if (!unchanged) await bringThere(context, request, journal);
+  // What failed once, and is wished for no more.
+  else if (journal.content.failure !== undefined) await journal.change(({ failure: _failure, ...content }) => content);
   const isCurrent = journal.content.state === 'current';
   // Places that a current one got just now are not marked yet.
   if (isCurrent ? !unchanged : request.promote) await promote(context, request.platform, journal);

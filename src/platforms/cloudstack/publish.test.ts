@@ -4,7 +4,7 @@ import { standInBoot } from '../../../tests/simulators/cloudstack/model.ts';
 import { SimCloud } from '../../../tests/simulators/cloudstack/cloud.ts';
 import { sampleDisk } from '../../../tests/support/publish-lab.ts';
 import { publishedImage } from '../../publish/image.ts';
-import { listPublications } from '../../publish/journal.ts';
+import { listPublications, publicationId, readPublication } from '../../publish/journal.ts';
 import { planPublication } from '../../publish/plan.ts';
 import type { PublishRequest } from '../../publish/publish.ts';
 
@@ -134,6 +134,11 @@ test('one zone of three that fails is rolled back alone, and the current version
     code: 'target-gate-failed',
     problems: [{ path: 'deploy', message: expect.stringContaining('Insufficient capacity') }],
   });
+  // Every check stands in the report, also those to which it did not come.
+  const failed =
+    (await readPublication(lab.context(), publicationId('cloudstack:prod', { name: 'web', digest: second.digest })))?.places.find(({ id }) => id === 'z2')
+      ?.checks ?? [];
+  expect(failed.map(({ name, result }) => `${name} ${result}`).slice(0, 3)).toEqual(['deploy failed', 'address not-run', 'login not-run']);
   const lines = (image: typeof first): string[] => cloud.summary().templates.filter((line) => line.startsWith(`web-${image.digest.slice(7, 15)}`));
   expect(lines(first).every((line) => line.includes('public=true') && line.includes('ingot-current=true'))).toBe(true);
   expect(lines(second).map((line) => / in (z\d) /.exec(line)?.[1])).toEqual(['z1', 'z3']);
