@@ -28,7 +28,7 @@ export type RemoteVm = z.output<typeof remoteVmSchema>;
 
 /** A VM with what has to be asked for it alone. */
 export const remoteVmDetailsSchema = remoteVmSchema.extend({
-  image: z.string().optional().describe('The publication that it was made from'),
+  image: z.string().optional().describe('The publication that it was made from; of a container, the image'),
   address: z.string().optional().describe('Where it is reached, as far as the guest tells'),
   user: z.string().optional().describe('Who logs in'),
   snapshots: z.int().describe('How many it has'),

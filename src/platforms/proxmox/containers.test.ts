@@ -38,7 +38,11 @@ test('a container is made of an archive that is sent once, and used as a VM is',
   const config: Record<string, string> = lab.simulator.cluster.vms.get(Number(web.id))?.config ?? {};
   expect(config).toMatchObject({ unprivileged: '1', features: 'nesting=1', hostname: 'web', net0: expect.stringContaining('name=eth0,bridge=vmbr0,ip=dhcp') });
   expect(await cts.access(web)).toMatchObject({ address: '192.0.2.20', user: 'root', identity: expect.stringContaining('BC:24:11') });
-  expect(await cts.details(web)).toMatchObject({ address: '192.0.2.20', console: expect.stringContaining('console=lxc') });
+  expect(await cts.details(web)).toMatchObject({
+    image: expect.stringMatching(/^web:/),
+    address: '192.0.2.20',
+    console: expect.stringContaining('console=lxc'),
+  });
   // A VM is no container, and the other way round.
   await expect(platform.vms.find('web')).rejects.toMatchObject({ code: 'vm-unknown' });
   await expect(cts.create(await wish(lab, 'web'))).rejects.toMatchObject({ code: 'vm-exists' });

@@ -51,6 +51,11 @@ export function isUnfinished(notes: string | undefined): boolean {
   return marks(notes, UNFINISHED).length > 0;
 }
 
+/** What a container was made from, which is no publication: the image, by its name. */
+export function sourceOf(notes: string | undefined): string | undefined {
+  return /^Made by ingot from \*\*(.+?)\*\*/.exec(notes ?? '')?.[1];
+}
+
 /** The publication that a VM was made from. */
 export function publicationOf(notes: string | undefined): string | undefined {
   return marks(notes, PUBLICATION)[0];

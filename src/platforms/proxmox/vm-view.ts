@@ -5,7 +5,7 @@ import type { RemoteSnapshot, RemoteVm, RemoteVmDetails } from '../remote-vms.ts
 import type { PveConfig, PveResource } from './answers.ts';
 import type { ProxmoxClient } from './client.ts';
 import { configOf, type MachineId } from './machines.ts';
-import { isUnfinished, isVmOf, publicationOf } from './notes.ts';
+import { isUnfinished, isVmOf, publicationOf, sourceOf } from './notes.ts';
 import { parseProperties } from './properties.ts';
 import { REQUESTS } from './requests.ts';
 import type { ProxmoxTarget } from './target.ts';
@@ -49,7 +49,7 @@ export async function vmDetails(client: ProxmoxClient, target: ProxmoxTarget, vm
     vm.state === 'running' ? addressNow(client, machine) : undefined,
   ]);
   const notes = config['description'];
-  const image = publicationOf(notes);
+  const image = machine.kind === 'lxc' ? sourceOf(notes) : publicationOf(notes);
   const user = config['ciuser'];
   return {
     ...vm,
