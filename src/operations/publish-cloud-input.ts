@@ -94,13 +94,15 @@ const ONLY: Readonly<Record<Target['platform'], readonly string[]>> = {
   cloudstack: Object.keys(cloudInput),
 };
 
-/** Refuses what says nothing to a platform, so that nobody thinks it was heard. Throws `flag-unfit`. */
-export function refuseForeignFlags(platform: Target['platform'], input: Readonly<Record<string, unknown>>): void {
+/** Refuses what says nothing to any of the platforms, so that nobody thinks it was heard. Throws `flag-unfit`. */
+export function refuseForeignFlags(platforms: readonly Target['platform'][], input: Readonly<Record<string, unknown>>): void {
   const isGiven = (value: unknown): boolean => value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
-  const foreign = Object.entries(ONLY).flatMap(([other, keys]) => (other === platform ? [] : keys.filter((key) => isGiven(input[key]))));
+  const foreign = Object.entries(ONLY).flatMap(([other, keys]) =>
+    platforms.some((platform) => platform === other) ? [] : keys.filter((key) => isGiven(input[key])),
+  );
   if (foreign.length === 0) return;
   const flags = foreign.map((key) => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
-  throw new IngotError('usage', 'flag-unfit', `${flags.join(' and ')} ${flags.length === 1 ? 'says' : 'say'} nothing to ${platform}`, {
+  throw new IngotError('usage', 'flag-unfit', `${flags.join(' and ')} ${flags.length === 1 ? 'says' : 'say'} nothing to ${platforms[0]}`, {
     hint: '`ingot publish --help` shows which flag belongs to which platform.',
   });
 }

@@ -6,9 +6,12 @@ import { cloudLab, type CloudLab } from '../../tests/support/cloud-lab.ts';
 import { UNATTENDED } from '../../tests/support/unattended.ts';
 import { simVm } from '../../tests/simulators/cloudstack/model.ts';
 import { SimCloud } from '../../tests/simulators/cloudstack/cloud.ts';
+import { Simulator } from '../../tests/simulators/proxmox/server.ts';
 import { builtInSettings } from '../base/settings.ts';
 import { openSecrets } from '../base/secrets.ts';
+import type { ProxmoxTarget } from '../platforms/proxmox/target.ts';
 import { findPublication, Journal } from '../publish/journal.ts';
+import { addTarget } from '../publish/targets.ts';
 import type { Context, Operation } from './operation.ts';
 import diffOperation from './publication-diff.ts';
 import removeOperation from './publication-remove.ts';
@@ -139,6 +142,28 @@ test('a publication is planned, shown with the instances on it, compared, rolled
   await expect(run(removeOperation, lab, { publication: id })).rejects.toMatchObject({ code: 'publication-in-use', hint: expect.stringContaining('--force') });
   await run(removeOperation, lab, { publication: id, force: true });
   expect(cloud.summary().templates).toHaveLength(2);
+});
+
+test('of two platforms in one command, each hears its own flags; a flag of neither is refused', async () => {
+  await using lab = await cloudLab();
+  await using pve = await Simulator.start();
+  const home: ProxmoxTarget = {
+    platform: 'proxmox',
+    name: 'home',
+    url: pve.url,
+    tokenId: pve.tokenId,
+    trust: { kind: 'fingerprint', sha256: pve.tls.fingerprint },
+    defaults: {},
+  };
+  await addTarget(lab.context(), home, pve.secret, { replace: false });
+  await lab.image();
+  const both = { image: ['web'], to: ['proxmox:home', 'cloudstack:prod'], plan: true };
+  const planned = await run(publishOperation, lab, { ...both, node: ['pve'], memory: '2GiB', zone: ['z1'], detail: ['nicAdapter=virtio'] });
+  expect(planned.text).toMatch(
+    /web to proxmox:home[^]*POST \/nodes\/pve\/qemu .*memory=2048[^]*web to cloudstack:prod[^]*registerTemplate .*details\[0\]\.nicAdapter=virtio/,
+  );
+  const wrong = { ...both, to: ['proxmox:home'], zone: ['z1'] };
+  await expect(run(publishOperation, lab, wrong)).rejects.toMatchObject({ code: 'flag-unfit', message: '--zone says nothing to proxmox' });
 });
 
 test('wishes that contradict each other are refused', () => {

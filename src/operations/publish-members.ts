@@ -9,7 +9,7 @@ import { openStore } from '../store/store.ts';
 import type { Context } from './operation.ts';
 import { childrenOf } from './platform-child.ts';
 
-/** What all images of a command have in common. */
+/** What all images of a command that go to one target have in common. */
 export type CommonRequest = Pick<PublishRequest, 'places' | 'machine' | 'ssh' | 'promote' | 'keep' | 'label'> & { readonly unproven: boolean };
 
 interface Opened {
@@ -17,8 +17,8 @@ interface Opened {
   readonly platform: Platform;
 }
 
-/** Every image on every target that is opened. */
-export function membersOf(context: Context, images: readonly string[], opened: readonly Opened[], common: CommonRequest): FleetMember[] {
+/** Every image on every target that is opened, with what is wished of that. */
+export function membersOf(context: Context, images: readonly string[], opened: readonly Opened[], commonOf: (target: Target) => CommonRequest): FleetMember[] {
   const users = new Map<string, number>();
   // Asked for once, by the first that makes a file.
   let tools: Promise<unknown> | undefined;
@@ -27,7 +27,10 @@ export function membersOf(context: Context, images: readonly string[], opened: r
     if (opened.length > 1) return { label: `${image} on ${targetReference(target)}` };
     return images.length > 1 ? { label: image } : {};
   };
-  return opened.flatMap((one) => images.map((image) => memberOf(context, image, one, { ...common, ...labelOf(image, one.target) }, { users, needTools })));
+  return opened.flatMap((one) => {
+    const common = commonOf(one.target);
+    return images.map((image) => memberOf(context, image, one, { ...common, ...labelOf(image, one.target) }, { users, needTools }));
+  });
 }
 
 interface Shared {

@@ -12,8 +12,10 @@ import { clientFile } from './client-file.ts';
 import { defineOperation, type Context } from './operation.ts';
 import { cloudInput, cloudMachineWish, cloudPlaceWish, refuseForeignFlags } from './publish-cloud-input.ts';
 import { machineWishOf, placeInput, placeWishOf, publishMachineInput } from './publish-input.ts';
-import { membersOf } from './publish-members.ts';
+import { membersOf, type CommonRequest } from './publish-members.ts';
 import { planOrError, planOutput, publishExitCode, publishOutputSchema, renderPublish, runOutput } from './publish-output.ts';
+
+const wishesSchema = z.object({ ...placeInput, ...publishMachineInput, ...cloudInput });
 
 export default defineOperation({
   name: 'publish',
@@ -35,9 +37,7 @@ export default defineOperation({
     keep: z.int().min(1).max(1000).default(3).describe('Versions that stay on the target, the current one included; older ones go, unless VMs stand on them'),
     atOnce: z.int().min(1).max(64).default(4).describe('Of several images, so many are published at the same time').meta({ placeholder: 'COUNT' }),
     report: clientFile.optional().describe('Write what became of each into this file: .html, .xml (JUnit) or .json').meta({ clientFile: true }),
-    ...placeInput,
-    ...publishMachineInput,
-    ...cloudInput,
+    ...wishesSchema.shape,
   }),
   headings: {
     'Where it goes': ['node', 'allNodes', 'storage', 'uploadStorage', 'vmids', 'vmName', 'pool'],
@@ -64,13 +64,13 @@ export default defineOperation({
     const { host, home } = context;
     const named = await Promise.all(input.to.map((name) => findTarget(context, name)));
     const targets = named.filter((target, index) => named.findIndex((one) => targetReference(one) === targetReference(target)) === index);
-    for (const { platform } of targets) refuseForeignFlags(platform, input);
+    refuseForeignFlags(
+      targets.map(({ platform }) => platform),
+      input,
+    );
     const report = input.report === undefined ? undefined : { file: hostPath(input.report), format: reportFormatOf(input.report) };
-    const { zones, all, ...cloud } = cloudPlaceWish(input);
-    const place = placeWishOf(input);
+    const wishes = await wishesOf(context, input);
     const common = {
-      places: { ...place, ...cloud, nodes: [...place.nodes, ...zones], allNodes: place.allNodes || all },
-      machine: { ...(await machineWishOf(context, input)), ...cloudMachineWish(input) },
       ssh: input.ssh,
       promote: input.promote,
       keep: input.keep,
@@ -83,7 +83,7 @@ export default defineOperation({
     await using stack = new AsyncDisposableStack();
     const opened: { readonly target: Target; readonly platform: Platform }[] = [];
     for (const target of targets) opened.push({ target, platform: stack.use(await openPlatform(context, target)) });
-    const members = membersOf(context, images, opened, common);
+    const members = membersOf(context, images, opened, (target) => ({ ...common, ...wishes[target.platform] }));
     const isOne = members.length === 1;
     if (input.plan) {
       const plans = await planAll(members, input.atOnce);
@@ -110,6 +110,24 @@ export default defineOperation({
   render: renderPublish,
   exitCode: publishExitCode,
 });
+
+type Wishes = Pick<CommonRequest, 'places' | 'machine'>;
+
+/** What the flags say to each platform: where, and of which machine. */
+async function wishesOf(context: Context, input: z.output<typeof wishesSchema>): Promise<Record<Target['platform'], Wishes>> {
+  const places = placeWishOf(input);
+  const machine = await machineWishOf(context, input);
+  const { zones, all, ...cloud } = cloudPlaceWish(input);
+  const { firmware, display } = machine;
+  const shared = { ...(firmware === undefined ? {} : { firmware }), ...(display === undefined ? {} : { display }) };
+  return {
+    proxmox: { places, machine },
+    cloudstack: {
+      places: { ...cloud, nodes: zones, allNodes: all, namePattern: places.namePattern },
+      machine: { ...shared, ...cloudMachineWish(input) },
+    },
+  };
+}
 
 interface ReportWish {
   readonly file: HostPath;
