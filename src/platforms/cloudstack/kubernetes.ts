@@ -52,8 +52,8 @@ function viewOf({ id, semanticversion, name, zonename, zoneid, state, mincpunumb
 async function addVersion(client: CloudStackClient, wish: NewKubernetesVersion, span: Span | undefined): Promise<KubernetesVersionView> {
   const { version, url, sha256, cpus, memory } = wish;
   checkWish(wish);
-  const enabled = (await listZones(client)).filter(({ allocationstate }) => allocationstate === 'Enabled');
-  const zones = wish.zone === undefined ? enabled : zonesNamed(await listZones(client), [wish.zone]);
+  const all = await listZones(client);
+  const zones = wish.zone === undefined ? all.filter(({ allocationstate }) => allocationstate === 'Enabled') : zonesNamed(all, [wish.zone]);
   const zoneid = wish.zone === undefined ? undefined : zones[0]?.id;
   const there = async (): Promise<CsKubernetesVersion | undefined> =>
     (await versions(client)).find((one) => one.semanticversion === version && one.zoneid === zoneid);
