@@ -15,18 +15,13 @@ export async function vmNamed(client: CloudStackClient, name: string): Promise<C
   return (await client.all(REQUESTS.vms({ name }))).find((vm) => vm.name === name && !GONE.has(vm.state));
 }
 
-/** The instance of a name once it is in a state; nothing where it is not there, or has come to rest in another one. Throws `instance-stuck`. */
-export async function vmThat(client: CloudStackClient, name: string, state: string): Promise<CsVm | undefined> {
+/** The instance that `find` finds, once it has come to rest; nothing where it is gone. Throws `instance-stuck`. */
+export async function settled(client: CloudStackClient, name: string, find: () => Promise<CsVm | undefined>): Promise<CsVm | undefined> {
   const { clock } = client.host;
   const start = clock.monotonic();
   for (;;) {
-    const vm = await vmNamed(client, name);
-    if (vm === undefined || vm.state === state) return vm;
-    if (!MOVING.has(vm.state)) {
-      // One that did not come up is in the way of another try.
-      if (state === 'Running') await removeInstance(client, vm);
-      return undefined;
-    }
+    const vm = await find();
+    if (vm === undefined || !MOVING.has(vm.state)) return vm;
     const waited = (clock.monotonic() - start) / 1000;
     if (waited > SETTLE_LIMIT)
       throw new IngotError('timeout', 'instance-stuck', `${name} has been ${vm.state} for ${Math.round(waited)} s`, {
@@ -34,6 +29,15 @@ export async function vmThat(client: CloudStackClient, name: string, state: stri
       });
     await clock.sleep(PAUSE, client.signal);
   }
+}
+
+/** The instance of a name once it is in a state; nothing where it is not there, or has come to rest in another one. Throws `instance-stuck`. */
+export async function vmThat(client: CloudStackClient, name: string, state: 'Running' | 'Stopped'): Promise<CsVm | undefined> {
+  const vm = await settled(client, name, () => vmNamed(client, name));
+  if (vm === undefined || vm.state === state) return vm;
+  // One that did not come up is in the way of another try.
+  if (state === 'Running') await removeInstance(client, vm);
+  return undefined;
 }
 
 /** Destroys and expunges an instance. Where the user may not expunge, it is destroyed, and the server expunges it in its own time. */

@@ -12,7 +12,7 @@ import { REQUESTS } from './requests.ts';
 import type { CloudStackTarget } from './target.ts';
 import { rowOf } from './templates.ts';
 import { DEPLOY_LIMIT } from './trial.ts';
-import { destroyInstance, settled } from './vm-power.ts';
+import { destroyInstance, settledVm } from './vm-power.ts';
 import { sizeFor, type VmSize } from './vm-size.ts';
 import { ASKED_TAG, askedText, findVm, instanceOf, instances, isUnfinished, unfinishedName, USER_TAG, VM_TAG } from './vm-view.ts';
 
@@ -121,7 +121,7 @@ function diskSize({ disk, name }: NewRemoteVm, { diskSize: least }: PlaceFacts):
 /** The instance of a deployment once it has come to rest as it should; one that did not come up goes, since it would be in the way of another try. */
 async function deployed(client: CloudStackClient, name: string, state: string): Promise<CsVm | undefined> {
   const found = (await instances(client, { name })).find(isUnfinished);
-  const vm = found === undefined ? undefined : await settled(client, found);
+  const vm = found === undefined ? undefined : await settledVm(client, found);
   if (vm === undefined || vm.state === state) return vm;
   await destroyInstance(client, vm);
   return undefined;
